@@ -1,0 +1,49 @@
+# One line each; every target sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+export EQUIVOX_DATA ?= $(abspath ../shared/data)
+
+.PHONY: demo test test-fast lint types protos serve bench evaluation models clean
+
+.venv/.server: pyproject.toml
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[server]'
+	touch $@
+
+.venv/.dev: pyproject.toml
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch .venv/.server $@
+
+models: .venv/.server ## pretrained models into the cache, checked by sha256
+	$(BIN)/equivox models pull && $(BIN)/equivox models export
+
+demo: .venv/.server models ## real voices verified, identified and diarized by a real server
+	$(BIN)/python -m svc.cli.demo
+
+serve: .venv/.server models ## the server with the default configuration
+	$(BIN)/equivox serve
+
+lint: .venv/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && cd protos && ../$(BIN)/buf lint
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+protos: .venv/.dev ## regenerates protos/equivox/v1/*_pb2*
+	$(BIN)/python -m tests.regenerate_protos protos
+
+test-fast: .venv/.dev
+	$(BIN)/pytest -q -m 'not slow and not e2e'
+
+test: lint types models ## lint, types, every test, end to end against a real server
+	$(BIN)/pytest
+
+bench: .venv/.dev models ## speed and memory, as ratios against peers in the same run
+	$(BIN)/python -m tests.bench
+
+evaluation: .venv/.dev models ## the accuracy tables of README.md
+	$(BIN)/python -m training.benchmark
+
+clean:
+	rm -rf .venv out build dist *.egg-info

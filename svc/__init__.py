@@ -1,0 +1,1 @@
+"""ONLINE: everything a request needs at run time."""

@@ -1,0 +1,1 @@
+"""Bytes to frames: decoding, resampling, chunking, the log-mel front end, voice activity."""

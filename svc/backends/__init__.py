@@ -1,0 +1,1 @@
+"""Pretrained models behind the protocols of svc.backends.protocols."""

@@ -1,0 +1,1 @@
+"""The command line: in process by default, or against a server."""

@@ -1,0 +1,120 @@
+"""The server's typed configuration, read from TOML. Every key has a default; an unknown key is an error."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+Config = TypeVar("Config")
+
+
+def default_cache() -> Path:
+    """Where models and the profile database live: $EQUIVOX_HOME, else ~/.cache/equivox."""
+    return Path(os.environ.get("EQUIVOX_HOME", "~/.cache/equivox")).expanduser()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioConfig:
+    """Limits on what one request may carry; enforced while decoding."""
+
+    max_bytes: int = 64 * 2**20
+    max_duration_s: float = 3 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Which models run, and how."""
+
+    cache_dir: Path = field(default_factory=default_cache)
+    offline: bool = False
+    # A name from the lock file, or "speechbrain:<hub id or folder>".
+    embedder: str = "campplus"
+    # auto = ONNX Runtime when exported, else torch.
+    runtime: str = "auto"
+    threads: int = 0  # 0 = one worker per core
+    max_batch: int = 8
+    # Longest queue of clips waiting for a worker; past it OverloadedError.
+    max_queued_clips: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationConfig:
+    """How scores become decisions."""
+
+    # A calibration artifact; empty = the one shipped for the embedder.
+    calibration: Path | None = None
+    policy: str = "balanced"
+    # Below this no voiceprint is made at all.
+    min_net_speech_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileConfig:
+    """Where voiceprints are kept. The key file holds 32 bytes as hex or base64; see `equivox profiles new-key`."""
+
+    database: Path = field(default_factory=lambda: default_cache() / "profiles.sqlite3")
+    key_file: Path | None = None
+    sweep_interval_s: float = 300.0
+    max_utterances: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The network side."""
+
+    address: str = "127.0.0.1:50051"
+    metrics_address: str = "127.0.0.1:9464"  # empty = no metrics endpoint
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    # With it, clients must show a certificate signed by this authority (mTLS).
+    tls_client_authority: Path | None = None
+    # TOML table token -> tenant. Without it every caller is tenant "default".
+    tokens_file: Path | None = None
+    max_concurrent_calls: int = 64
+    max_streams_per_connection: int = 128
+    max_connection_idle_s: float = 300.0
+    keepalive_s: float = 30.0
+    drain_s: float = 20.0
+    # Requests a second and burst of one tenant; 0 = unlimited.
+    tenant_rate_per_s: float = 0.0
+    tenant_burst: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquivoxConfig:
+    """Everything `equivox serve --config FILE` reads; one TOML table per field."""
+
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    models: ModelConfig = field(default_factory=ModelConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
+    profiles: ProfileConfig = field(default_factory=ProfileConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+
+
+def load_config(kind: type[Config], path: Path) -> Config:
+    """Reads a TOML file into the dataclass `kind`. Raises ValueError naming the file and the key at fault."""
+    try:
+        return parse_config(kind, tomllib.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def parse_config(kind: type[Config], table: dict[str, Any], prefix: str = "") -> Config:
+    """Builds the dataclass `kind`, nested dataclasses included, from a table of plain values."""
+    hints = get_type_hints(kind)
+    if unknown := sorted(table.keys() - {f.name for f in fields(kind)}):  # type: ignore[arg-type]
+        raise ValueError(f"unknown key {prefix}{unknown[0]}; known here: {', '.join(sorted(hints))}")
+    return kind(**{name: _value(hints[name], value, f"{prefix}{name}") for name, value in table.items()})
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
+    if is_dataclass(kind) and isinstance(kind, type):
+        return parse_config(kind, value, f"{name}.")
+    if kind in (Path, Path | None):
+        return Path(value).expanduser()
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kind, type) and type(value) is not kind:
+        raise ValueError(f"{name} must be {kind.__name__}, got {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""Tensors to tensors: architectures without files or sessions."""

@@ -1,0 +1,1 @@
+"""Enrolled voiceprints: one store, one index."""

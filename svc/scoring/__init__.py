@@ -1,0 +1,1 @@
+"""Cosine to calibrated LLR to decision."""

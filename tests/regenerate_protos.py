@@ -1,0 +1,22 @@
+"""Compiles protos/equivox/v1/*.proto. usage: python -m tests.regenerate_protos OUTPUT_FOLDER"""
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from grpc_tools import protoc
+
+ROOT = Path(__file__).parents[1] / "protos"
+
+
+def regenerate(output: Path) -> None:
+    """Writes the messages, stubs and their types below `output`."""
+    sources = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("equivox/v1/*.proto"))
+    flags = [f"--{kind}_out={output}" for kind in ("python", "pyi", "grpc_python", "mypy_grpc")]
+    status = protoc.main(["protoc", f"-I{ROOT}", f"-I{files('grpc_tools') / '_proto'}", *flags, *sources])
+    if status:
+        raise RuntimeError(f"protoc exited with status {status}")
+
+
+if __name__ == "__main__":
+    regenerate(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""OFFLINE: what only building and judging models needs."""
