@@ -1,0 +1,20 @@
+"""Fixtures every room shares: the real speech and the pulled models."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real speech. Skips where it is not at hand, but never in CI."""
+    folder = Path(os.environ.get("EQUIVOX_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "manifest.csv").exists():
+        message = f"no real speech at {folder}: set EQUIVOX_DATA to a folder with manifest.csv"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
