@@ -1,0 +1,1 @@
+"""Tests of manifests, trial lists and degradations."""
