@@ -1,0 +1,72 @@
+"""The manifest of a folder of speech: one row a clip, read once into typed rows. Empty = unknown; nothing is guessed."""
+
+import csv
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from svc.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """One recording; `path` is relative to the folder of the manifest. Empty strings and None = unknown."""
+
+    path: str
+    corpus: str
+    split: str
+    speaker: str
+    session: str
+    sex: str
+    country: str
+    language: str
+    age: float | None
+    channel: str
+    sample_rate_hz: int
+    duration_s: float
+    text: str
+
+
+COLUMNS = tuple(field.name for field in fields(Clip))
+
+
+def data_root() -> Path:
+    """The folder of real speech: $EQUIVOX_DATA, else ../shared/data."""
+    return Path(os.environ.get("EQUIVOX_DATA", "../shared/data"))
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """All clips in file order. Raises InvalidRequestError naming the line and column at fault."""
+    if not path.is_file():
+        raise InvalidRequestError(f"no manifest at {path}: set EQUIVOX_DATA to a folder with one", field="manifest")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+            raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
+        return [_clip(row, f"{path}:{rows.line_num}") for row in rows]
+
+
+def _clip(row: dict[str, str | None], where: str) -> Clip:
+    text = {name: row[name] or "" for name in COLUMNS}
+    for name in ("path", "corpus", "split", "speaker"):
+        if not text[name]:
+            raise InvalidRequestError(f"{where}: {name} is empty", field="manifest")
+    rate_hz = _number(text.pop("sample_rate_hz"), f"{where}: sample_rate_hz")
+    duration_s = _number(text.pop("duration_s"), f"{where}: duration_s")
+    age = text.pop("age")
+    return Clip(
+        **text,
+        sample_rate_hz=int(rate_hz),
+        duration_s=duration_s,
+        age=_number(age, f"{where}: age") if age else None,
+    )
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise InvalidRequestError(f"{where} is {text!r}, not a number", field="manifest") from None
+    if not 0 < number < float("inf"):
+        raise InvalidRequestError(f"{where} is {text}, must be positive", field="manifest")
+    return number
