@@ -1,4 +1,4 @@
-"""The manifest of a folder of speech: one row a clip, read once into typed rows. Empty = unknown; nothing is guessed."""
+"""The manifest of a folder of speech: one row a clip, read into typed rows. Empty = unknown; nothing is guessed."""
 
 import csv
 import os

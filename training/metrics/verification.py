@@ -27,14 +27,13 @@ class OperatingPoints:
     @property
     def fnmr(self) -> Array:
         """(K + 1,) share of targets rejected, the threshold at each score in turn and then above them all."""
-        rejected = _cumulative(self.target_mass)
-        return rejected / rejected[-1]
+        return _cumulative(self.target_mass)
 
     @property
     def fmr(self) -> Array:
         """(K + 1,) share of nontargets accepted at the same thresholds."""
-        rejected = _cumulative(self.nontarget_mass)
-        return (rejected[-1] - rejected) / rejected[-1]
+        # From above, so that a rate of zero is zero and not a rounding error.
+        return _cumulative(self.nontarget_mass[::-1])[::-1]
 
     def equal_error_rate(self) -> float:
         """Where the line through neighbouring operating points crosses FMR = FNMR; a tie is one straight step."""
@@ -144,9 +143,10 @@ def cllr(
 
 
 def _cumulative(mass: Array) -> Array:
-    total = np.zeros(len(mass) + 1)
-    np.cumsum(mass, out=total[1:])
-    return total
+    share = np.zeros(len(mass) + 1)
+    np.cumsum(mass, out=share[1:])
+    share /= share[-1]
+    return share
 
 
 def _detection_cost(fnmr: Array, fmr: Array, prior: float) -> Array:

@@ -1,0 +1,144 @@
+"""A list of trials as columns, and its CSV: enrolment, test, target, optional speakers, any further columns are groups.
+
+Letters: S distinct sides, T trials.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from svc.errors import InvalidRequestError
+
+REQUIRED = ("enrolment", "test", "target")
+SPEAKERS = ("enrolment_speaker", "test_speaker")
+TARGET_WORDS = {"1": True, "true": True, "target": True, "0": False, "false": False, "nontarget": False}
+
+IndexArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One comparison. Sides are segments in text form; no speakers = unknown."""
+
+    enrolment: str
+    test: str
+    target: bool
+    enrolment_speaker: str = ""
+    test_speaker: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TrialList:
+    """Trials as columns; each distinct side is named once, so that it is embedded once."""
+
+    sides: tuple[str, ...]  # (S,)
+    units: tuple[str, ...]  # (S,) whom the bootstrap resamples: the side's speaker, or the side itself where unknown
+    enrolment: IndexArray  # (T,) into sides
+    test: IndexArray  # (T,) into sides
+    target: npt.NDArray[np.bool_]  # (T,)
+    groups: Mapping[str, npt.NDArray[np.str_]]  # column -> (T,)
+    has_speakers: bool
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def unit_of_side(self) -> IndexArray:
+        """(S,) numbers naming the units."""
+        return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
+
+
+def collect_trials(rows: Iterable[tuple[str, Trial]]) -> TrialList:
+    """Rows, each with where it stands (for messages), to columns. Contradicting labels are an error."""
+    sides: dict[str, int] = {}
+    speakers: dict[str, str] = {}
+    edges: list[tuple[int, int, bool]] = []
+    groups: dict[str, list[str]] = {}
+    for where, trial in rows:
+        _check_labels(trial, speakers, where)
+        enrolment, test = (sides.setdefault(side, len(sides)) for side in (trial.enrolment, trial.test))
+        edges.append((enrolment, test, trial.target))
+        for column, value in trial.groups.items():
+            groups.setdefault(column, []).append(value)
+    columns = np.array(edges, dtype=np.int64).reshape(-1, 3)
+    return TrialList(
+        sides=tuple(sides),
+        units=tuple(speakers.get(side) or side for side in sides),
+        enrolment=columns[:, 0],
+        test=columns[:, 1],
+        target=columns[:, 2].astype(bool),
+        groups={column: np.array(values) for column, values in groups.items()},
+        has_speakers=any(speakers.values()),
+    )
+
+
+def _check_labels(trial: Trial, speakers: dict[str, str], where: str) -> None:
+    names = (trial.enrolment_speaker, trial.test_speaker)
+    for side, speaker in zip((trial.enrolment, trial.test), names, strict=True):
+        if speaker and speakers.setdefault(side, speaker) != speaker:
+            message = f"{where}: {side} is of speaker {speaker!r} here and {speakers[side]!r} above"
+            raise InvalidRequestError(message, field="enrolment_speaker")
+    if all(names) and (names[0] == names[1]) != trial.target:
+        kind = "target" if trial.target else "nontarget"
+        raise InvalidRequestError(f"{where}: a {kind} trial of speakers {names[0]!r} and {names[1]!r}", field="target")
+
+
+def read_trials(path: Path) -> TrialList:
+    """Raises InvalidRequestError naming the line at fault."""
+    if not path.is_file():
+        raise InvalidRequestError(f"no trial list at {path}", field="trials")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return collect_trials(_rows(csv.DictReader(file), path))
+
+
+def write_trials(path: Path, trials: Iterable[Trial]) -> int:
+    """Writes beside and renames; returns how many."""
+    rows = list(trials)
+    groups = sorted({column for trial in rows for column in trial.groups})
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*REQUIRED, *SPEAKERS, *groups])
+        for trial in rows:
+            speakers = (trial.enrolment_speaker, trial.test_speaker)
+            labels = [trial.groups.get(column, "") for column in groups]
+            writer.writerow([trial.enrolment, trial.test, int(trial.target), *speakers, *labels])
+    beside.replace(path)
+    return len(rows)
+
+
+def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[tuple[str, Trial]]:
+    columns = tuple(reader.fieldnames or ())
+    if missing := [name for name in REQUIRED if name not in columns]:
+        raise InvalidRequestError(f"{path}:1: no column {', '.join(missing)}; has {', '.join(columns)}", field="trials")
+    if len(set(SPEAKERS) & set(columns)) == 1:
+        raise InvalidRequestError(f"{path}:1: give both of {', '.join(SPEAKERS)}, or neither", field="trials")
+    groups = [name for name in columns if name and name not in REQUIRED + SPEAKERS]
+    for row in reader:
+        where = f"{path}:{reader.line_num}"
+        if None in row or None in row.values():
+            raise InvalidRequestError(f"{where}: {len(columns)} columns wanted, as in the header", field="trials")
+        yield where, _trial({name: text.strip() for name, text in row.items()}, groups, where)
+
+
+def _trial(row: dict[str, str], groups: list[str], where: str) -> Trial:
+    for name in ("enrolment", "test"):
+        if not row[name]:
+            raise InvalidRequestError(f"{where}: {name} is empty", field=name)
+    if row["target"].lower() not in TARGET_WORDS:
+        message = f"{where}: target is {row['target']!r}, must be one of {', '.join(TARGET_WORDS)}"
+        raise InvalidRequestError(message, field="target")
+    return Trial(
+        enrolment=row["enrolment"],
+        test=row["test"],
+        target=TARGET_WORDS[row["target"].lower()],
+        enrolment_speaker=row.get("enrolment_speaker", ""),
+        test_speaker=row.get("test_speaker", ""),
+        groups={name: row[name] for name in groups},
+    )
