@@ -1,1 +1,70 @@
 """Equivox: the contract and its Python client. The only package a caller needs."""
+
+from equivox.aio import AsyncClient
+from equivox.audio import AudioLike, Container, Pcm
+from equivox.channel import Tls, service_config
+from equivox.client import Client
+from equivox.errors import EquivoxError
+from equivox.requests import Costs, DiarizeOptions, PolicyLike, ProfileId, VoiceLike
+from equivox.results import (
+    AudioQuality,
+    Band,
+    Decision,
+    DiarizationResult,
+    DiarizedSpeaker,
+    Embedding,
+    EmbedResult,
+    Enrolment,
+    EnrolmentResult,
+    EnrolmentWarning,
+    FairnessReport,
+    Identification,
+    IdentityMatch,
+    LoadedModel,
+    Profile,
+    ProfileExport,
+    ProfilePage,
+    Reason,
+    SpeakerTurn,
+    TimeSpan,
+    Verification,
+    WarningKind,
+)
+
+__all__ = [
+    "AsyncClient",
+    "AudioLike",
+    "AudioQuality",
+    "Band",
+    "Client",
+    "Container",
+    "Costs",
+    "Decision",
+    "DiarizationResult",
+    "DiarizeOptions",
+    "DiarizedSpeaker",
+    "EmbedResult",
+    "Embedding",
+    "Enrolment",
+    "EnrolmentResult",
+    "EnrolmentWarning",
+    "EquivoxError",
+    "FairnessReport",
+    "Identification",
+    "IdentityMatch",
+    "LoadedModel",
+    "Pcm",
+    "PolicyLike",
+    "Profile",
+    "ProfileExport",
+    "ProfileId",
+    "ProfilePage",
+    "Reason",
+    "SpeakerTurn",
+    "TimeSpan",
+    "Tls",
+    "Verification",
+    "VoiceLike",
+    "WarningKind",
+    "service_config",
+]

@@ -1,0 +1,208 @@
+"""The blocking client. Every call has a deadline; which are retried is in service_config.json."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self, cast
+
+import grpc
+
+from equivox import calls, results
+from equivox.audio import AudioLike
+from equivox.calls import Call, Result
+from equivox.channel import Connection, Tls, open_channel
+from equivox.errors import EquivoxError, FailedCall, read_error
+from equivox.requests import DiarizeOptions, PolicyLike, VoiceLike
+
+DEFAULT_TIMEOUT_S = 30.0
+DIARIZE_TIMEOUT_S = 1800.0
+"""Diarization works on whole meetings: its default deadline is longer than that of the other calls."""
+HEALTH_POLL_S = 0.2
+
+
+class Sender:
+    """Sends a call over a channel and waits for its result."""
+
+    def __init__(self, connection: Connection, timeout_s: float) -> None:
+        if not timeout_s > 0:
+            raise ValueError(f"timeout_s must be > 0, got {timeout_s}")
+        self.timeout_s = timeout_s
+        self._metadata = connection.call_metadata
+        self.channel = open_channel(connection)
+
+    def send(self, call: Call[Result], timeout_s: float | None = None) -> Result:
+        method = getattr(call.stub(self.channel), call.method)
+        deadline_s = self.timeout_s if timeout_s is None else timeout_s
+        try:
+            response = method(call.request, timeout=deadline_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise read_error(cast(FailedCall, error)) from error
+        return call.read(response)
+
+
+class Client:
+    """Blocking calls to an Equivox server; safe to share between threads.
+
+    `timeout_s` is the deadline of each call unless the call gives its own. Every method raises EquivoxError when the
+    call fails, OSError when a path cannot be read, and TypeError or ValueError for arguments that can never be right.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        token: str | None = None,
+        tls: Tls | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        allow_insecure_token: bool = False,
+    ) -> None:
+        connection = Connection(target=target, token=token, tls=tls, allow_insecure_token=allow_insecure_token)
+        self._sender = Sender(connection, timeout_s)
+        self.profiles = ProfilesClient(self._sender)
+        self.models = ModelsClient(self._sender)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; calls under way are cancelled."""
+        self._sender.channel.close()
+
+    def embed(self, audio: AudioLike, *, timeout_s: float | None = None) -> results.EmbedResult:
+        """One clip -> its embedding and quality."""
+        return self._sender.send(calls.embed(audio), timeout_s)
+
+    def verify(
+        self, enrolment: VoiceLike, test: VoiceLike, *, policy: PolicyLike = None, timeout_s: float | None = None
+    ) -> results.Verification:
+        """Compares two voices and decides under a policy."""
+        return self._sender.send(calls.verify(enrolment, test, policy=policy), timeout_s)
+
+    def identify(
+        self,
+        test: VoiceLike,
+        *,
+        max_matches: int = 5,
+        policy: PolicyLike = None,
+        profile_ids: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> results.Identification:
+        """Which enrolled person is this, if any; `profile_ids` restricts the search."""
+        call = calls.identify(test, max_matches=max_matches, policy=policy, profile_ids=profile_ids)
+        return self._sender.send(call, timeout_s)
+
+    def diarize(
+        self, audio: AudioLike, options: DiarizeOptions | None = None, *, timeout_s: float = DIARIZE_TIMEOUT_S
+    ) -> results.DiarizationResult:
+        """Who spoke when in a finished recording."""
+        return self._sender.send(calls.diarize(audio, options or DiarizeOptions()), timeout_s)
+
+    def healthy(self, service: str = "", *, timeout_s: float | None = None) -> bool:
+        """Whether the server, or one service of it (equivox.v1.Verification), is ready; False when out of reach."""
+        try:
+            return self._sender.send(calls.check_health(service), timeout_s)
+        except EquivoxError as error:
+            if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                return False
+            raise
+
+    def wait_until_healthy(self, service: str = "", *, timeout_s: float = 60.0) -> None:
+        """Returns once the server is ready. Raises TimeoutError when it is not after `timeout_s`."""
+        end_s = time.monotonic() + timeout_s
+        while not self.healthy(service, timeout_s=max(HEALTH_POLL_S, end_s - time.monotonic())):
+            if time.monotonic() >= end_s:
+                raise TimeoutError(f"the server was not ready within {timeout_s:g} s")
+            time.sleep(HEALTH_POLL_S)
+
+
+class ProfilesClient:
+    """Enrolled voices of the caller's tenant."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def create(
+        self,
+        *,
+        consent_reference: str,
+        profile_id: str = "",
+        display_name: str = "",
+        expire_time: datetime | None = None,
+        timeout_s: float | None = None,
+    ) -> results.Profile:
+        """Makes an empty profile; without `profile_id` the server chooses one. Never retried."""
+        call = calls.create_profile(
+            consent_reference=consent_reference,
+            profile_id=profile_id,
+            display_name=display_name,
+            expire_time=expire_time,
+        )
+        return self._sender.send(call, timeout_s)
+
+    def enroll(
+        self,
+        profile_id: str,
+        utterances: AudioLike | Sequence[AudioLike],
+        *,
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+    ) -> results.EnrolmentResult:
+        """Adds one clip or several, all or none.
+
+        Without a key the client makes one for this call, which covers its own retries. Give your own to make repeats
+        across calls or processes harmless too.
+        """
+        return self._sender.send(calls.enroll(profile_id, utterances, idempotency_key=idempotency_key), timeout_s)
+
+    def get(self, profile_id: str, *, timeout_s: float | None = None) -> results.Profile:
+        """One profile."""
+        return self._sender.send(calls.get_profile(profile_id), timeout_s)
+
+    def page(
+        self, *, page_size: int = 100, page_token: str = "", timeout_s: float | None = None
+    ) -> results.ProfilePage:
+        """One page of profiles, ordered by profile_id."""
+        return self._sender.send(calls.list_profiles(page_size=page_size, page_token=page_token), timeout_s)
+
+    def list(self, *, page_size: int = 100, timeout_s: float | None = None) -> Iterator[results.Profile]:
+        """All profiles, ordered by profile_id, fetched page by page as they are consumed; `timeout_s` is per page."""
+        token = ""
+        while True:
+            page = self.page(page_size=page_size, page_token=token, timeout_s=timeout_s)
+            yield from page.profiles
+            if not (token := page.next_page_token):
+                return
+
+    def delete(self, profile_id: str, *, timeout_s: float | None = None) -> int:
+        """Deletes a profile from memory and disk; returns how many voiceprints were destroyed. Never retried:
+        the repeat of a deletion whose answer was lost would report NOT_FOUND."""
+        return self._sender.send(calls.delete_profile(profile_id), timeout_s)
+
+    def export(self, profile_id: str, *, timeout_s: float | None = None) -> results.ProfileExport:
+        """Everything held about one person."""
+        return self._sender.send(calls.export_profile(profile_id), timeout_s)
+
+
+class ModelsClient:
+    """What the server runs."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def list(self, *, timeout_s: float | None = None) -> tuple[results.LoadedModel, ...]:
+        """Every loaded model and calibration."""
+        return self._sender.send(calls.list_models(), timeout_s)
+
+    def card(self, name: str, *, timeout_s: float | None = None) -> str:
+        """The TOML card of one of them."""
+        return self._sender.send(calls.get_card(name), timeout_s)
+
+    def fairness_report(self, name: str, *, timeout_s: float | None = None) -> results.FairnessReport:
+        """Its error rates by group."""
+        return self._sender.send(calls.get_fairness_report(name), timeout_s)
