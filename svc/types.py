@@ -35,6 +35,7 @@ class Reason(Enum):
     CLIPPED = "clipped"
     NEAR_THRESHOLD = "near_threshold"
     BAND_MISMATCH = "band_mismatch"
+    AMBIGUOUS = "ambiguous"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

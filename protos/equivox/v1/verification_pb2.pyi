@@ -24,6 +24,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CLIPPED: _ClassVar[Reason]
     REASON_NEAR_THRESHOLD: _ClassVar[Reason]
     REASON_BAND_MISMATCH: _ClassVar[Reason]
+    REASON_AMBIGUOUS: _ClassVar[Reason]
 DECISION_UNSPECIFIED: Decision
 DECISION_ACCEPT: Decision
 DECISION_REJECT: Decision
@@ -34,6 +35,7 @@ REASON_LOW_SNR: Reason
 REASON_CLIPPED: Reason
 REASON_NEAR_THRESHOLD: Reason
 REASON_BAND_MISMATCH: Reason
+REASON_AMBIGUOUS: Reason
 
 class Voice(_message.Message):
     __slots__ = ("audio", "profile_id", "embedding")
