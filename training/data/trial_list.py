@@ -38,6 +38,7 @@ class TrialList:
     """Trials as columns; each distinct side is named once, so that it is embedded once."""
 
     sides: tuple[str, ...]  # (S,)
+    named_at: tuple[str, ...]  # (S,) file and line, for messages
     units: tuple[str, ...]  # (S,) whom the bootstrap resamples: the side's speaker, or the side itself where unknown
     enrolment: IndexArray  # (T,) into sides
     test: IndexArray  # (T,) into sides
@@ -57,18 +58,21 @@ class TrialList:
 def collect_trials(rows: Iterable[tuple[str, Trial]]) -> TrialList:
     """Rows, each with where it stands (for messages), to columns. Contradicting labels are an error."""
     sides: dict[str, int] = {}
+    named_at: list[str] = []
     speakers: dict[str, str] = {}
     edges: list[tuple[int, int, bool]] = []
     groups: dict[str, list[str]] = {}
     for where, trial in rows:
         _check_labels(trial, speakers, where)
         enrolment, test = (sides.setdefault(side, len(sides)) for side in (trial.enrolment, trial.test))
+        named_at += [where] * (len(sides) - len(named_at))
         edges.append((enrolment, test, trial.target))
         for column, value in trial.groups.items():
             groups.setdefault(column, []).append(value)
     columns = np.array(edges, dtype=np.int64).reshape(-1, 3)
     return TrialList(
         sides=tuple(sides),
+        named_at=tuple(named_at),
         units=tuple(speakers.get(side) or side for side in sides),
         enrolment=columns[:, 0],
         test=columns[:, 1],
