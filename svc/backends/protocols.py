@@ -66,6 +66,11 @@ class Segmenter(Protocol):
         """Hop between frames in seconds."""
         ...
 
+    @property
+    def frame_offset_s(self) -> float:
+        """Seconds from the start of a window to the start of the stretch its first frame stands for."""
+        ...
+
     def activities(self, windows: FloatArray) -> FloatArray:
         """(B, window_s * 16000) -> (B, F, K), 1 where a local speaker talks, else 0 (powerset decoded)."""
         ...

@@ -1,0 +1,101 @@
+"""Labelled windows into one timeline: how many talk in each frame, and who."""
+
+import numpy as np
+import numpy.typing as npt
+
+from svc.pipelines.clustering import UNASSIGNED, IntArray
+from svc.pipelines.windows import FrameGrid
+from svc.types import Span
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def count_speakers(active: BoolArray, starts: IntArray) -> IntArray:
+    """(W, F, K) and first frames (W,) -> (T,) people talking at once, averaged over the windows that see a frame."""
+    num_frames = active.shape[1]
+    total, seen = np.zeros((2, starts[-1] + num_frames))
+    for window, start in zip(active, starts, strict=True):
+        total[start : start + num_frames] += window.sum(axis=1)
+        seen[start : start + num_frames] += 1
+    # Frames between the ends of the one-but-last and the start of the last window do not occur: windows overlap.
+    return np.rint(total / np.maximum(seen, 1)).astype(np.int64)
+
+
+def vote_speakers(
+    active: BoolArray, starts: IntArray, assigned: IntArray, *, num_speakers: int
+) -> npt.NDArray[np.uint16]:
+    """(W, F, K), (W,) and (W, K) -> (T, C) windows in which a speaker talks in a frame."""
+    num_frames = active.shape[1]
+    votes = np.zeros((starts[-1] + num_frames, num_speakers), np.uint16)
+    for window, start, speakers in zip(active, starts, assigned, strict=True):
+        for speaker in np.unique(speakers[speakers != UNASSIGNED]):
+            votes[start : start + num_frames, speaker] += window[:, speakers == speaker].any(axis=1)
+    return votes
+
+
+def choose_speakers(votes: npt.NDArray[np.uint16], counts: IntArray) -> BoolArray:
+    """(T, C) and (T,) -> (T, C) the `counts` speakers with most votes in each frame, none without a vote."""
+    order = np.argsort(-votes.astype(np.int32), axis=1, kind="stable")  # (T, C)
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(votes.shape[1])[None, :], axis=1)
+    return (rank < counts[:, None]) & (votes > 0)
+
+
+def spans_of(frames: BoolArray, grid: FrameGrid, *, end_s: float) -> list[Span]:
+    """(T,) -> runs of true frames in seconds, cut at the end of the recording."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], frames, [False]]).astype(np.int8)))
+    spans = (
+        Span(grid.time_s(first), min(grid.time_s(past), end_s))
+        for first, past in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    )
+    return [span for span in spans if span.duration_s > 0]
+
+
+def smooth(spans: list[Span], *, min_gap_s: float, min_turn_s: float) -> list[Span]:
+    """Joins one speaker's spans over gaps shorter than `min_gap_s`, then drops those shorter than `min_turn_s`."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.start_s - joined[-1].end_s < min_gap_s:
+            joined[-1] = Span(joined[-1].start_s, span.end_s)
+        else:
+            joined.append(span)
+    return [span for span in joined if span.duration_s >= min_turn_s]
+
+
+def overlaps_of(spans: list[Span]) -> list[Span]:
+    """Where two or more of the spans hold at once."""
+    return _where_deep(spans, depth=2)
+
+
+def union_of(spans: list[Span]) -> list[Span]:
+    """Where any of the spans holds."""
+    return _where_deep(spans, depth=1)
+
+
+def without(spans: list[Span], holes: list[Span]) -> list[Span]:
+    """The spans less the holes, both free of overlap and in order."""
+    left: list[Span] = []
+    for span in spans:
+        start_s = span.start_s
+        for hole in holes:
+            if hole.end_s <= start_s or hole.start_s >= span.end_s:
+                continue
+            left.append(Span(start_s, hole.start_s))
+            start_s = hole.end_s
+        left.append(Span(start_s, span.end_s))
+    return [span for span in left if span.duration_s > 0]
+
+
+def _where_deep(spans: list[Span], *, depth: int) -> list[Span]:
+    """Where at least `depth` of the spans hold at once."""
+    # At equal times starts come before ends, so that stretches which touch are one.
+    edges = sorted([(span.start_s, -1) for span in spans] + [(span.end_s, 1) for span in spans])
+    found: list[Span] = []
+    deep, began_s = 0, 0.0
+    for time_s, closing in edges:
+        if closing < 0 and deep == depth - 1:
+            began_s = time_s
+        if closing > 0 and deep == depth and time_s > began_s:
+            found.append(Span(began_s, time_s))
+        deep -= closing
+    return found
