@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,8 +81,8 @@ def to_audio(audio: AudioLike) -> audio_pb2.Audio:
                 declared_sample_rate_hz=audio.declared_sample_rate_hz,
                 channel=audio.channel,
             )
-        case (samples, int(sample_rate_hz)):
-            return to_audio(Pcm(samples, sample_rate_hz))
+        case (samples, Integral() as sample_rate_hz):  # numpy integers are registered as Integral
+            return to_audio(Pcm(samples, int(sample_rate_hz)))
         case str() | os.PathLike() | bytes() | bytearray() | memoryview():
             return audio_pb2.Audio(container=_contents(audio))
     raise TypeError(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self, cast
+from typing import Protocol, Self, cast
 
 import grpc
 
@@ -21,6 +21,13 @@ DIARIZE_TIMEOUT_S = 1800.0
 HEALTH_POLL_S = 0.2
 
 
+class Transport(Protocol):
+    """What carries calls: a channel to a server here, the models themselves in the command line."""
+
+    def send(self, call: Call[Result], timeout_s: float | None = None) -> Result: ...
+    def close(self) -> None: ...
+
+
 class Sender:
     """Sends a call over a channel and waits for its result."""
 
@@ -29,16 +36,19 @@ class Sender:
             raise ValueError(f"timeout_s must be > 0, got {timeout_s}")
         self.timeout_s = timeout_s
         self._metadata = connection.call_metadata
-        self.channel = open_channel(connection)
+        self._channel = open_channel(connection)
 
     def send(self, call: Call[Result], timeout_s: float | None = None) -> Result:
-        method = getattr(call.stub(self.channel), call.method)
+        method = getattr(call.stub(self._channel), call.method)
         deadline_s = self.timeout_s if timeout_s is None else timeout_s
         try:
             response = method(call.request, timeout=deadline_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise read_error(cast(FailedCall, error)) from error
         return call.read(response)
+
+    def close(self) -> None:
+        self._channel.close()
 
 
 class Client:
@@ -58,9 +68,19 @@ class Client:
         allow_insecure_token: bool = False,
     ) -> None:
         connection = Connection(target=target, token=token, tls=tls, allow_insecure_token=allow_insecure_token)
-        self._sender = Sender(connection, timeout_s)
-        self.profiles = ProfilesClient(self._sender)
-        self.models = ModelsClient(self._sender)
+        self._attach(Sender(connection, timeout_s))
+
+    @classmethod
+    def over(cls, transport: Transport) -> Self:
+        """A client whose calls go another way than over a channel of its own."""
+        client = cls.__new__(cls)
+        client._attach(transport)
+        return client
+
+    def _attach(self, transport: Transport) -> None:
+        self._sender = transport
+        self.profiles = ProfilesClient(transport)
+        self.models = ModelsClient(transport)
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +92,7 @@ class Client:
 
     def close(self) -> None:
         """Ends the connection; calls under way are cancelled."""
-        self._sender.channel.close()
+        self._sender.close()
 
     def embed(self, audio: AudioLike, *, timeout_s: float | None = None) -> results.EmbedResult:
         """One clip -> its embedding and quality."""
@@ -124,7 +144,7 @@ class Client:
 class ProfilesClient:
     """Enrolled voices of the caller's tenant."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Transport) -> None:
         self._sender = sender
 
     def create(
@@ -192,7 +212,7 @@ class ProfilesClient:
 class ModelsClient:
     """What the server runs."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Transport) -> None:
         self._sender = sender
 
     def list(self, *, timeout_s: float | None = None) -> tuple[results.LoadedModel, ...]:

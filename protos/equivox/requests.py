@@ -1,10 +1,10 @@
 """Arguments of the client's methods, turned into the contract's requests. Shared by Client and AsyncClient."""
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Integral
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -112,14 +112,14 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None:
         return None
     if moment.tzinfo is None:
         raise ValueError("expire_time needs a time zone: datetime(2030, 1, 1, tzinfo=UTC)")
-    seconds = moment.timestamp()
-    whole = math.floor(seconds)
-    return Timestamp(seconds=whole, nanos=min(999_999_999, round((seconds - whole) * 1e9)))
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
 
 
 def to_utterances(utterances: AudioLike | Sequence[AudioLike]) -> list[audio_pb2.Audio]:
     """One clip or several; a pair (array, rate) is one clip."""
     match utterances:
-        case str() | bytes() | os.PathLike() | Pcm() | Container() | (_, int()):
+        case str() | bytes() | os.PathLike() | Pcm() | Container() | (_, Integral()):
             return [to_audio(cast(AudioLike, utterances))]
-    return [to_audio(clip) for clip in cast(Sequence[AudioLike], utterances)]
+    return [to_audio(clip) for clip in cast("Sequence[AudioLike]", utterances)]

@@ -11,6 +11,7 @@ _BANDS = {audio_pb2.BAND_TELEPHONE: results.Band.TELEPHONE, audio_pb2.BAND_WIDE:
 _DECISIONS = {
     verification_pb2.DECISION_ACCEPT: results.Decision.ACCEPT,
     verification_pb2.DECISION_REJECT: results.Decision.REJECT,
+    verification_pb2.DECISION_INCONCLUSIVE: results.Decision.INCONCLUSIVE,
 }
 _REASONS = {
     verification_pb2.REASON_TOO_LITTLE_SPEECH: results.Reason.TOO_LITTLE_SPEECH,
@@ -18,6 +19,7 @@ _REASONS = {
     verification_pb2.REASON_CLIPPED: results.Reason.CLIPPED,
     verification_pb2.REASON_NEAR_THRESHOLD: results.Reason.NEAR_THRESHOLD,
     verification_pb2.REASON_BAND_MISMATCH: results.Reason.BAND_MISMATCH,
+    verification_pb2.REASON_AMBIGUOUS: results.Reason.AMBIGUOUS,
 }
 _WARNINGS = {
     profiles_pb2.ENROLMENT_WARNING_KIND_INCOHERENT: results.WarningKind.INCOHERENT,
@@ -125,7 +127,7 @@ def read_diarization(response: diarization_pb2.DiarizeResponse) -> results.Diari
 
 def read_moment(timestamp: Timestamp) -> datetime:
     """A moment as an aware UTC datetime."""
-    return datetime.fromtimestamp(timestamp.seconds + timestamp.nanos / 1e9, UTC)
+    return timestamp.ToDatetime(UTC)
 
 
 def read_profile(profile: profiles_pb2.Profile) -> results.Profile:

@@ -31,6 +31,7 @@ class Reason(Enum):
     CLIPPED = "clipped"
     NEAR_THRESHOLD = "near_threshold"
     BAND_MISMATCH = "band_mismatch"
+    AMBIGUOUS = "ambiguous"
     OTHER = "other"
 
 
