@@ -1,5 +1,6 @@
 """A real gRPC server whose servicers answer with fixed messages, keep what they were sent and fail when told to."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -37,11 +38,13 @@ class Recorder:
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     time_remaining_s: list[float] = field(default_factory=list)
     failures: list[grpc.Status | grpc.StatusCode] = field(default_factory=list)
+    delay_s: float = 0.0
 
     def answer(self, request: Message, context: Context, response: Response) -> Response:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
         self.time_remaining_s.append(context.time_remaining())
+        time.sleep(self.delay_s)
         if self.failures:
             failure = self.failures.pop(0)
             if isinstance(failure, grpc.StatusCode):
