@@ -42,7 +42,11 @@ test: lint types models ## lint, types, every test, end to end against a real se
 bench: .venv/.dev models ## speed and memory, as ratios against peers in the same run
 	$(BIN)/python -m tests.bench
 
-evaluation: .venv/.dev models ## the accuracy tables of README.md
+.venv/.peers: .venv/.dev
+	$(BIN)/pip install --quiet --no-deps 'resemblyzer==0.1.4'
+	touch $@
+
+evaluation: .venv/.peers models ## the accuracy tables of README.md
 	$(BIN)/python -m training.benchmark
 
 clean:
