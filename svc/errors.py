@@ -158,6 +158,12 @@ class StorageError(ServiceError):
     reason = "STORAGE_UNAVAILABLE"
 
 
+class NotReadyError(ServiceError):
+    """The server is loading its models or shutting down: UNAVAILABLE with RetryInfo."""
+
+    reason = "NOT_READY"
+
+
 # Who is asking, and how much.
 class UnauthenticatedError(ServiceError):
     """No bearer token, or one nobody was given: UNAUTHENTICATED."""

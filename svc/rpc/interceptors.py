@@ -1,0 +1,213 @@
+"""What every call passes before a servicer sees it: telemetry, errors, who asks, how often, how many, until when.
+
+Each is a guard, an async context manager around the call; GuardInterceptor nests them, first outermost.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc import HandlerCallDetails, RpcMethodHandler, StatusCode
+from grpc.aio import ServicerContext
+
+from svc.backends.batching import CallScope, current_call
+from svc.errors import NotReadyError, OverloadedError, RateLimitedError, ServiceError, UnauthenticatedError
+from svc.rpc.call import Call, current
+from svc.rpc.limits import TokenBuckets
+from svc.rpc.status import abort, status_code_of
+from svc.rpc.telemetry import log
+
+Guard = Callable[[Call], AbstractAsyncContextManager[None]]
+Handler = RpcMethodHandler[Any, Any]
+# Probes must work without a token, without a free slot and before the models are loaded.
+HEALTH = "/grpc.health.v1."
+
+
+class GuardInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+    """Runs `guards` around the calls of our services, `system_guards` around reflection, nothing around health."""
+
+    def __init__(self, guards: Sequence[Guard], *, system_guards: Sequence[Guard]) -> None:
+        self.guards = guards
+        self.system_guards = system_guards
+        self._handlers: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: HandlerCallDetails,
+    ) -> Handler:
+        method = handler_call_details.method
+        if method not in self._handlers:
+            handler = await continuation(handler_call_details)
+            if handler is None or method.startswith(HEALTH):
+                return handler
+            guards = self.system_guards if method.startswith("/grpc.") else self.guards
+            self._handlers[method] = guarded(handler, guards, method)
+        return self._handlers[method]
+
+
+def guarded(handler: Handler, guards: Sequence[Guard], method: str) -> Handler:
+    """The handler with its behaviour inside the guards."""
+    if handler.response_streaming:
+        stream = handler.stream_stream or handler.unary_stream
+
+        async def stream_inside(requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
+            async with entering(guards, call_of(method, context)):
+                async for response in stream(requests, context):  # type: ignore[union-attr]
+                    yield response
+
+        build = grpc.stream_stream_rpc_method_handler if handler.stream_stream else grpc.unary_stream_rpc_method_handler
+        return build(stream_inside, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+
+    unary = handler.stream_unary or handler.unary_unary
+
+    async def unary_inside(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
+        async with entering(guards, call_of(method, context)):
+            return await unary(request, context)  # type: ignore[misc]
+
+    make = grpc.stream_unary_rpc_method_handler if handler.stream_unary else grpc.unary_unary_rpc_method_handler
+    return make(unary_inside, handler.request_deserializer, handler.response_serializer)
+
+
+def call_of(method: str, context: ServicerContext[Any, Any]) -> Call:
+    """A fresh call. Binary metadata is of no interest to any guard."""
+    pairs = context.invocation_metadata() or ()
+    return Call(method=method, context=context, metadata={key: value for key, value in pairs if isinstance(value, str)})
+
+
+@asynccontextmanager
+async def entering(guards: Sequence[Guard], call: Call) -> AsyncIterator[None]:
+    """All guards, first outermost, with `call` as the current one."""
+    current.set(call)  # each call has a task, and so a context, of its own
+    async with AsyncExitStack() as stack:
+        for guard in guards:
+            await stack.enter_async_context(guard(call))
+        yield
+
+
+@asynccontextmanager
+async def reporting_errors(call: Call) -> AsyncIterator[None]:
+    """Ends the call with the status of a domain error. A bug is INTERNAL, with an id that finds it in the log."""
+    try:
+        yield
+    except ServiceError as error:
+        call.code, call.reason = status_code_of(error), error.reason
+        await abort(call.context, error)
+    except grpc.aio.AbortError:
+        call.code, call.reason = StatusCode.UNKNOWN, "ABORTED_BY_HANDLER"
+        raise
+    except asyncio.CancelledError:
+        call.code, call.reason = StatusCode.CANCELLED, "CALL_ABANDONED"
+        raise
+    except Exception as error:
+        call.code, call.reason = StatusCode.INTERNAL, "BUG"
+        log.error("bug", method=call.name, call_id=call.call_id, error=type(error).__name__, exc_info=error)
+        await call.context.abort(StatusCode.INTERNAL, f"internal error {call.call_id}; the server's log has the cause")
+
+
+class Authentication:
+    """Bearer token -> tenant. Holds digests only, so that a memory dump shows no token."""
+
+    def __init__(self, tenants_by_digest: dict[bytes, str]) -> None:
+        self.tenants_by_digest = tenants_by_digest
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Authentication":
+        """Reads a TOML table token = "tenant". Raises ValueError naming the file and what is wrong with it."""
+        try:
+            table = tomllib.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(f"tokens file {path}: {error}") from error
+        if wrong := [tenant for tenant in table.values() if not (isinstance(tenant, str) and tenant)]:
+            raise ValueError(f'tokens file {path}: each line must read token = "tenant", got {wrong[0]!r}')
+        if not table:
+            raise ValueError(f"tokens file {path} holds no token, so nobody could call; add one or unset tokens_file")
+        return cls({digest_of(token): tenant for token, tenant in table.items()})
+
+    @asynccontextmanager
+    async def guard(self, call: Call) -> AsyncIterator[None]:
+        call.tenant = self.tenant_of(call.metadata.get("authorization", ""))
+        yield
+
+    def tenant_of(self, header: str) -> str:
+        """Raises UnauthenticatedError. Takes the same time for every wrong token."""
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise UnauthenticatedError("send metadata authorization: Bearer TOKEN")
+        offered, found = digest_of(token), None
+        for digest, tenant in self.tenants_by_digest.items():
+            if hmac.compare_digest(digest, offered):
+                found = tenant
+        if found is None:
+            raise UnauthenticatedError("the bearer token is not one of this server's")
+        return found
+
+
+def digest_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+class RateLimit:
+    """Calls a second per tenant."""
+
+    def __init__(self, buckets: TokenBuckets) -> None:
+        self.buckets = buckets
+
+    @asynccontextmanager
+    async def guard(self, call: Call) -> AsyncIterator[None]:
+        if wait_s := self.buckets.take(call.tenant):
+            raise RateLimitedError(
+                f"the tenant's rate of {self.buckets.rate_per_s:g} calls a second is used up; retry in {wait_s:.2f} s",
+                retry_after_s=wait_s,
+            )
+        yield
+
+
+class Admission:
+    """At most so many calls at once; none before the models are loaded or while the server drains."""
+
+    def __init__(self, max_concurrent_calls: int) -> None:
+        self.max_concurrent_calls = max_concurrent_calls
+        self.num_running = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.closed_because = "the server is still loading its models"
+
+    @asynccontextmanager
+    async def guard(self, call: Call) -> AsyncIterator[None]:
+        self._admit()
+        try:
+            yield
+        finally:
+            self.num_running -= 1
+            if not self.num_running:
+                self.idle.set()
+
+    def _admit(self) -> None:
+        if self.closed_because:
+            raise NotReadyError(f"{self.closed_because}; retry in 1 s", retry_after_s=1.0)
+        if self.num_running >= self.max_concurrent_calls:
+            raise OverloadedError(
+                f"{self.num_running} calls are under way, the limit is {self.max_concurrent_calls}; retry in 0.5 s",
+                retry_after_s=0.5,
+            )
+        self.num_running += 1
+        self.idle.clear()
+
+
+@asynccontextmanager
+async def scoping(call: Call) -> AsyncIterator[None]:
+    """Tells the threads that work for the call when nobody waits for it any more."""
+    remaining_s = call.context.time_remaining()
+    call.scope = CallScope() if remaining_s is None else CallScope.lasting(remaining_s)
+    current_call.set(call.scope)
+    try:
+        yield
+    finally:
+        call.scope.cancelled.set()

@@ -1,0 +1,36 @@
+"""Token buckets: so many calls a second on average, so many at once."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled_s: float
+
+
+class TokenBuckets:
+    """One bucket per tenant, full at first. Not thread-safe: it lives on the event loop."""
+
+    def __init__(self, rate_per_s: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if rate_per_s < 0 or burst < 1:
+            raise ValueError(f"need rate_per_s >= 0 and burst >= 1, got {rate_per_s} and {burst}")
+        self.rate_per_s = rate_per_s
+        self.burst = burst
+        self.clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    def take(self, tenant: str) -> float:
+        """0 and one token less, or the seconds until there is one. A rate of 0 limits nothing."""
+        if not self.rate_per_s:
+            return 0.0
+        now_s = self.clock()
+        bucket = self._buckets.setdefault(tenant, _Bucket(self.burst, now_s))
+        bucket.tokens = min(self.burst, bucket.tokens + (now_s - bucket.filled_s) * self.rate_per_s)
+        bucket.filled_s = now_s
+        if bucket.tokens < 1:
+            return (1 - bucket.tokens) / self.rate_per_s
+        bucket.tokens -= 1
+        return 0.0

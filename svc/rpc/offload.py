@@ -1,0 +1,44 @@
+"""Blocking work off the event loop, on a bounded number of threads."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from svc.backends.batching import current_call
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response")
+
+# Requests above this many bytes, like all diarization, go to the few heavy threads: minutes of audio neither hold up
+# short calls nor pile up decoded in memory.
+HEAVY_BYTES = 2 * 2**20
+
+
+class Offload:
+    """Runs a servicer's synchronous half: light requests on many threads, heavy ones on one per core."""
+
+    def __init__(self, *, light_threads: int, heavy_threads: int) -> None:
+        self.light = ThreadPoolExecutor(light_threads, "light")
+        self.heavy = ThreadPoolExecutor(heavy_threads, "heavy")
+
+    async def run(self, work: Callable[[Request], Response], request: Request, *, heavy: bool = False) -> Response:
+        """`work(request)` in a thread that sees the call's context variables; not begun when the call is gone."""
+        pool = self.heavy if heavy or request.ByteSize() > HEAVY_BYTES else self.light
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(pool, partial(context.run, _unless_gone, work, request))
+
+    def close(self) -> None:
+        """Waits for what is running; what has not begun is dropped."""
+        for pool in (self.light, self.heavy):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _unless_gone(work: Callable[[Request], Response], request: Request) -> Response:
+    if scope := current_call.get():
+        scope.check()
+    return work(request)
