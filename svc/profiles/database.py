@@ -1,0 +1,148 @@
+"""A SQLite file with one writer and many readers; its errors become StorageError with a remedy."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from svc.errors import StorageError
+from svc.profiles.encryption import Cipher
+from svc.profiles.schema import corrupt, prepare
+
+# How long to wait for another process (a CLI beside the server) before giving up.
+BUSY_TIMEOUT_S = 10.0
+
+
+class Database:
+    """WAL and synchronous=FULL: a committed write survives a crash of the process and of the machine.
+
+    Readers never wait for the writer; they take connections from a pool and hold them for one statement, so that the
+    log can be truncated at any time.
+    """
+
+    def __init__(self, path: Path, cipher: Cipher) -> None:
+        self.path = path
+        self._writer_lock = threading.Lock()
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._pool_lock = threading.Lock()
+        self._closed = False
+        with self._naming_errors():
+            _make_private(path)
+            self._writer = self._connect()
+            try:
+                prepare(self._writer, path, cipher)
+                # Only now is the file known to be ours to change.
+                self._writer.execute("PRAGMA journal_mode = WAL").fetchall()
+                # The switch leaves a read transaction open, which the next statement ends.
+                self._writer.execute("SELECT revision FROM clock").fetchall()
+                self._erase_log()
+            except BaseException:
+                self._writer.close()
+                raise
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The one write transaction at a time: committed, fsync included, at the end; rolled back on any error."""
+        with self._naming_errors(), self._writer_lock:
+            self._refuse_when_closed()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+    def read(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """All rows of one statement, as of one moment."""
+        with self._naming_errors(), self._reader() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def erase_log(self) -> None:
+        """Moves the log into the database and cuts it to nothing, so that deleted content is on no page of either.
+
+        Raises StorageError when another process keeps reading the log for longer than BUSY_TIMEOUT_S.
+        """
+        with self._naming_errors(), self._writer_lock:
+            self._refuse_when_closed()
+            if self._erase_log():
+                raise StorageError(
+                    f"deleted, but another process is reading {self.path}, so traces remain in its write-ahead log; "
+                    "stop that process, the next deletion or start of the server erases them",
+                    retry_after_s=BUSY_TIMEOUT_S,
+                )
+
+    def close(self) -> None:
+        """Closes every connection; later calls raise StorageError."""
+        with self._writer_lock, self._pool_lock:
+            self._closed = True
+            for connection in (self._writer, *self._idle_readers):
+                connection.close()
+            self._idle_readers.clear()
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        with self._pool_lock:
+            self._refuse_when_closed()
+            connection = self._idle_readers.pop() if self._idle_readers else None
+        connection = connection or self._connect()
+        try:
+            yield connection
+        finally:
+            with self._pool_lock:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle_readers.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        # isolation_level=None: we say BEGIN ourselves. A connection wanders between threads, one at a time.
+        connection = sqlite3.connect(self.path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        try:
+            for pragma in ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            # A sorter that spills would leave copies of rows in temporary files.
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _erase_log(self) -> bool:
+        """True when a reader stood in the way."""
+        return bool(self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0])
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise StorageError(f"{self.path} is closed: the server is shutting down")
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise  # A broken rule of the schema is for the caller to understand, or a bug.
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise _storage_error(self.path, error) from error
+
+
+def _storage_error(path: Path, error: sqlite3.DatabaseError | OSError) -> StorageError:
+    # The low byte is the primary code; extended codes only add where it happened.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StorageError(corrupt(path, error))
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError(f"no room to write {path} ({error}); nothing of this request was stored, free disk space")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StorageError(f"another process is writing {path} ({error}); try again", retry_after_s=1.0)
+    return StorageError(f"cannot use {path} ({error}); check that its folder exists, is writable and has room")
+
+
+def _make_private(path: Path) -> None:
+    """Voiceprints are biometric data: only the owner reads the file. The log and its index inherit the mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
