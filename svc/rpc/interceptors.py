@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import HandlerCallDetails, RpcMethodHandler, StatusCode
@@ -24,12 +24,18 @@ from svc.rpc.status import abort, status_code_of
 from svc.rpc.telemetry import log
 
 Guard = Callable[[Call], AbstractAsyncContextManager[None]]
-Handler = RpcMethodHandler[Any, Any]
+# Generic in the type stubs only.
+if TYPE_CHECKING:
+    Handler = RpcMethodHandler[Any, Any]
+    Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    Handler = RpcMethodHandler
+    Interceptor = grpc.aio.ServerInterceptor
 # Probes must work without a token, without a free slot and before the models are loaded.
 HEALTH = "/grpc.health.v1."
 
 
-class GuardInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+class GuardInterceptor(Interceptor):
     """Runs `guards` around the calls of our services, `system_guards` around reflection, nothing around health."""
 
     def __init__(self, guards: Sequence[Guard], *, system_guards: Sequence[Guard]) -> None:
@@ -55,21 +61,21 @@ class GuardInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
 def guarded(handler: Handler, guards: Sequence[Guard], method: str) -> Handler:
     """The handler with its behaviour inside the guards."""
     if handler.response_streaming:
-        stream = handler.stream_stream or handler.unary_stream
+        stream: Any = handler.stream_stream or handler.unary_stream
 
         async def stream_inside(requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
             async with entering(guards, call_of(method, context)):
-                async for response in stream(requests, context):  # type: ignore[union-attr]
+                async for response in stream(requests, context):
                     yield response
 
         build = grpc.stream_stream_rpc_method_handler if handler.stream_stream else grpc.unary_stream_rpc_method_handler
-        return build(stream_inside, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+        return build(stream_inside, handler.request_deserializer, handler.response_serializer)
 
-    unary = handler.stream_unary or handler.unary_unary
+    unary: Any = handler.stream_unary or handler.unary_unary
 
     async def unary_inside(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
         async with entering(guards, call_of(method, context)):
-            return await unary(request, context)  # type: ignore[misc]
+            return await unary(request, context)
 
     make = grpc.stream_unary_rpc_method_handler if handler.stream_unary else grpc.unary_unary_rpc_method_handler
     return make(unary_inside, handler.request_deserializer, handler.response_serializer)

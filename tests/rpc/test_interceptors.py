@@ -1,0 +1,185 @@
+"""The guards, through a real channel: errors, tokens, rates, admission, and nothing done for callers that left."""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from equivox.v1.audio_pb2 import Audio
+from equivox.v1.embeddings_pb2 import EmbedRequest
+from svc.errors import CallAbandonedError, ProfileNotFoundError
+from svc.rpc.interceptors import Admission, Authentication, RateLimit
+from svc.rpc.limits import TokenBuckets
+from svc.rpc.telemetry import configure_logging
+from tests.rpc.toy_server import Toy, reason_of, retry_after_s, serving, stub_of
+
+BLOCKING = EmbedRequest(audio=Audio(channel=1))
+SECRET = "a secret nobody may read in a log"
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    configure_logging(stream)
+    yield stream
+    configure_logging()
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return Toy()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Authentication:
+    path = tmp_path / "tokens.toml"
+    path.write_text('right = "acme"\nother = "globex"\n')
+    return Authentication.from_file(path)
+
+
+async def entered(toy: Toy) -> None:
+    assert await asyncio.to_thread(toy.entered.acquire, timeout=10)
+
+
+async def test_a_domain_error_reaches_the_caller_with_its_reason(toy: Toy) -> None:
+    toy.error = ProfileNotFoundError("no profile 'ann'", field="profile_id")
+    async with serving(toy) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest())
+    assert caught.value.code() is StatusCode.NOT_FOUND
+    assert caught.value.details() == "no profile 'ann'"
+    assert reason_of(caught.value) == "PROFILE_NOT_FOUND"
+
+
+async def test_a_bug_is_internal_and_findable_by_its_id_alone(toy: Toy, log: io.StringIO) -> None:
+    toy.error = ZeroDivisionError("oops")
+    async with serving(toy) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest(audio=Audio(container=SECRET.encode())))
+    bug, call = (json.loads(line) for line in log.getvalue().splitlines())
+    assert caught.value.code() is StatusCode.INTERNAL
+    assert bug["call_id"] in (caught.value.details() or "")
+    assert "ZeroDivisionError" in bug["exception"]
+    assert (call["code"], call["reason"]) == ("INTERNAL", "BUG")
+    assert SECRET not in log.getvalue()
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer ", "Bearer wrong", "Basic right", "right", "bearer RIGHT"])
+async def test_a_call_without_a_good_token_is_refused(toy: Toy, header: str | None, tokens: Authentication) -> None:
+    async with serving(toy, guards=(tokens.guard,)) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest(), metadata=(("authorization", header),) if header is not None else ())
+    assert caught.value.code() is StatusCode.UNAUTHENTICATED
+    assert reason_of(caught.value) == "TOKEN_INVALID"
+    assert not toy.answered
+
+
+@pytest.mark.parametrize(("token", "tenant"), [("right", "acme"), ("other", "globex")])
+async def test_the_tenant_comes_from_the_token(toy: Toy, tokens: Authentication, token: str, tenant: str) -> None:
+    async with serving(toy, guards=(tokens.guard,)) as address, stub_of(address) as stub:
+        answer = await stub.Embed(EmbedRequest(), metadata=(("authorization", f"Bearer {token}"),))
+    assert answer.embedding.model_fingerprint == tenant
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [("", "holds no token"), ("a = 1", "token = "), ('a = ""', "token = "), ("a =", "tokens.toml")],
+)
+def test_a_broken_tokens_file_says_what_is_wrong(tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=complaint):
+        Authentication.from_file(path)
+
+
+async def test_a_tenant_past_its_rate_is_told_when_to_retry(toy: Toy) -> None:
+    limit = RateLimit(TokenBuckets(0.1, 1))
+    async with serving(toy, guards=(limit.guard,)) as address, stub_of(address) as stub:
+        await stub.Embed(EmbedRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest())
+    assert caught.value.code() is StatusCode.RESOURCE_EXHAUSTED
+    assert reason_of(caught.value) == "RATE_LIMITED"
+    assert 0 < retry_after_s(caught.value) <= 10
+
+
+async def test_a_call_too_many_is_refused_and_told_when_to_retry(toy: Toy) -> None:
+    admission = Admission(1)
+    admission.closed_because = ""
+    async with serving(toy, admission=admission) as address, stub_of(address) as stub:
+        running = stub.Embed(BLOCKING)
+        await entered(toy)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest())
+        toy.release.set()
+        await running
+        await stub.Embed(EmbedRequest())
+    assert reason_of(caught.value) == "OVERLOADED"
+    assert retry_after_s(caught.value) > 0
+
+
+async def test_no_call_gets_in_before_warm_up(toy: Toy) -> None:
+    async with serving(toy, admission=Admission(1)) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest())
+    assert caught.value.code() is StatusCode.UNAVAILABLE
+    assert reason_of(caught.value) == "NOT_READY"
+
+
+async def test_work_of_a_cancelled_call_is_told_and_its_slot_freed(toy: Toy) -> None:
+    admission = Admission(1)
+    admission.closed_because = ""
+    async with serving(toy, admission=admission) as address, stub_of(address) as stub:
+        running = stub.Embed(BLOCKING)
+        await entered(toy)
+        running.cancel()
+        await asyncio.wait_for(admission.idle.wait(), 10)
+        toy.release.set()
+        await stub.Embed(EmbedRequest())
+    assert len(toy.abandoned) == 1
+    assert len(toy.answered) == 1
+
+
+async def test_a_call_cancelled_before_a_thread_is_free_never_begins(toy: Toy) -> None:
+    async with serving(toy) as address, stub_of(address) as stub:
+        blocking = [stub.Embed(BLOCKING) for _ in range(2)]  # as many as the toy has threads
+        await entered(toy)
+        await entered(toy)
+        waiting = stub.Embed(EmbedRequest())
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.sleep(0.1)
+        toy.release.set()
+        await asyncio.gather(*blocking)
+    assert len(toy.answered) == 2
+
+
+async def test_a_deadline_reaches_the_threads_that_work_for_the_call(toy: Toy) -> None:
+    async with serving(toy) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(BLOCKING, timeout=0.2)
+        toy.release.set()
+    assert caught.value.code() is StatusCode.DEADLINE_EXCEEDED
+    assert toy.abandoned == ["default"]
+
+
+async def test_abandoned_work_answers_cancelled_not_internal(toy: Toy) -> None:
+    toy.error = CallAbandonedError("gone")
+    async with serving(toy) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest())
+    assert caught.value.code() is StatusCode.CANCELLED
+
+
+async def test_every_call_leaves_one_line_without_its_content(toy: Toy, log: io.StringIO) -> None:
+    async with serving(toy) as address, stub_of(address) as stub:
+        await stub.Embed(EmbedRequest(audio=Audio(container=SECRET.encode())))
+    line = json.loads(log.getvalue())
+    assert (line["method"], line["code"], line["tenant"]) == ("Embeddings.Embed", "OK", "default")
+    assert line["elapsed_ms"] > 0
+    assert SECRET not in log.getvalue()

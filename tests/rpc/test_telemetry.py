@@ -1,0 +1,72 @@
+"""What operators see."""
+
+import urllib.request
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from equivox.v1.embeddings_pb2 import EmbedRequest
+from svc.backends.batching import BatchReport
+from svc.errors import TooLittleSpeechError
+from svc.rpc.call import Call
+from svc.rpc.telemetry import Metrics
+from tests.rpc.toy_server import Toy, serving, stub_of
+
+METHOD = "/equivox.v1.Embeddings/Embed"
+
+
+def ended(code: StatusCode, reason: str = "", audio_s: float = 0.0) -> Call:
+    return Call(method=METHOD, context=None, code=code, reason=reason, audio_s=audio_s)  # type: ignore[arg-type]
+
+
+def test_errors_are_counted_by_reason() -> None:
+    metrics = Metrics()
+    metrics.on_end(ended(StatusCode.INVALID_ARGUMENT, "AUDIO_FORMAT"), 0.1)
+    metrics.on_end(ended(StatusCode.OK), 0.1)
+    labels = {"method": "Embeddings.Embed", "reason": "AUDIO_FORMAT"}
+    assert metrics.registry.get_sample_value("equivox_errors_total", labels) == 1
+    calls = {"method": "Embeddings.Embed", "code": "OK"}
+    assert metrics.registry.get_sample_value("equivox_calls_total", calls) == 1
+
+
+def test_real_time_factor_is_seconds_of_call_per_second_of_audio() -> None:
+    metrics = Metrics()
+    metrics.on_end(ended(StatusCode.OK, audio_s=4.0), 1.0)
+    labels = {"method": "Embeddings.Embed"}
+    assert metrics.registry.get_sample_value("equivox_real_time_factor_sum", labels) == pytest.approx(0.25)
+    assert metrics.registry.get_sample_value("equivox_audio_seconds_total", labels) == 4.0
+
+
+def test_batches_and_the_queue_are_measured() -> None:
+    metrics = Metrics()
+    metrics.watch_queue(lambda: 7)
+    metrics.on_batch(BatchReport(num_clips=3, audio_s=9.0, elapsed_s=0.1, num_queued=0))
+    assert metrics.registry.get_sample_value("equivox_batch_clips_sum") == 3
+    assert metrics.registry.get_sample_value("equivox_queued_clips") == 7
+
+
+def test_metrics_are_scraped_over_http() -> None:
+    metrics = Metrics()
+    port = metrics.expose("127.0.0.1:0")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        page = response.read().decode()
+    metrics.close()
+    assert "equivox_calls_in_flight 0.0" in page
+    assert "equivox_batch_clips_bucket" in page
+
+
+def test_a_taken_metrics_port_is_named_with_the_remedy() -> None:
+    first = Metrics()
+    port = first.expose("127.0.0.1:0")
+    with pytest.raises(OSError, match="metrics_address"):
+        Metrics().expose(f"127.0.0.1:{port}")
+    first.close()
+
+
+async def test_a_failed_call_is_counted_through_the_guards() -> None:
+    metrics, toy = Metrics(), Toy(error=TooLittleSpeechError("0.1 s of speech, need 0.5"))
+    async with serving(toy, guards=(metrics.observing,)) as address, stub_of(address) as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Embed(EmbedRequest())
+    assert metrics.registry.get_sample_value("equivox_calls_in_flight") == 0

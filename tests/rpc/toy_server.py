@@ -1,0 +1,96 @@
+"""A real grpc.aio server on a free port around a toy servicer, behind the real guards."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest, EmbedResponse
+from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer, EmbeddingsStub, add_EmbeddingsServicer_to_server
+from svc.backends.batching import current_call
+from svc.rpc.call import tenant_of_call
+from svc.rpc.interceptors import Admission, Guard, GuardInterceptor, reporting_errors, scoping
+from svc.rpc.offload import Offload
+from svc.rpc.telemetry import Metrics
+
+Detail = TypeVar("Detail", bound=Message)
+
+
+@dataclass
+class Toy(EmbeddingsServicer):
+    """Answers with the tenant as fingerprint; a call whose channel is set blocks a thread until released."""
+
+    offload: Offload = field(default_factory=lambda: Offload(light_threads=2, heavy_threads=1))
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    release: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+    answered: list[str] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
+
+    async def Embed(self, request: EmbedRequest, context: grpc.aio.ServicerContext[Any, Any]) -> EmbedResponse:
+        return await self.offload.run(self.embed, request)
+
+    def embed(self, request: EmbedRequest) -> EmbedResponse:
+        if self.error:
+            raise self.error
+        if request.audio.channel:
+            self.entered.release()
+            assert self.release.wait(10)
+        scope = current_call.get()
+        (self.abandoned if scope is None or scope.abandoned else self.answered).append(tenant_of_call())
+        return EmbedResponse(embedding=Embedding(model_fingerprint=tenant_of_call()))
+
+
+@asynccontextmanager
+async def serving(
+    toy: Toy, *, admission: Admission | None = None, guards: tuple[Guard, ...] = ()
+) -> AsyncIterator[str]:
+    """The address of a server with the real guards, `guards` among them."""
+    if admission is None:
+        admission = Admission(64)
+        admission.closed_because = ""
+    before = [Metrics().observing, reporting_errors, *guards]
+    interceptor = GuardInterceptor([*before, admission.guard, scoping], system_guards=before)
+    server = grpc.aio.server(interceptors=[interceptor])
+    add_EmbeddingsServicer_to_server(toy, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        toy.release.set()
+        await server.stop(None)
+        toy.offload.close()
+
+
+@asynccontextmanager
+async def stub_of(address: str) -> AsyncIterator[Any]:
+    """An Embeddings stub."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield EmbeddingsStub(channel)
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """ErrorInfo.reason."""
+    return str(detail_of(error, ErrorInfo).reason)
+
+
+def retry_after_s(error: grpc.aio.AioRpcError) -> float:
+    """RetryInfo.retry_delay."""
+    return float(detail_of(error, RetryInfo).retry_delay.ToMilliseconds()) / 1000
+
+
+def detail_of(error: grpc.aio.AioRpcError, kind: type[Detail]) -> Detail:
+    """The first detail of that kind."""
+    trailing: dict[str, Any] = dict(error.trailing_metadata())  # type: ignore[arg-type]
+    found = kind()
+    for detail in Status.FromString(trailing["grpc-status-details-bin"]).details:
+        if detail.Unpack(found):
+            return found
+    raise AssertionError(f"no {kind.DESCRIPTOR.full_name} in {error}")
