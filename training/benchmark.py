@@ -1,0 +1,105 @@
+"""The accuracy tables of README.md: every trial set, our system and its peers on the same trials in one run.
+
+`make evaluation` (python -m training.benchmark). Voices are cached in out/voices; a second run is instant.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from svc.application import Application, build_application
+from svc.config import EquivoxConfig
+from svc.errors import ServiceError
+from training.data import augment, segments
+from training.data.manifest import data_root
+from training.data.segments import SegmentReader
+from training.data.trials import EVALUATED, SETS, make_trials
+from training.embeddings import VoiceCache, source_digest
+from training.evaluate import Evaluation, Settings, evaluate, write_json
+from training.metrics.bootstrap import Summary
+from training.systems import AUDIO_SOURCES, System, equivox_system, plain_cosine_system, resemblyzer_system
+from training.tables import figure_text, progress_over
+
+READING_SOURCES = (*AUDIO_SOURCES, Path(segments.__file__), Path(augment.__file__))
+HEADER = ("set", "system", "EER %", "minDCF(0.01)", "minDCF(0.05)", "Cllr", "minCllr", "Cllr / minCllr")
+COUNTS = ("speakers", "target", "nontarget")
+
+
+def run(
+    names: Sequence[str], systems: Sequence[System], *, root: Path, out: Path, seed: int
+) -> dict[str, list[Evaluation]]:
+    """All systems on all sets; voices of other code or weights are never reused."""
+    reader = SegmentReader(root)
+    evaluations: dict[str, list[Evaluation]] = {}
+    for name in names:
+        trials = make_trials(name, seed=seed, root=root)
+        for system in systems:
+            cache = VoiceCache(out / "voices" / f"{name}-{system.name}-{_version(system)}.npz")
+            with progress_over(len(trials.sides), f"{name}, {system.name}") as on_side:
+                evaluation = evaluate(
+                    trials, system, reader, settings=Settings(seed=seed), cache=cache, on_side=on_side
+                )
+            evaluations.setdefault(name, []).append(evaluation)
+    return evaluations
+
+
+def markdown(evaluations: dict[str, list[Evaluation]]) -> str:
+    """The table for README; 95 % intervals over speakers in brackets."""
+    header = (*HEADER, *COUNTS)
+    rows = [header, ("---",) * len(header), *_rows(evaluations)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _rows(evaluations: dict[str, list[Evaluation]]) -> Iterator[tuple[str, ...]]:
+    for name, of_set in evaluations.items():
+        for evaluation in of_set:
+            overall = evaluation.overall
+            counts = (overall.n_speakers, overall.n_target, overall.n_nontarget)
+            yield (name, evaluation.system.name, *_figures(overall, evaluation.system.calibrated), *map(str, counts))
+
+
+def _figures(overall: Summary, calibrated: bool) -> Iterator[str]:
+    figures = overall.figures
+    yield figure_text("eer", figures["eer"])
+    for name in ("min_dcf_01", "min_dcf_05", "cllr", "min_cllr"):
+        value = figures[name].value
+        yield "-" if value is None or (name == "cllr" and not calibrated) else f"{value:.3f}"
+    cllr, min_cllr = figures["cllr"].value, figures["min_cllr"].value
+    yield f"{cllr / min_cllr:.2f}" if calibrated and cllr and min_cllr else "-"
+
+
+def _version(system: System) -> str:
+    return f"{system.fingerprint}-{source_digest((*READING_SOURCES, *system.sources))}"
+
+
+def _systems(application: Application, with_resemblyzer: bool) -> list[System]:
+    ours = [equivox_system(application), plain_cosine_system(application.extractor.embedder)]
+    return [*ours, resemblyzer_system()] if with_resemblyzer else ours
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {', '.join(EVALUATED)}")
+    parser.add_argument("--seed", type=int, default=0, help="of the trial lists and the bootstrap")
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    parser.add_argument("--out", type=Path, default=Path("out"))
+    parser.add_argument("--without-resemblyzer", action="store_true")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.sets) - SETS.keys():
+        parser.error(f"no trial set {sorted(unknown)[0]}; there are {', '.join(SETS)}")
+    try:
+        application = build_application(EquivoxConfig())
+        systems = _systems(application, not chosen.without_resemblyzer)
+        names = chosen.sets or EVALUATED
+        evaluations = run(names, systems, root=chosen.root, out=chosen.out, seed=chosen.seed)
+    except (ServiceError, OSError) as error:
+        sys.exit(f"error: {error}")
+    report = {name: {each.system.name: each.as_json() for each in of_set} for name, of_set in evaluations.items()}
+    write_json(chosen.out / "evaluation.json", {"seed": chosen.seed, "split": "test", "sets": report})
+    print(markdown(evaluations))
+    print(f"\nSame-sex trials of the test split, seed {chosen.seed}; 95 % intervals over speakers. `make evaluation`")
+
+
+if __name__ == "__main__":
+    main()

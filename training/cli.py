@@ -1,0 +1,78 @@
+"""`equivox evaluate ..`: judging the system on a caller's own trials. `equivox` finds it through an entry point."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from training.evaluate import Evaluation, Settings
+
+evaluate_app = typer.Typer(help="Error rates of this system on your own trials, with intervals.", no_args_is_help=True)
+
+
+@evaluate_app.callback()
+def evaluate_group() -> None:
+    """Error rates of this system on your own trials, with intervals."""
+
+
+@evaluate_app.command("verification")
+def evaluate_verification(
+    trials: Annotated[Path, typer.Option(help="CSV: enrolment,test,target[,enrolment_speaker,test_speaker][,groups]")],
+    audio_root: Annotated[Path, typer.Option(help="Folder the paths in the list are relative to.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json and scores.csv.")],
+    config: Annotated[Path | None, typer.Option(help="The server's TOML configuration: models, calibration.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    replicas: Annotated[int, typer.Option(min=0, help="Bootstrap draws; 0 = 1000, fewer on vast lists.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of a table.")] = False,
+) -> None:
+    """Scores a trial list: EER, minDCF, Cllr and minCllr, each with a 95 % interval over speakers.
+
+    Each file is embedded once. Without speaker columns the file is the unit of the bootstrap. Any further column of the
+    list is a group: the same figures are given for each of its values.
+    """
+    # Models and numpy take seconds to import, and `equivox --help` needs neither.
+    from rich.console import Console
+
+    from svc.errors import ServiceError
+    from training.evaluate import Settings, write_report
+
+    errors = Console(stderr=True)
+    settings = Settings(seed=seed, replicas=replicas or None)
+    try:
+        evaluation = _evaluation(trials, audio_root, config, settings)
+        write_report(evaluation, out)
+    except (ServiceError, ValueError, OSError) as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(evaluation.as_json(), indent=2))
+        return
+    from training.tables import evaluation_table
+
+    console = Console()
+    console.print(evaluation_table(evaluation))
+    if evaluation.unheard:
+        errors.print(f"{len(evaluation.unheard)} sides have too little speech; their trials count as LLR 0")
+    console.print(f"report.json and scores.csv are in {out}", highlight=False)
+
+
+def _evaluation(trials: Path, audio_root: Path, config: Path | None, settings: "Settings") -> "Evaluation":
+    from svc.application import build_application
+    from svc.config import EquivoxConfig, load_config
+    from training.data.segments import SegmentReader
+    from training.data.trial_list import read_trials
+    from training.evaluate import check_both_kinds, evaluate
+    from training.systems import equivox_system
+    from training.tables import progress_over
+
+    listed = read_trials(trials)
+    check_both_kinds(listed)
+    application = build_application(load_config(EquivoxConfig, config) if config else EquivoxConfig())
+    try:
+        with progress_over(len(listed.sides), "recordings") as on_side:
+            system, reader = equivox_system(application), SegmentReader(audio_root)
+            return evaluate(listed, system, reader, settings=settings, on_side=on_side)
+    finally:
+        application.close()

@@ -1,0 +1,61 @@
+"""Recordings with known turns: the ami excerpts, and the sample that ships inside pyannote.audio."""
+
+import unicodedata
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from svc.audio.decode import load_waveform
+from svc.audio.resample import resample
+from svc.errors import InvalidRequestError
+from svc.pipelines.rttm import read_rttm
+from svc.types import Span, Turn, Waveform
+from training.data.manifest import read_manifest
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Recording:
+    """A recording at 16 kHz, who really spoke when, and the part that is scored."""
+
+    uri: str
+    waveform: Waveform
+    turns: tuple[Turn, ...]
+    scored: Span
+
+
+def read_ami(root: Path, split: str) -> list[Recording]:
+    """The excerpts of one split, in the order of the manifest; those without an evaluation map are left out."""
+    turns = _by_uri(root / "ami" / "rttm", "*.rttm")
+    scored = {uri: span for file in sorted((root / "ami" / "rttm").glob("*.uem")) for uri, span in _read_uem(file)}
+    clips = [clip for clip in read_manifest(root / "manifest.csv") if (clip.corpus, clip.split) == ("ami", split)]
+    uris = {_ascii(Path(clip.path).stem): root / clip.path for clip in clips}
+    return [
+        Recording(uri=uri, waveform=resample(load_waveform(path)), turns=turns.get(uri, ()), scored=scored[uri])
+        for uri, path in uris.items()
+        if uri in scored
+    ]
+
+
+def read_pyannote_sample() -> Recording:
+    """Thirty seconds of a telephone-like talk of two, part of the installed package; nothing of it is imported."""
+    found = find_spec("pyannote.audio")
+    if found is None or not found.submodule_search_locations:
+        raise InvalidRequestError("pyannote.audio is not installed: pip install 'equivox[server]'")
+    folder = Path(found.submodule_search_locations[0]) / "sample"
+    waveform = resample(load_waveform(folder / "sample.wav"))
+    (turns,) = read_rttm(folder / "sample.rttm").values()
+    return Recording(uri="sample", waveform=waveform, turns=turns, scored=Span(0.0, waveform.duration_s))
+
+
+def _ascii(name: str) -> str:
+    """A folder is called trñ00, its RTTM says trn00: compare without accents."""
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+
+
+def _by_uri(folder: Path, pattern: str) -> dict[str, tuple[Turn, ...]]:
+    return {_ascii(uri): turns for file in sorted(folder.glob(pattern)) for uri, turns in read_rttm(file).items()}
+
+
+def _read_uem(path: Path) -> list[tuple[str, Span]]:
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    return [(_ascii(uri), Span(float(start), float(end))) for uri, _, start, end in rows]
