@@ -1,0 +1,52 @@
+"""The manifest reader on good and bad files."""
+
+from pathlib import Path
+
+import pytest
+
+from svc.errors import InvalidRequestError
+from training.data.manifest import COLUMNS, read_manifest
+
+GOOD = "a.wav,saa,test,saa:a,0,,,,,,16000,2.5,"
+
+
+def write(folder: Path, *rows: str, header: str = ",".join(COLUMNS)) -> Path:
+    path = folder / "manifest.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_empty_labels_stay_unknown(tmp_path: Path) -> None:
+    (clip,) = read_manifest(write(tmp_path, GOOD))
+    assert (clip.sex, clip.country, clip.age) == ("", "", None)
+    assert (clip.sample_rate_hz, clip.duration_s) == (16_000, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        ("a.wav,saa,test,,0,,,,,,16000,2.5,", ":3: speaker is empty"),
+        ("a.wav,saa,test,saa:a,0,,,,,,fast,2.5,", ":3: sample_rate_hz is 'fast'"),
+        ("a.wav,saa,test,saa:a,0,,,,,,16000,-1,", ":3: duration_s is -1"),
+    ],
+)
+def test_bad_row_is_named_by_line_and_column(tmp_path: Path, bad: str, named: str) -> None:
+    with pytest.raises(InvalidRequestError, match=named):
+        read_manifest(write(tmp_path, GOOD, bad))
+
+
+def test_missing_column_and_missing_file_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="no column duration_s"):
+        read_manifest(write(tmp_path, header=",".join(COLUMNS).replace(",duration_s", "")))
+    with pytest.raises(InvalidRequestError, match="EQUIVOX_DATA"):
+        read_manifest(tmp_path / "absent.csv")
+
+
+def test_the_real_manifest_reads_whole(data_root: Path) -> None:
+    clips = read_manifest(data_root / "manifest.csv")
+    splits: dict[str, set[str]] = {}
+    for clip in clips:
+        if clip.corpus not in ("noise", "ami"):
+            splits.setdefault(clip.speaker, set()).add(clip.split)
+    assert len(clips) > 10_000
+    assert {len(of_speaker) for of_speaker in splits.values()} == {1}, "splits must be speaker-disjoint"
