@@ -1,0 +1,79 @@
+"""Arguments people type, turned into what the client takes."""
+
+import json
+import re
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from equivox import Band, Container, Costs, Embedding, ProfileId
+from equivox.requests import PolicyLike, VoiceLike
+
+
+class UsageError(ValueError):
+    """An argument that can never be right: exit code 2."""
+
+
+def to_clip(file: Path, channel: int | None) -> Container:
+    """An audio file; missing ones are named before anything is loaded or sent."""
+    if not file.is_file():
+        raise UsageError(f"no such file: {file}")
+    return Container(file, channel=channel)
+
+
+def to_voice(text: str, channel: int | None) -> VoiceLike:
+    """`profile:ID`, `embedding:FILE` (as `equivox embed --out` wrote it) or the path of an audio file."""
+    kind, separator, rest = text.partition(":")
+    if separator and kind == "profile":
+        return ProfileId(rest)
+    if separator and kind == "embedding":
+        return read_embedding(Path(rest))
+    return to_clip(Path(text), channel)
+
+
+def read_embedding(file: Path) -> Embedding:
+    """An embedding out of the JSON of `equivox embed`. UsageError naming the file when it is something else."""
+    try:
+        document = json.loads(file.read_text())
+        table = document.get("embedding", document)
+        known = {field.name: table[field.name] for field in fields(Embedding)}
+        band = Band(known["band"]) if known["band"] else None
+        return Embedding(**{**known, "band": band, "values": tuple(map(float, known["values"]))})
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{file} is no embedding ({error}): make one with `equivox embed CLIP --out FILE`") from error
+
+
+def to_policy(name: str | None, costs: str | None) -> PolicyLike:
+    """A policy's name, or PRIOR,FALSE_ACCEPT,FALSE_REJECT[,BAND]."""
+    if name and costs:
+        raise UsageError("give either --policy or --costs, not both")
+    if not costs:
+        return name
+    try:
+        numbers = [float(part) for part in costs.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (3, 4):
+        raise UsageError(f"--costs is PRIOR,FALSE_ACCEPT,FALSE_REJECT[,BAND], e.g. 0.01,10,1,0.5, got {costs!r}")
+    prior, cost_false_accept, cost_false_reject, band = [*numbers, 0.0][:4]
+    return Costs(
+        prior=prior,
+        cost_false_accept=cost_false_accept,
+        cost_false_reject=cost_false_reject,
+        inconclusive_band=band,
+    )
+
+
+def to_moment(text: str | None) -> datetime | None:
+    """An ISO date or time (UTC unless it says otherwise), or a number of days from now such as 90d."""
+    if text is None:
+        return None
+    if days := re.fullmatch(r"(\d{1,6})d", text):
+        return datetime.now(UTC) + timedelta(days=int(days[1]))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--expires is a date such as 2030-01-31 or days such as 90d, got {text!r}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

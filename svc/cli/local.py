@@ -1,0 +1,67 @@
+"""Calls without a server: the servicers themselves, in this process. So both ways give the same answers and errors."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from equivox import EquivoxError
+from equivox.calls import Call, Result
+from equivox.v1.diarization_pb2_grpc import DiarizationStub
+from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
+from equivox.v1.models_pb2_grpc import ModelsStub
+from equivox.v1.profiles_pb2_grpc import ProfilesStub
+from equivox.v1.verification_pb2_grpc import VerificationStub
+from svc.application import Application, build_application
+from svc.config import EquivoxConfig
+from svc.errors import ServiceError
+from svc.rpc.diarization import DiarizationServicer
+from svc.rpc.embeddings import EmbeddingsServicer
+from svc.rpc.models import ModelsServicer
+from svc.rpc.offload import Offload
+from svc.rpc.profiles import ProfilesServicer
+from svc.rpc.status import status_code_of
+from svc.rpc.verification import VerificationServicer
+
+
+class Inline(Offload):
+    """Runs a servicer's blocking half where it stands: a command has no other call to keep waiting."""
+
+    def __init__(self) -> None:
+        super().__init__(light_threads=1, heavy_threads=1)
+
+    async def run(self, work: Callable[[Any], Any], request: Message, *, heavy: bool = False) -> Any:  # noqa: ANN401
+        return work(request)
+
+
+class LocalTransport:
+    """Carries a client's calls to an Application of its own. Models load on first use."""
+
+    def __init__(self, config: EquivoxConfig) -> None:
+        self.application: Application = build_application(config)
+        inline = Inline()
+        self._servicers: dict[Any, Any] = {
+            EmbeddingsStub: EmbeddingsServicer(self.application, inline),
+            VerificationStub: VerificationServicer(self.application, inline),
+            DiarizationStub: DiarizationServicer(self.application, inline),
+            ProfilesStub: ProfilesServicer(self.application, inline),
+            ModelsStub: ModelsServicer(self.application),
+        }
+
+    def send(self, call: Call[Result], timeout_s: float | None = None) -> Result:
+        """A deadline means nothing here: nobody else waits, and the person has Ctrl-C."""
+        method = getattr(self._servicers[call.stub], call.method)
+        try:
+            return call.read(asyncio.run(method(call.request, None)))
+        except ServiceError as error:
+            raise EquivoxError(
+                error.message,
+                code=status_code_of(error),
+                reason=error.reason,
+                field=error.field,
+                retry_after_s=error.retry_after_s,
+            ) from error
+
+    def close(self) -> None:
+        self.application.close()

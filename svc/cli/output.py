@@ -1,0 +1,51 @@
+"""Results as JSON, and files that are either whole or absent."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+
+def to_plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Dataclasses, enums, moments and paths as what JSON has; what is not a finite number becomes null."""
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return value.isoformat()
+        case Path():
+            return str(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): to_plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [to_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def to_json(value: object) -> str:
+    """Indented JSON, one value a document."""
+    return json.dumps(to_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write_whole(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Writes beside `path` and renames."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
+        temporary = Path(beside.name)
+        try:
+            os.fchmod(beside.fileno(), mode)
+            beside.write(content.encode())
+            beside.flush()
+            os.fsync(beside.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""equivox profiles ..: enrolled people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from svc.cli import render
+from svc.cli.inputs import to_clip, to_moment
+from svc.cli.output import to_json, write_whole
+from svc.cli.session import Session, command
+
+app = typer.Typer(no_args_is_help=True, help="Enrolled people: create, enroll, get, list, delete, export.")
+KeyFile = Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
+ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="Its id.", show_default=False)]
+
+
+@command(app)
+def create(
+    session: Session,
+    profile_id: Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="Wanted id; else one is made.")] = None,
+    *,
+    consent: Annotated[str, typer.Option(metavar="REFERENCE", help="Where this person's consent is recorded.")],
+    name: Annotated[str, typer.Option(help="Free text for people.")] = "",
+    expires: Annotated[str | None, typer.Option(metavar="DATE|DAYSd", help="2030-01-31 or 90d; else never.")] = None,
+) -> None:
+    """Make an empty profile.
+
+    equivox profiles create anna --consent ticket-4711 --expires 365d
+    """
+    expire_time = to_moment(expires)
+    profile = session.open_client().profiles.create(
+        profile_id=profile_id or "", consent_reference=consent, display_name=name, expire_time=expire_time
+    )
+    session.show(profile, lambda console: render.show_profile(console, profile))
+
+
+@command(app)
+def enroll(
+    session: Session,
+    profile_id: ProfileName,
+    clips: Annotated[list[Path], typer.Argument(help="One to 20 clips of this person.", show_default=False)],
+    *,
+    idempotency_key: Annotated[str, typer.Option("--key", help="Repeats with this key add nothing.")] = "",
+    channel: Annotated[int | None, typer.Option(min=0, help="Channel to read, from 0.")] = None,
+) -> None:
+    """Add clips of a person to their profile, all or none.
+
+    equivox profiles enroll anna one.wav two.wav three.flac
+    """
+    utterances = [to_clip(clip, channel) for clip in clips]
+    with session.busy("enrolling"):
+        result = session.open_client().profiles.enroll(profile_id, utterances, idempotency_key=idempotency_key)
+    session.show(result, lambda console: render.show_enrolment(console, result))
+
+
+@command(app)
+def get(session: Session, profile_id: ProfileName) -> None:
+    """Show one profile."""
+    profile = session.open_client().profiles.get(profile_id)
+    session.show(profile, lambda console: render.show_profile(console, profile))
+
+
+@command(app, "list")
+def list_all(session: Session) -> None:
+    """List all profiles."""
+    profiles = list(session.open_client().profiles.list())
+    session.show(profiles, lambda console: render.show_profiles(console, profiles))
+
+
+@command(app)
+def delete(
+    session: Session,
+    profile_id: ProfileName,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a profile and its voiceprints, from memory and disk. There is no way back."""
+    if not yes and not typer.confirm(f"Delete {profile_id} and all its voiceprints for good?", err=True):
+        raise typer.Exit(1)
+    num_deleted = session.open_client().profiles.delete(profile_id)
+    done = {"profile_id": profile_id, "num_enrolments_deleted": num_deleted}
+    session.show(done, lambda console: console.print(f"deleted {profile_id} and {num_deleted} voiceprints"))
+
+
+@command(app)
+def export(
+    session: Session,
+    profile_id: ProfileName,
+    *,
+    out: Annotated[Path | None, typer.Option(help="Write here, readable by you only; else to stdout.")] = None,
+) -> None:
+    """Everything held about one person, as JSON, for a subject access request."""
+    document = to_json(session.open_client().profiles.export(profile_id))
+    if out is None:
+        print(document)
+        return
+    write_whole(out, document, mode=0o600)
+    session.show({"path": out}, lambda console: console.print(f"wrote {out}"))
+
+
+@command(app, "new-key", remote=False)
+def make_key(
+    session: Session, file: Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
+) -> None:
+    """Make a key that encrypts voiceprints at rest; name it as `profiles.key_file` in the configuration.
+
+    Keep a copy elsewhere: without it the profiles cannot be read again.
+    """
+    from svc.profiles.encryption import new_key, save_key  # cryptography: only when it is needed
+
+    save_key(file, new_key())
+    session.show({"path": file}, lambda console: console.print(f"wrote {file}; set profiles.key_file to it"))

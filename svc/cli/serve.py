@@ -1,0 +1,38 @@
+"""equivox serve: the gRPC server."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from svc.cli.session import Session, command
+from svc.config import EquivoxConfig
+
+app = typer.Typer()
+
+
+@command(app, remote=False)
+def serve(
+    session: Session,
+    address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Listen here; port 0: any free one")] = None,
+    *,
+    metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Prometheus endpoint; '' = none.")] = None,
+) -> None:
+    """Run the server until SIGTERM, then finish what is under way. Logs are JSON lines.
+
+    equivox serve
+    equivox serve --config equivox.toml --address 0.0.0.0:50051
+    """
+    from svc.rpc.server import run  # every model's runtime: only when it is needed
+
+    raise typer.Exit(run(with_addresses(session.config, address, metrics)))
+
+
+def with_addresses(config: EquivoxConfig, address: str | None, metrics: str | None) -> EquivoxConfig:
+    """The command line wins over the file."""
+    server = replace(
+        config.server,
+        address=config.server.address if address is None else address,
+        metrics_address=config.server.metrics_address if metrics is None else metrics,
+    )
+    return replace(config, server=server)
