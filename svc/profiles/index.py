@@ -76,9 +76,18 @@ class VoiceIndex:
         partition = self._partitions.get((tenant, model_fingerprint))
         return partition.size if partition else 0
 
-    def search(self, tenant: str, test: Voiceprint, *, k: int, among: Collection[int] | None = None) -> Hits:
-        """The k voices of the tenant nearest to the test voice, of its model; with `among`, only of those voice ids.
+    def search(
+        self,
+        tenant: str,
+        test: Voiceprint,
+        *,
+        k: int,
+        among: Collection[int] | None = None,
+        without: Collection[int] = (),
+    ) -> Hits:
+        """The k voices of the tenant nearest to the test voice, of its model.
 
+        With `among` only of those voice ids, and never of those in `without`.
         Raises FingerprintMismatchError when the vector's width differs from the index's.
         """
         if self._store.revision() != self._seen_revision:
@@ -86,7 +95,12 @@ class VoiceIndex:
         partition = self._partitions.get((tenant, test.model_fingerprint))
         if partition is None or k < 1:
             return _best([], k)
-        return partition.search(test.vector, k, pool=self._pool, among=among)
+        if test.vector.shape != (partition.width,):
+            raise FingerprintMismatchError(
+                f"the voice has shape {test.vector.shape}, those enrolled ({partition.width},)"
+            )
+        query = _Query(np.ascontiguousarray(test.vector[None], np.float32), k, _selector(among, without))
+        return partition.search(query, self._pool)
 
     def _put(self, changes: Iterable[VoiceChange]) -> None:
         grouped: dict[tuple[str, str], list[VoiceChange]] = defaultdict(list)
@@ -105,6 +119,14 @@ class VoiceIndex:
         for place, ids in grouped.items():
             if partition := self._partitions.get(place):
                 partition.drop(np.array(ids, np.int64))
+
+
+class _Query(NamedTuple):
+    """(1, D), how many, and which voices count."""
+
+    vector: FloatArray
+    k: int
+    selector: faiss.IDSelector | None
 
 
 class _Partition:
@@ -133,24 +155,12 @@ class _Partition:
                 if not block.size:
                     del self._blocks[int(number)]
 
-    def search(self, vector: FloatArray, k: int, *, pool: ThreadPoolExecutor, among: Collection[int] | None) -> Hits:
-        if vector.shape != (self.width,):
-            raise FingerprintMismatchError(f"the voice has shape {vector.shape}, those enrolled ({self.width},)")
-        searches = self._searches(np.ascontiguousarray(vector[None], np.float32), k, among=among)
-        if len(searches) == 1:
-            return _best([searches[0][0].search(*searches[0][1:])], k)
-        return _best(list(pool.map(lambda search: search[0].search(*search[1:]), searches)), k)
-
-    def _searches(
-        self, query: FloatArray, k: int, *, among: Collection[int] | None
-    ) -> list[tuple["_Block", FloatArray, int, IdArray | None]]:
+    def search(self, query: "_Query", pool: ThreadPoolExecutor) -> Hits:
         # A copy: a refresh may add a block meanwhile.
-        blocks = dict(self._blocks)
-        if among is None:
-            return [(block, query, k, None) for block in blocks.values()]
-        ids = np.fromiter(among, np.int64, len(among))
-        wanted = {number: ids[ids // BLOCK_VOICES == number] for number in set((ids // BLOCK_VOICES).tolist())}
-        return [(blocks[number], query, k, chosen) for number, chosen in wanted.items() if number in blocks]
+        blocks = list(self._blocks.values())
+        if len(blocks) == 1:
+            return _best([blocks[0].search(query)], query.k)
+        return _best(list(pool.map(lambda block: block.search(query), blocks)), query.k)
 
 
 class _Block:
@@ -177,12 +187,12 @@ class _Block:
         with self._lock:
             self._erase(ids)
 
-    def search(self, query: FloatArray, k: int, ids: IdArray | None) -> Hits:
+    def search(self, query: "_Query") -> Hits:
         parameters = faiss.SearchParameters()
-        if ids is not None:
-            parameters.sel = faiss.IDSelectorBatch(ids)
+        if query.selector is not None:
+            parameters.sel = query.selector
         with self._lock:
-            scores, found = self._index.search(query, min(k, max(self.size, 1)), params=parameters)
+            scores, found = self._index.search(query.vector, min(query.k, max(self.size, 1)), params=parameters)
         valid = found[0] >= 0
         return Hits(found[0][valid], scores[0][valid])
 
@@ -195,6 +205,19 @@ class _Block:
         # faiss moves the later vectors down and shrinks; the freed tail would keep copies of voices.
         slots[self._index.ntotal * self._flat.d :] = 0
         self._held[gone - self._first_id] = False
+
+
+def _selector(among: Collection[int] | None, without: Collection[int]) -> faiss.IDSelector | None:
+    excluded = set(without)
+    if among is not None:
+        return faiss.IDSelectorBatch(_ids(set(among) - excluded))
+    if not excluded:
+        return None  # The scan without a selector is the fast one.
+    return faiss.IDSelectorNot(faiss.IDSelectorBatch(_ids(excluded)))
+
+
+def _ids(values: Collection[int]) -> IdArray:
+    return np.fromiter(values, np.int64, len(values))
 
 
 def _best(found: Sequence[Hits], k: int) -> Hits:

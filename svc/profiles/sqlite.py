@@ -114,7 +114,7 @@ class SqliteProfileStore:
             if recalled := self._recalled(connection.execute, tenant, idempotency_key, digest=content_digest):
                 return recalled.profile
             row = self._present(connection.execute(_OF_PROFILE, (tenant, profile_id)).fetchall(), profile_id)
-            self._check_addable(row, voiceprints[0])
+            _check_addable(row, voiceprints[0].model_fingerprint)
             self._insert_enrolments(connection, row, voiceprints)
             profile = self._records.profile(connection.execute(_OF_PROFILE, (tenant, profile_id)).fetchone())
             if idempotency_key:
@@ -163,20 +163,15 @@ class SqliteProfileStore:
             (len(before) + len(new), mean.model_fingerprint, *conditions(mean), vector, _tick(connection), voice_id),
         )
 
-    def _check_addable(self, row: sqlite3.Row, voiceprint: Voiceprint) -> None:
-        _refuse_expired(row)
-        if row["num_enrolments"] and row["model_fingerprint"] != voiceprint.model_fingerprint:
-            raise FingerprintMismatchError(
-                f"profile {row['profile_id']!r} holds voices of model {row['model_fingerprint']}, these are of "
-                f"{voiceprint.model_fingerprint}; delete it and enrol all utterances again",
-                field="profile_id",
-            )
-
     def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
     # Reading.
+
+    def check_enrollable(self, tenant: str, profile_id: str, model_fingerprint: str) -> tuple[Voiceprint, ...]:
+        _check_addable(self._row(tenant, profile_id), model_fingerprint)
+        return tuple(enrolment.voiceprint for enrolment in self.enrolments(tenant, profile_id))
 
     def recall(self, tenant: str, idempotency_key: str, *, content_digest: bytes) -> Recalled | None:
         return self._recalled(self._database.read, tenant, idempotency_key, digest=content_digest)
@@ -247,13 +242,13 @@ class SqliteProfileStore:
             and (row["expires_at_s"] is None or row["expires_at_s"] > now_s)
         )
 
-    def count_expired(self, tenant: str, model_fingerprint: str) -> int:
-        counted = self._database.read(
-            "SELECT count(*) FROM profiles WHERE expires_at_s <= ? AND tenant = ? AND model_fingerprint = ? "
+    def expired(self, tenant: str, model_fingerprint: str) -> tuple[int, ...]:
+        rows = self._database.read(
+            "SELECT voice_id FROM profiles WHERE expires_at_s <= ? AND tenant = ? AND model_fingerprint = ? "
             "AND vector IS NOT NULL",
             (time.time(), tenant, model_fingerprint),
         )
-        return int(counted[0][0])
+        return tuple(row["voice_id"] for row in rows)
 
     def revision(self) -> int:
         return int(self._database.read("SELECT revision FROM clock")[0][0])
@@ -289,6 +284,16 @@ def _remove(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None
 
 def _tick(connection: sqlite3.Connection) -> int:
     return int(connection.execute("UPDATE clock SET revision = revision + 1 RETURNING revision").fetchall()[0][0])
+
+
+def _check_addable(row: sqlite3.Row, model_fingerprint: str) -> None:
+    _refuse_expired(row)
+    if row["num_enrolments"] and row["model_fingerprint"] != model_fingerprint:
+        raise FingerprintMismatchError(
+            f"profile {row['profile_id']!r} holds voices of model {row['model_fingerprint']}, these are of "
+            f"{model_fingerprint}; delete it and enrol all utterances again",
+            field="profile_id",
+        )
 
 
 def _refuse_expired(row: sqlite3.Row) -> None:

@@ -85,6 +85,13 @@ class ProfileStore(Protocol):
         """
         ...
 
+    def check_enrollable(self, tenant: str, profile_id: str, model_fingerprint: str) -> tuple[Voiceprint, ...]:
+        """The voiceprints that new ones of this model would join.
+
+        Raises ProfileNotFoundError, ProfileExpiredError, FingerprintMismatchError as add_enrolments would.
+        """
+        ...
+
     def recall(self, tenant: str, idempotency_key: str, *, content_digest: bytes) -> Recalled | None:
         """The first answer under this key, None when the key is new. Raises IdempotencyConflictError."""
         ...
@@ -124,7 +131,7 @@ class ProfileStore(Protocol):
         """Voice ids of the named profiles that this model can be compared with now. Raises ProfileNotFoundError."""
         ...
 
-    def count_expired(self, tenant: str, model_fingerprint: str) -> int:
+    def expired(self, tenant: str, model_fingerprint: str) -> tuple[int, ...]:
         """Voices of this model that have expired and await the sweep."""
         ...
 
