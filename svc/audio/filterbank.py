@@ -1,18 +1,26 @@
-"""THE log-mel front end: Kaldi's filterbank on +-1 samples, whole or streamed, shared by serving and training."""
+"""THE log-mel front end: Kaldi's filterbank, whole and streamed.
+
+It computes what `torchaudio.compliance.kaldi.fbank(num_mel_bins=80, dither=0)` and kaldi-native-fbank compute, on which
+CAM++ and most published speaker models were trained. Removing the mean over time belongs to the model, not to it.
+"""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from scipy import fft, sparse
+import scipy.fft
 
 from svc.types import FloatArray
 
-LOG_FLOOR = np.float32(np.finfo(np.float32).eps)
-BLOCK_FRAMES = 1_000  # frames transformed at once: bounds memory on long clips and stays in cache
+# Kaldi's defaults, which none of the published models changes.
+PREEMPHASIS = 0.97
+LOW_HZ = 20.0
+POVEY_POWER = 0.85
+LOG_FLOOR = np.finfo(np.float32).eps
+# Frames per pass: keeps the spectra in the cache and the memory of an hour of audio flat.
+BLOCK_FRAMES = 512
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilterbankConfig:
     """Log-mel front end. A model only works with the one it was trained on."""
 
@@ -20,101 +28,115 @@ class FilterbankConfig:
     window_ms: float = 25.0
     hop_ms: float = 10.0
     num_mels: int = 80
-    low_hz: float = 20.0
-    preemphasis: float = 0.97
 
     def __post_init__(self) -> None:
         if not 0 < self.hop_ms <= self.window_ms:
             raise ValueError(f"need 0 < hop_ms <= window_ms, got {self.hop_ms} and {self.window_ms}")
-
-    @property
-    def hop_samples(self) -> int:
-        return round(self.sample_rate_hz * self.hop_ms / 1000)
+        if self.sample_rate_hz <= 2 * LOW_HZ or self.num_mels < 1 or self.hop_samples < 1:
+            raise ValueError(f"need a rate above {2 * LOW_HZ:.0f} Hz, a mel and a hop of a sample, got {self}")
 
     @property
     def window_samples(self) -> int:
-        return round(self.sample_rate_hz * self.window_ms / 1000)
+        return int(self.sample_rate_hz * self.window_ms / 1000)
 
     @property
-    def fft_samples(self) -> int:
-        """The next power of two, as Kaldi rounds."""
+    def hop_samples(self) -> int:
+        return int(self.sample_rate_hz * self.hop_ms / 1000)
+
+    @property
+    def fft_size(self) -> int:
+        """The next power of two, as Kaldi pads."""
         return 1 << (self.window_samples - 1).bit_length()
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames that fit whole (snip_edges), 0 when not even one does."""
+        """Frames that lie wholly inside so many samples (Kaldi's snip_edges)."""
         return max(0, 1 + (num_samples - self.window_samples) // self.hop_samples)
 
 
 class Filterbank:
-    """(N,) samples in +-1 -> (T, num_mels) natural-log energies, without dither or mean removal.
+    """(N,) samples in +-1 -> (T, M) natural logs of mel energies. Safe to call from several threads at once.
 
-    Equals torchaudio.compliance.kaldi.fbank and kaldi-native-fbank with dither 0 and otherwise default options.
+    Shapes: N samples, T frames, W window, F = fft_size / 2 + 1 frequencies, M mels.
     """
 
-    def __init__(self, config: FilterbankConfig | None = None) -> None:
-        self.config = config or FilterbankConfig()
+    def __init__(self, config: FilterbankConfig) -> None:
+        self.config = config
+        self._window = povey_window(config.window_samples)  # (W,)
+        weights = mel_weights(config)
+        # Frequencies below 20 Hz and the Nyquist line have no weight in any mel: they are never multiplied.
+        (used,) = np.nonzero(weights.any(axis=1))
+        self._used = slice(int(used[0]), int(used[-1]) + 1)
+        self._weights = np.ascontiguousarray(weights[self._used])  # (F', M)
 
     def __call__(self, samples: FloatArray) -> FloatArray:
-        config = self.config
-        num_frames = config.num_frames(len(samples))
-        features = np.empty((num_frames, config.num_mels), np.float32)
-        if num_frames:
-            # Rows are views of the clip: no copy until a block is transformed.
-            frames = np.lib.stride_tricks.sliding_window_view(samples, config.window_samples)[:: config.hop_samples]
-            for start in range(0, num_frames, BLOCK_FRAMES):
-                features[start : start + BLOCK_FRAMES] = self._log_mels(frames[start : start + BLOCK_FRAMES])
-        return features
+        """(N,) -> (T, M); no frame when N is shorter than a window."""
+        samples = np.ascontiguousarray(samples, np.float32)
+        mels = np.empty((self.config.num_frames(len(samples)), self.config.num_mels), np.float32)
+        if len(mels):
+            windows = np.lib.stride_tricks.sliding_window_view(samples, self.config.window_samples)
+            frames = windows[:: self.config.hop_samples]  # (T, W), a view
+            for start in range(0, len(mels), BLOCK_FRAMES):
+                block = slice(start, start + BLOCK_FRAMES)
+                mels[block] = self._energies(frames[block])
+        np.maximum(mels, LOG_FLOOR, out=mels)
+        return np.log(mels, out=mels)
 
-    def _log_mels(self, frames: FloatArray) -> FloatArray:
-        """(T, window) -> (T, num_mels)."""
-        centred = frames - frames.mean(axis=1, keepdims=True, dtype=np.float32)  # (T, window)
-        # Kaldi repeats the first sample as its own predecessor.
-        before = np.concatenate([centred[:, :1], centred[:, :-1]], axis=1)  # (T, window)
-        emphasised = (centred - np.float32(self.config.preemphasis) * before) * self._window
-        spectrum = fft.rfft(emphasised, n=self.config.fft_samples, axis=1)[:, :-1]  # (T, fft/2)
-        power = spectrum.real**2 + spectrum.imag**2
-        # Two bins in a hundred are not zero: a sparse product, and no thread pool of BLAS to wake for it.
-        energies: FloatArray = (self._mel_weights @ power.T).T  # (T, num_mels)
-        return np.log(np.maximum(energies, LOG_FLOOR))
-
-    @cached_property
-    def _window(self) -> FloatArray:
-        """Kaldi's Povey window: a Hann window to the power 0.85."""
-        phase = 2 * np.pi * np.arange(self.config.window_samples) / (self.config.window_samples - 1)
-        window: FloatArray = ((0.5 - 0.5 * np.cos(phase)) ** 0.85).astype(np.float32)
-        return window
-
-    @cached_property
-    def _mel_weights(self) -> sparse.csr_array:
-        """(num_mels, fft/2): triangles spaced evenly in mel, with slopes that are straight in mel, as Kaldi has them."""
-        config = self.config
-        bins = mel_of(np.arange(config.fft_samples // 2) * config.sample_rate_hz / config.fft_samples)[:, None]
-        edges = np.linspace(mel_of(config.low_hz), mel_of(config.sample_rate_hz / 2), config.num_mels + 2)
-        rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-        falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-        return sparse.csr_array(np.maximum(0.0, np.minimum(rising, falling)).T.astype(np.float32))
+    def _energies(self, frames: FloatArray) -> FloatArray:
+        """(T, W) -> (T, M) mel energies."""
+        frames = frames - frames.mean(axis=1, keepdims=True)
+        padded = np.zeros((len(frames), self.config.fft_size), np.float32)
+        emphasised = padded[:, : frames.shape[1]]
+        emphasised[:, 1:] = frames[:, 1:] - PREEMPHASIS * frames[:, :-1]
+        # Kaldi takes the sample before the first to be equal to it.
+        emphasised[:, 0] = (1 - PREEMPHASIS) * frames[:, 0]
+        emphasised *= self._window
+        spectrum = scipy.fft.rfft(padded, axis=1, overwrite_x=True)[:, self._used]  # (T, F')
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        return power @ self._weights  # type: ignore[no-any-return]
 
 
 class StreamingFilterbank:
-    """The same frames from samples that arrive in pieces of any size."""
+    """The same frames from a stream in pieces of any size; holds less than a window and a hop between calls."""
 
-    def __init__(self, config: FilterbankConfig | None = None) -> None:
+    def __init__(self, config: FilterbankConfig) -> None:
+        self.config = config
         self._filterbank = Filterbank(config)
-        self._pending: FloatArray = np.empty(0, np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets what is held back, for the next stream."""
+        self._held = np.zeros(0, np.float32)
 
     def push(self, samples: FloatArray) -> FloatArray:
-        """The next samples (N,) -> the frames (T, num_mels) they complete."""
-        pending = np.concatenate([self._pending, samples])
-        frames = self._filterbank(pending)
-        self._pending = pending[len(frames) * self._filterbank.config.hop_samples :]
+        """(N,) -> the frames (T, M) that are complete by now."""
+        held = np.concatenate([self._held, samples])
+        frames = self._filterbank(held)
+        self._held = held[len(frames) * self.config.hop_samples :].copy()
         return frames
 
     def flush(self) -> FloatArray:
-        """Ends the stream. What is left is shorter than a window, so no frame comes of it."""
-        self._pending = np.empty(0, np.float32)
-        return np.empty((0, self._filterbank.config.num_mels), np.float32)
+        """Ends the stream. (0, M): frames that reach past the end are never made (snip_edges)."""
+        self.reset()
+        return np.zeros((0, self.config.num_mels), np.float32)
 
 
-def mel_of(hz: float | np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-    """Kaldi's mel scale."""
-    return np.asarray(1127.0 * np.log1p(np.asarray(hz) / 700.0))
+def povey_window(window_samples: int) -> FloatArray:
+    """(W,) symmetric Hann window to the power 0.85: Kaldi's own."""
+    return (np.hanning(window_samples) ** POVEY_POWER).astype(np.float32)
+
+
+def mel_weights(config: FilterbankConfig) -> FloatArray:
+    """(F, M) triangles, equal in width on Kaldi's mel scale, from 20 Hz to the Nyquist frequency."""
+    edges = np.linspace(mel_of(LOW_HZ), mel_of(config.sample_rate_hz / 2), config.num_mels + 2)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    frequencies_hz = np.arange(config.fft_size // 2 + 1) * config.sample_rate_hz / config.fft_size
+    mels = mel_of(frequencies_hz)[:, None]  # (F, 1)
+    rising, falling = (mels - left) / (centre - left), (right - mels) / (right - centre)
+    weights = np.maximum(0, np.minimum(rising, falling))
+    weights[-1] = 0  # Kaldi leaves the Nyquist line out
+    return weights.astype(np.float32)
+
+
+def mel_of(frequency_hz: float | FloatArray) -> FloatArray:
+    """The mel scale of HTK and Kaldi."""
+    return 1127 * np.log1p(np.asarray(frequency_hz) / 700)
