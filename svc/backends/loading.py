@@ -1,0 +1,57 @@
+"""From configuration to loaded models: the one place that picks a backend, and imports it only then."""
+
+from svc.backends.protocols import Embedder, Segmenter, VoiceActivityDetector
+from svc.backends.store import ModelStore
+from svc.config import ModelConfig
+from svc.errors import ModelUnavailableError
+
+SPEECHBRAIN_PREFIX = "speechbrain:"
+RUNTIMES = ("auto", "onnxruntime", "torch")
+
+
+def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -> Embedder:
+    """The embedder `config` names. With one thread it runs on the caller's thread and scales with callers.
+
+    Raises ModelUnavailableError when its file is missing, or when ONNX Runtime is asked for without an exported graph.
+    """
+    if config.runtime not in RUNTIMES:
+        raise ValueError(f"models.runtime must be one of {', '.join(RUNTIMES)}, got {config.runtime!r}")
+    if config.embedder.startswith(SPEECHBRAIN_PREFIX):
+        return _load_speechbrain(config)
+    from svc.backends.campplus import CamPlusPlusEmbedder, Network, open_graph  # onnxruntime
+
+    entry = store.entry(config.embedder)
+    if entry.role != "embedder":
+        raise ModelUnavailableError(f"models.embedder names {entry.name}, a {entry.role}")
+    graph = store.exported(entry.name) if config.runtime != "torch" else None
+    if graph is None and config.runtime == "onnxruntime":
+        raise ModelUnavailableError(f"{entry.name} has no exported graph; write it: equivox models export {entry.name}")
+    network: Network
+    if graph is not None:
+        network = open_graph(graph, threads=threads)
+    else:
+        from svc.backends.campplus_torch import TorchNetwork, load_campplus  # torch: seconds, and not needed above
+
+        network = TorchNetwork(load_campplus(store.path(entry.name)))
+    return CamPlusPlusEmbedder(network, weights_sha256=entry.sha256, architecture=entry.architecture)
+
+
+def _load_speechbrain(config: ModelConfig) -> Embedder:
+    from svc.backends.speechbrain import SpeechBrainEmbedder, speechbrain_folder  # torch and speechbrain: seconds
+
+    source = config.embedder.removeprefix(SPEECHBRAIN_PREFIX)
+    return SpeechBrainEmbedder(speechbrain_folder(source, config.cache_dir, offline=config.offline))
+
+
+def load_voice_activity(config: ModelConfig, store: ModelStore) -> VoiceActivityDetector:
+    """silero-vad. Raises ModelUnavailableError when its file is missing."""
+    from svc.backends.silero import SileroVoiceActivity  # onnxruntime
+
+    return SileroVoiceActivity(store.path("silero-vad"))
+
+
+def load_segmenter(config: ModelConfig, store: ModelStore) -> Segmenter:
+    """pyannote segmentation. Raises ModelUnavailableError when its file is missing."""
+    from svc.backends.pyannote import PyannoteSegmenter  # torch and pyannote.audio: seconds
+
+    return PyannoteSegmenter(store.path("pyannote-segmentation-3.0"))
