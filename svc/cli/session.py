@@ -81,9 +81,10 @@ class Session:
         return Client(server, token=self.token, tls=tls, timeout_s=self.timeout_s or DEFAULT_TIMEOUT_S)
 
     def _local(self) -> Client:
+        config = self.config
         from svc.cli.local import LocalTransport  # numpy, onnxruntime and more: only when they are needed
 
-        return Client.over(LocalTransport(self.config))
+        return Client.over(LocalTransport(config))
 
     def show(self, result: object, render: Callable[[Console], None]) -> None:
         """The result as JSON, or as `render` draws it for people."""

@@ -1,0 +1,174 @@
+"""Every command against a real channel: what is sent, what people see, what programs read."""
+
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.cli.conftest import Run
+from tests.client.toy_server import Recorder
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    (tmp_path / "clip.wav").write_bytes(b"RIFF....")
+    return tmp_path / "clip.wav"
+
+
+COMMANDS = {
+    "embed": ["embed", "CLIP"],
+    "verify": ["verify", "CLIP", "profile:anna"],
+    "identify": ["identify", "CLIP"],
+    "diarize": ["diarize", "CLIP"],
+    "create": ["profiles", "create", "anna", "--consent", "t"],
+    "enroll": ["profiles", "enroll", "anna", "CLIP", "CLIP"],
+    "get": ["profiles", "get", "anna"],
+    "list": ["profiles", "list"],
+    "delete": ["profiles", "delete", "anna", "--yes"],
+    "export": ["profiles", "export", "anna"],
+    "loaded": ["models", "loaded"],
+    "card": ["models", "card", "campplus"],
+}
+
+
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_json_is_one_document_and_nothing_else(arguments: list[str], remote: Run, clip: Path) -> None:
+    result = remote(*[clip if argument == "CLIP" else argument for argument in arguments], "--json")
+    assert result.exit_code == 0, result.output
+    json.loads(result.stdout)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_people_get_something_to_read(arguments: list[str], remote: Run, clip: Path) -> None:
+    result = remote(*[clip if argument == "CLIP" else argument for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout) > 3
+
+
+def test_verify_shows_decision_number_and_reason(remote: Run, clip: Path) -> None:
+    shown = remote("verify", clip, clip).stdout
+    assert "INCONCLUSIVE  LLR -1.50 nats against a threshold of +0.50 (policy balanced)" in shown
+    assert "NEAR_THRESHOLD: the LLR lies close to the threshold" in shown
+
+
+def test_verify_ends_well_whatever_the_decision(remote: Run, clip: Path) -> None:
+    result = remote("verify", clip, clip, "--json")
+    assert json.loads(result.stdout)["decision"] == "inconclusive"
+    assert result.exit_code == 0
+
+
+def test_a_lone_profiles_infinite_margin_is_null_in_json(remote: Run, clip: Path) -> None:
+    match = json.loads(remote("identify", clip, "--json").stdout)["matches"][0]
+    assert (match["profile_id"], match["margin"]) == ("anna", None)
+
+
+def test_options_reach_the_server(remote: Run, recorder: Recorder, clip: Path) -> None:
+    remote("verify", clip, clip, "--costs", "0.01,10,1,0.5", "--channel", 1)
+    request = recorder.requests[0]
+    assert (request.policy.costs.prior, request.policy.costs.inconclusive_band) == (0.01, 0.5)
+    assert request.test.audio.channel == 1
+
+
+@pytest.mark.parametrize(
+    ("speakers", "sent"),
+    [("2", (2, 0, 0)), ("2-4", (0, 2, 4)), ("-3", (0, 0, 3)), ("2-", (0, 2, 0)), ("2-2", (2, 0, 0))],
+)
+def test_speakers_are_a_number_or_bounds(
+    speakers: str, sent: tuple[int, ...], remote: Run, recorder: Recorder, clip: Path
+) -> None:
+    remote("diarize", clip, f"--speakers={speakers}")
+    request = recorder.requests[0]
+    assert (request.num_speakers, request.min_speakers, request.max_speakers) == sent
+
+
+def test_an_embedding_written_by_one_command_is_read_by_another(
+    remote: Run, recorder: Recorder, clip: Path, tmp_path: Path
+) -> None:
+    remote("embed", clip, "--out", tmp_path / "anna.json")
+    remote("verify", f"embedding:{tmp_path / 'anna.json'}", "profile:bob")
+    sent = recorder.requests[-1]
+    assert list(sent.enrolment.embedding.values) == pytest.approx([0.6, 0.8])
+    assert sent.test.profile_id == "bob"
+
+
+def test_rttm_goes_to_a_file_or_to_stdout(remote: Run, clip: Path, tmp_path: Path) -> None:
+    line = "SPEAKER clip 1 1.000 1.500 <NA> <NA> S0 <NA> <NA>\n"
+    assert remote("diarize", clip, "--rttm", "-").stdout == line
+    remote("diarize", clip, "--rttm", tmp_path / "out.rttm")
+    assert (tmp_path / "out.rttm").read_text() == line
+
+
+def test_export_writes_a_file_for_its_owner_alone(remote: Run, tmp_path: Path) -> None:
+    remote("profiles", "export", "anna", "--out", tmp_path / "anna.json")
+    assert json.loads((tmp_path / "anna.json").read_text())["enrolments"][0]["enrolment_id"] == 7
+    assert (tmp_path / "anna.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_delete_asks_first(remote: Run, recorder: Recorder) -> None:
+    assert remote("profiles", "delete", "anna").exit_code == 1
+    assert recorder.requests == []
+
+
+def test_the_token_of_the_environment_is_sent(remote: Run, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EQUIVOX_TOKEN", "secret")
+    remote("profiles", "list")
+    assert recorder.metadata[0]["authorization"] == "Bearer secret"
+
+
+def test_a_failure_is_one_line_with_reason_and_exit_code_1(remote: Run, recorder: Recorder) -> None:
+    recorder.failures = [grpc.StatusCode.NOT_FOUND]
+    result = remote("profiles", "get", "nobody")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "error: told to fail (NOT_FOUND)\n"
+
+
+def test_a_failure_is_json_for_programs(remote: Run, recorder: Recorder) -> None:
+    recorder.failures = [grpc.StatusCode.NOT_FOUND]
+    result = remote("profiles", "get", "nobody", "--json")
+    assert json.loads(result.stderr)["error"]["code"] == "NOT_FOUND"
+
+
+def test_an_unreachable_server_says_what_to_check(run: Run) -> None:
+    result = run("profiles", "list", "--server", "localhost:1", "--timeout", "1")
+    assert result.exit_code == 1
+    assert "localhost:1" in result.stderr or "--timeout" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["embed", "nowhere.wav"], "no such file: nowhere.wav"),
+        (["verify", "profile:a", "embedding:nowhere.json"], "nowhere.json"),
+        (["verify", "profile:a", "profile:b", "--costs", "1"], "PRIOR,FALSE_ACCEPT"),
+        (["verify", "profile:a", "profile:b", "--costs", "1,1,1", "--policy", "strict"], "not both"),
+        (["profiles", "create", "--consent", "t", "--expires", "soon"], "90d"),
+        (["profiles", "list", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["models", "pull", "--source", "nowhere"], "a folder"),
+        (["profiles", "create"], "--consent"),
+    ],
+)
+def test_misuse_names_the_remedy_and_exits_2(arguments: list[str], remedy: str, run: Run) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert remedy in result.stderr
+
+
+@pytest.mark.parametrize("speakers", ["two", "0", "4-2", "-", "1-2-3"])
+def test_speakers_that_make_no_sense_are_misuse(speakers: str, run: Run, clip: Path) -> None:
+    result = run("diarize", clip, f"--speakers={speakers}")
+    assert (result.exit_code, "2-4" in result.stderr) == (2, True)
+
+
+def test_rttm_and_json_do_not_share_stdout(run: Run, clip: Path) -> None:
+    assert run("diarize", clip, "--rttm", "-", "--json").exit_code == 2
+
+
+def test_help_teaches_with_examples(run: Run) -> None:
+    assert "equivox verify profile:anna call.wav --policy strict" in run("verify", "--help").stdout
+    assert "equivox profiles enroll anna one.wav" in run("profiles", "enroll", "--help").stdout
+
+
+def test_the_commands_of_the_offline_room_are_found(run: Run) -> None:
+    assert "verification" in run("evaluate", "--help").stdout
