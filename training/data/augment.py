@@ -17,6 +17,7 @@ from training.data.manifest import Clip
 TELEPHONE_RATE_HZ = 8_000
 TELEPHONE_BAND_HZ = (300.0, 3400.0)
 MU = 255.0
+ABSORBED_ABOVE_HZ = 2_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +34,20 @@ class Degradation:
 
 
 def draw_degradation(random: np.random.Generator, noises: Sequence[Clip]) -> Degradation:
-    """Noise always, at 5 to 20 dB; a room (RT60 0.2 to 0.8 s) and the telephone band for every other clip each."""
+    """One, two or all of: a room (RT60 0.2 to 0.8 s), noise at 5 to 20 dB, the telephone band; each mix as likely."""
     if not noises:
         raise InvalidRequestError("no noise clips in this split of the manifest: cannot degrade", field="corpus")
+    mix = int(random.integers(1, 8))
+    in_a_room, in_noise, by_telephone = (bool(mix >> bit & 1) for bit in range(3))
     noise = noises[int(random.integers(len(noises)))]
-    in_a_room = bool(random.random() < 0.5)
     return Degradation(
         rt60_s=round(float(random.uniform(0.2, 0.8)), 3) if in_a_room else 0.0,
         direct_to_reverberant_db=round(float(random.uniform(0, 10)), 1) if in_a_room else 0.0,
-        noise=noise.path,
-        noise_start_s=round(float(random.uniform(0, noise.duration_s)), 3),
-        snr_db=round(float(random.uniform(5, 20)), 1),
-        telephone=bool(random.random() < 0.5),
         seed=int(random.integers(2**31)) if in_a_room else 0,
+        noise=noise.path if in_noise else "",
+        noise_start_s=round(float(random.uniform(0, noise.duration_s)), 3) if in_noise else 0.0,
+        snr_db=round(float(random.uniform(5, 20)), 1) if in_noise else 0.0,
+        telephone=by_telephone,
     )
 
 
@@ -65,6 +67,8 @@ def degrade(speech: Waveform, recipe: Degradation, noise: Waveform | None = None
 def room_response(recipe: Degradation, rate_hz: int) -> FloatArray:
     """(rt60 * rate,) direct sound, then noise decaying by 60 dB in rt60_s (Polack's model of late reverberation)."""
     tail = np.random.default_rng(recipe.seed).standard_normal(max(2, round(recipe.rt60_s * rate_hz)))
+    # Walls and air swallow the high frequencies: a white tail would sound like noise, not like a room.
+    tail = sosfilt(butter(1, ABSORBED_ABOVE_HZ, fs=rate_hz, output="sos"), tail)
     tail *= 10.0 ** (-3 * np.arange(len(tail)) / len(tail))
     tail[: round(0.0025 * rate_hz)] = 0  # the first reflection comes after the direct sound
     tail *= np.sqrt(10 ** (-recipe.direct_to_reverberant_db / 10) / np.sum(tail**2))
