@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
+from svc.scoring.conditions import Conditions, SideConditions
 from svc.types import Band, FloatArray, Voiceprint, Waveform
 from training.data.segments import Segment, SegmentReader
 from training.data.trial_list import IndexArray, TrialList
@@ -33,6 +34,11 @@ class Voices:
     voiceprints: tuple[Voiceprint, ...]  # (S,)
     vectors: FloatArray  # (S, D)
     heard: npt.NDArray[np.bool_]  # (S,)
+
+    def conditions(self, enrolment: IndexArray, test: IndexArray) -> Conditions:
+        """(T,) and (T,) sides -> what the calibration wants to know about them."""
+        sides = SideConditions.of(self.voiceprints)
+        return Conditions(sides.take(enrolment), sides.take(test))
 
     def cosines(self, enrolment: IndexArray, test: IndexArray) -> npt.NDArray[np.float64]:
         """(T,) and (T,) sides -> (T,) scores, in blocks, so that ten million trials need no gigabytes."""

@@ -85,7 +85,16 @@ def test_recipe_applied_twice_is_the_same_and_full_scale_holds(corpus_root: Path
         one, two = (degrade(tone(440), recipe, Waveform(hiss(8000), 8000)) for _ in range(2))
         np.testing.assert_array_equal(one.samples, two.samples)
         assert np.max(np.abs(one.samples)) <= 1
-        assert 5 <= recipe.snr_db <= 20
+
+
+def test_recipes_mix_all_three_within_their_ranges(corpus_root: Path) -> None:
+    noises = [clip for clip in read_manifest(corpus_root / "manifest.csv") if clip.corpus == "noise"]
+    recipes = [draw_degradation(np.random.default_rng(seed), noises) for seed in range(300)]
+    mixes = {(recipe.rt60_s > 0, recipe.noise != "", recipe.telephone) for recipe in recipes}
+    assert len(mixes) == 7
+    assert (False, False, False) not in mixes
+    assert all(5 <= recipe.snr_db <= 20 for recipe in recipes if recipe.noise)
+    assert all(0.2 <= recipe.rt60_s <= 0.8 for recipe in recipes if recipe.rt60_s)
 
 
 def test_recipe_with_noise_and_no_recording_and_split_without_noises_are_refused() -> None:

@@ -1,0 +1,272 @@
+"""`make demo`: real voices verified, identified and diarized by a real server, judged against the reference.
+
+The speech is the recording of two people that pyannote.audio ships with its RTTM. The first part of it enrols both,
+the rest is held against the profiles. Ends with exit code 1 when anything comes out other than it should.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import soundfile
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from equivox import Client, Decision, DiarizationResult, Pcm, ProfileId
+from svc.cli.render import STYLE_OF, listing
+from svc.cli.timeline import show_diarization
+from svc.pipelines.rttm import read_rttm
+from svc.types import FloatArray, Span, Turn
+from training.metrics.diarization import diarization_errors
+
+# Enrolment before, tests after: each speaker has four seconds or more alone on either side of it.
+SPLIT_S = 18.0
+MIN_PIECE_S = 1.0
+# The published figure of the segmentation's own pipeline on hard telephone and meeting data is 0.1 to 0.3.
+MAX_DER = 0.3
+READY_S, STOP_S = 120.0, 30.0
+TOKEN = "demo-token"
+NAMES = ("anna", "bob")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One talker of the sample: clips to enrol, each (N,), and a later one (N,) to test."""
+
+    name: str
+    enrolment: tuple[FloatArray, ...]
+    test: FloatArray
+    sample_rate_hz: int
+
+    @property
+    def test_clip(self) -> Pcm:
+        return Pcm(self.test, self.sample_rate_hz)
+
+    @property
+    def enrolment_clips(self) -> list[Pcm]:
+        return [Pcm(clip, self.sample_rate_hz) for clip in self.enrolment]
+
+
+@dataclass
+class Checks:
+    """What was expected and did not happen."""
+
+    failures: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, claim: str) -> None:
+        if not holds:
+            self.failures.append(claim)
+
+
+def sample_folder() -> Path:
+    """Where pyannote.audio keeps its sample; found without the seconds that importing it takes."""
+    spec = find_spec("pyannote.audio")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("pyannote.audio is not installed: pip install 'equivox[server]'")
+    return Path(spec.submodule_search_locations[0]) / "sample"
+
+
+def alone(turns: Sequence[Turn], speaker: str) -> list[Span]:
+    """Where `speaker` talks and nobody else does."""
+    free = [turn.span for turn in turns if turn.speaker == speaker]
+    for other in (turn.span for turn in turns if turn.speaker != speaker):
+        free = [piece for span in free for piece in without(span, other)]
+    return free
+
+
+def without(span: Span, other: Span) -> list[Span]:
+    """`span` less its overlap with `other`."""
+    before = Span(span.start_s, min(span.end_s, other.start_s))
+    after = Span(max(span.start_s, other.end_s), span.end_s)
+    return [piece for piece in (before, after) if piece.duration_s > 0]
+
+
+def cut_people(samples: FloatArray, sample_rate_hz: int, turns: Sequence[Turn]) -> tuple[Person, ...]:
+    """Both talkers, in order of their first turn."""
+    people = []
+    for name, speaker in zip(NAMES, dict.fromkeys(turn.speaker for turn in turns), strict=True):
+        pieces = [span for span in alone(turns, speaker) if span.duration_s >= MIN_PIECE_S]
+        clips = [
+            (span, samples[int(span.start_s * sample_rate_hz) : int(span.end_s * sample_rate_hz)]) for span in pieces
+        ]
+        people.append(
+            Person(
+                name=name,
+                enrolment=tuple(clip for span, clip in clips if span.end_s <= SPLIT_S),
+                test=np.concatenate([clip for span, clip in clips if span.start_s >= SPLIT_S]),
+                sample_rate_hz=sample_rate_hz,
+            )
+        )
+    return tuple(people)
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[str]:
+    """A server process with its profiles in `folder`; yields its address, stops it with SIGTERM and checks that it drained."""
+    config, log = write_config(folder), folder / "server.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen([sys.executable, "-m", "svc", "serve", "--config", config], stdout=sink, stderr=sink)
+    try:
+        yield f"127.0.0.1:{listening_port(process, log)}"
+    except BaseException:
+        print(f"the server's last words:\n{log.read_text()[-3000:]}", file=sys.stderr)
+        raise
+    finally:
+        process.terminate()
+        try:
+            exit_code = process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            exit_code = process.wait()
+    if exit_code != 0:
+        raise RuntimeError(f"the server did not stop cleanly: exit code {exit_code}\n{log.read_text()[-3000:]}")
+
+
+def write_config(folder: Path) -> Path:
+    """A free port, a token, and a fresh encrypted profile database."""
+    equivox("profiles", "new-key", str(folder / "profiles.key"))
+    (folder / "tokens.toml").write_text(f'"{TOKEN}" = "demo"\n')
+    config = folder / "equivox.toml"
+    config.write_text(
+        f"""[profiles]
+database = {json.dumps(str(folder / "profiles.sqlite3"))}
+key_file = {json.dumps(str(folder / "profiles.key"))}
+[server]
+address = "127.0.0.1:0"
+metrics_address = ""
+tokens_file = {json.dumps(str(folder / "tokens.toml"))}
+"""
+    )
+    return config
+
+
+def equivox(*arguments: str) -> None:
+    """Runs the command line as a person would."""
+    subprocess.run([sys.executable, "-m", "svc", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def listening_port(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    """The port out of the server's log, once it is there."""
+    end_s = time.monotonic() + READY_S
+    while time.monotonic() < end_s:
+        for line in log.read_text().splitlines():
+            if '"listening"' in line:
+                return int(json.loads(line)["port"])
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with exit code {process.returncode} before it listened")
+        time.sleep(0.05)
+    raise TimeoutError(f"the server did not listen within {READY_S:g} s")
+
+
+def judge_diarization(console: Console, client: Client, sample: Path, turns: Sequence[Turn], checks: Checks) -> None:
+    """Who spoke when, and how wrong that is."""
+    result = client.diarize(sample)
+    show_diarization(console, result)
+    errors = diarization_errors(turns, to_turns(result), scored=Span(0.0, result.duration_s))
+    console.print(
+        Text.assemble(
+            ("DER ", "bold"),
+            (f"{errors.rate:.1%}", "bold green" if errors.rate <= MAX_DER else "bold red"),
+            f"  missed {errors.missed_s:.2f} s, false alarm {errors.false_alarm_s:.2f} s, "
+            f"confused {errors.confusion_s:.2f} s of {errors.total_s:.2f} s (no collar, overlap counted)",
+        )
+    )
+    checks.expect(len(result.speakers) == len(NAMES), f"two speakers are found, got {len(result.speakers)}")
+    checks.expect(errors.rate <= MAX_DER, f"DER stays under {MAX_DER:.0%}, got {errors.rate:.1%}")
+
+
+def to_turns(result: DiarizationResult) -> list[Turn]:
+    """The client's turns as the metric wants them."""
+    return [Turn(Span(turn.span.start_s, turn.span.end_s), turn.speaker) for turn in result.turns]
+
+
+def enrol(console: Console, client: Client, people: Sequence[Person]) -> None:
+    """Both voices, from before the split."""
+    rows = []
+    for person in people:
+        client.profiles.create(profile_id=person.name, consent_reference="pyannote.audio sample, MIT")
+        result = client.profiles.enroll(person.name, person.enrolment_clips)
+        warnings = ", ".join(warning.kind.value for warning in result.warnings) or "-"
+        rows.append((person.name, str(len(result.qualities)), f"{result.profile.net_speech_s:.1f} s", warnings))
+    console.print(listing(("profile", "utterances", "speech", "warnings"), rows))
+
+
+def judge_verification(console: Console, client: Client, people: Sequence[Person], checks: Checks) -> None:
+    """Each profile against the right and the wrong person."""
+    rows = []
+    for person in people:
+        for speaker in people:
+            result = client.verify(ProfileId(person.name), speaker.test_clip)
+            wanted = Decision.ACCEPT if person is speaker else Decision.REJECT
+            rows.append((person.name, speaker.name, f"{result.llr:+.2f}", styled(result.decision), styled(wanted)))
+            checks.expect(result.decision is wanted, f"{speaker.name} against {person.name} is {wanted.value}")
+    console.print(listing(("profile", "really speaking", "LLR", "decision", "expected"), rows))
+
+
+def judge_identification(console: Console, client: Client, people: Sequence[Person], checks: Checks) -> None:
+    """Each person among both profiles, then among the other's alone, where the right answer is nobody."""
+    rows = []
+    for person in people:
+        others = [other.name for other in people if other is not person]
+        for searched, wanted in (([*NAMES], person.name), (others, "")):
+            result = client.identify(person.test_clip, profile_ids=searched)
+            found, llr = (result.best.profile_id, f"{result.best.llr:+.2f}") if result.best else ("", "-")
+            rows.append((person.name, ", ".join(searched), found or "nobody", llr, styled(result.decision)))
+            checks.expect(
+                found == wanted, f"{person.name} among {searched} is {wanted or 'nobody'}, got {found or 'nobody'}"
+            )
+    console.print(listing(("really speaking", "searched", "found", "LLR", "decision"), rows))
+
+
+def styled(decision: Decision) -> Text:
+    """A decision in its colour."""
+    return Text(decision.value.upper(), style=STYLE_OF[decision])
+
+
+def run(console: Console, folder: Path, checks: Checks) -> None:
+    """The whole story against one server."""
+    sample = sample_folder() / "sample.wav"
+    [turns] = read_rttm(sample.with_suffix(".rttm")).values()
+    samples, sample_rate_hz = soundfile.read(sample, dtype="float32")
+    people = cut_people(samples, sample_rate_hz, turns)
+    with ExitStack() as stack:
+        console.print(Rule("a server starts", align="left"))
+        address = stack.enter_context(running_server(folder))
+        client = stack.enter_context(Client(address, token=TOKEN))
+        started_s = time.monotonic()
+        client.wait_until_healthy(timeout_s=READY_S)
+        console.print(f"healthy at {address} {time.monotonic() - started_s:.1f} s after it began to listen")
+        console.print(Rule("who spoke when", align="left"))
+        judge_diarization(console, client, sample, turns, checks)
+        console.print(Rule(f"both voices are enrolled from the first {SPLIT_S:g} s", align="left"))
+        enrol(console, client, people)
+        console.print(Rule("is it who they say they are? speech after that, right and wrong person", align="left"))
+        judge_verification(console, client, people, checks)
+        console.print(Rule("who is it, if anyone enrolled?", align="left"))
+        judge_identification(console, client, people, checks)
+    console.print(Rule("the server has drained and stopped", align="left"))
+
+
+def main() -> int:
+    """Exit code 0 when everything came out as it should."""
+    console, checks = Console(), Checks()
+    with TemporaryDirectory(prefix="equivox-demo-") as folder:
+        run(console, Path(folder), checks)
+    for failure in checks.failures:
+        console.print(f"NOT SO: {failure}", style="bold red")
+    if not checks.failures:
+        console.print("everything came out as it should", style="bold green")
+    return 1 if checks.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
