@@ -1,0 +1,100 @@
+"""The artifact: what training hands to serving. A folder with `tensors.safetensors` and `card.toml`, which says what
+the tensors are, which data and command made them, and the digest of the tensor file.
+
+Each file is written beside and renamed; the card last, so that a card never speaks of tensors that are not there yet.
+"""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from svc.errors import ArtifactError
+from svc.types import FloatArray
+
+TENSORS, CARD = "tensors.safetensors", "card.toml"
+DIGEST_KEY = "tensors_sha256"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Artifact:
+    """Tensors and card as read. `digest` names both: 16 hex digits of the card's text, which holds the tensors'."""
+
+    tensors: Mapping[str, FloatArray]
+    card: Mapping[str, Any]
+    digest: str
+    card_toml: str
+
+
+def save_artifact(folder: Path, tensors: Mapping[str, FloatArray], card: Mapping[str, Any]) -> None:
+    """Raises ValueError for a card TOML cannot hold."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
+    content = save_tensors(plain)
+    described = {**card, DIGEST_KEY: hashlib.sha256(content).hexdigest()}
+    text = "\n".join(_toml_lines(described, ())) + "\n"
+    _replace(folder / TENSORS, content)
+    _replace(folder / CARD, text.encode())
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Raises ArtifactError when a file is missing, broken, or the tensors are not those the card speaks of."""
+    text, content = _read(folder / CARD), _read(folder / TENSORS)
+    try:
+        card = tomllib.loads(text.decode())
+        tensors = load_tensors(content)
+    except (ValueError, SafetensorError) as error:
+        raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
+    if card.get(DIGEST_KEY) != hashlib.sha256(content).hexdigest():
+        raise ArtifactError(f"artifact {folder}: {TENSORS} is not the file {CARD} was written for; restore both")
+    return Artifact(tensors, card, hashlib.sha256(text.encode()).hexdigest()[:16], text.decode())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"cannot read artifact file {path}: {error.strerror}") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    if path:
+        yield f"\n[{'.'.join(map(json.dumps, path))}]"
+    # Plain values first: after a [table] header they would belong to that table.
+    for key, value in table.items():
+        if not isinstance(value, Mapping):
+            yield f"{json.dumps(key)} = {_toml_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _toml_lines(value, (*path, key))
+
+
+def _toml_value(value: object) -> str:
+    match value:
+        # JSON's strings, booleans and integers are TOML's; str(float) too, `inf` and `nan` included.
+        case bool() | str() | int():
+            return json.dumps(value, ensure_ascii=False)
+        case float():
+            return repr(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_toml_value, value))}]"
+        case _:
+            raise ValueError(f"an artifact card holds text, numbers, lists and tables, not {value!r}")

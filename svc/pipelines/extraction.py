@@ -1,0 +1,101 @@
+"""clip -> 16 kHz -> voice activity -> quality and embedding: how every voiceprint of the service is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from svc.audio.quality import measure_quality
+from svc.audio.resample import resample
+from svc.audio.voice_activity import SpeechFinder, keep_speech
+from svc.backends.protocols import Embedder
+from svc.errors import ServiceError, TooLittleSpeechError
+from svc.types import MODEL_RATE_HZ, AudioQuality, Extraction, FloatArray, Voiceprint, Waveform
+
+# Long speech is embedded in windows and averaged; past ten windows another one changes the mean by nothing worth its
+# time, so they are spread evenly over the recording.
+WINDOW_S = 30.0
+MAX_WINDOWS = 10
+# Embedders want 0.1 s at least.
+MIN_CLIP_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A clip on its way: its quality and the windows to embed."""
+
+    quality: AudioQuality
+    windows: tuple[FloatArray, ...]
+
+
+class VoiceprintExtractor:
+    """Waveforms to voiceprints. Safe to call from several threads at once."""
+
+    def __init__(self, *, embedder: Embedder, speech_finder: SpeechFinder, min_net_speech_s: float) -> None:
+        self.embedder = embedder
+        self.speech_finder = speech_finder
+        self.min_net_speech_s = max(min_net_speech_s, MIN_CLIP_S)
+
+    def extract(self, waveform: Waveform) -> Extraction:
+        """Raises TooLittleSpeechError, and what the embedder raises."""
+        return self._embed([self._prepare(waveform)])[0]
+
+    def extract_many(self, waveforms: Sequence[Waveform]) -> list[Extraction]:
+        """All clips in one call of the embedder. An error of a clip names it as field: "utterances[1]"."""
+        prepared = []
+        for number, waveform in enumerate(waveforms):
+            try:
+                prepared.append(self._prepare(waveform))
+            except ServiceError as error:
+                error.field = utterance_field(number)
+                raise
+        return self._embed(prepared)
+
+    def _prepare(self, waveform: Waveform) -> _Prepared:
+        at_model_rate = resample(waveform, MODEL_RATE_HZ)
+        spans = self.speech_finder.find(at_model_rate)
+        # At the rate it came with: resampled, a telephone call would only look like wide-band silence above 4 kHz.
+        quality = measure_quality(waveform, spans)
+        if quality.net_speech_s < self.min_net_speech_s:
+            raise TooLittleSpeechError(
+                f"{quality.net_speech_s:.2f} s of speech in {waveform.duration_s:.2f} s of audio, a voiceprint needs "
+                f"{self.min_net_speech_s:g} s: send a longer recording, closer to the microphone"
+            )
+        return _Prepared(quality, windows_of(keep_speech(at_model_rate, spans)))
+
+    def _embed(self, prepared: Sequence[_Prepared]) -> list[Extraction]:
+        if not prepared:
+            return []
+        embeddings = self.embedder.embed([window for clip in prepared for window in clip.windows])
+        ends = np.cumsum([len(clip.windows) for clip in prepared])
+        groups = np.split(embeddings, ends[:-1])
+        return [self._extraction(clip, group) for clip, group in zip(prepared, groups, strict=True)]
+
+    def _extraction(self, clip: _Prepared, embeddings: FloatArray) -> Extraction:
+        """(W, D) embeddings of a clip's windows, which are of one length -> their mean direction."""
+        mean = embeddings.mean(axis=0)
+        quality = clip.quality
+        voiceprint = Voiceprint(
+            vector=(mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)).astype(np.float32),
+            model_fingerprint=self.embedder.fingerprint,
+            net_speech_s=quality.net_speech_s,
+            band=quality.band,
+            snr_db=quality.snr_db,
+            clipped_share=quality.clipped_share,
+        )
+        return Extraction(voiceprint, quality)
+
+
+def utterance_field(number: int) -> str:
+    """How errors name one clip of many."""
+    return f"utterances[{number}]"
+
+
+def windows_of(speech: FloatArray) -> tuple[FloatArray, ...]:
+    """(N,) -> at most MAX_WINDOWS windows of equal length, at most WINDOW_S each, evenly spread."""
+    window_samples = round(WINDOW_S * MODEL_RATE_HZ)
+    num_windows = min(max(1, -(-len(speech) // window_samples)), MAX_WINDOWS)
+    if num_windows == 1:
+        return (speech,)
+    starts = np.linspace(0, len(speech) - window_samples, num_windows).round().astype(int)
+    return tuple(speech[start : start + window_samples] for start in starts)

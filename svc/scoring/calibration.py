@@ -1,0 +1,132 @@
+"""From a raw score and the conditions it was made under to a natural-log likelihood ratio.
+
+    llr = bounded(exp(slope . x) score + offset . x),  x = (1, features of Conditions)
+
+Logistic regression whose slope and offset depend on how much speech there is, how noisy it is and which band it has
+(quality measure functions as in Mandasari et al., IEEE TASLP 2013, here on the slope too, which is log-linear). The
+slope is positive whatever the weights, so under any one condition a higher score is never a lower LLR.
+Letters: T trials, Q features.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from svc.artifact import Artifact, load_artifact
+from svc.errors import ArtifactError, FingerprintMismatchError
+from svc.scoring.conditions import FEATURES, Array, Conditions
+from svc.scoring.cosine import check_same_model
+from svc.scoring.normalisation import COSINE
+from svc.types import Voiceprint
+
+KIND = "calibration"
+SHIPPED = Path(__file__).parents[1] / "artifacts"
+REMEDY = (
+    "calibrate it on your own trials: python -m training.calibrate --trials T.csv --audio-root DIR --embedder NAME "
+    "--out FOLDER, then set verification.calibration to FOLDER"
+)
+# exp of more does not overflow, and no data will ask for it.
+MAX_LOG_SLOPE = 20.0
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CalibrationWeights:
+    """Slope and offset: (1 + Q,). Doubt: (2,) the share of target trials that look like nontargets whatever the voice
+    (wrong label, another person on the line), and the reverse: no score is better evidence than that.
+    """
+
+    slope: Array
+    offset: Array
+    doubt: Array
+
+    def __post_init__(self) -> None:
+        wanted = (1 + len(FEATURES),)
+        if self.slope.shape != wanted or self.offset.shape != wanted or self.doubt.shape != (2,):
+            raise ValueError(f"slope and offset must be {wanted} and doubt (2,)")
+        if not (np.isfinite(self.slope).all() and np.isfinite(self.offset).all()):
+            raise ValueError("slope and offset must be finite")
+        # Written so that NaN fails too. Together 1 or more would turn the LLR upside down.
+        if not (self.doubt.min() > 0 and self.doubt.sum() < 1):
+            raise ValueError("doubt must be two shares > 0 that add up to less than 1")
+
+    def llr(self, scores: npt.ArrayLike, features: Array) -> Array:
+        """(T,) scores and (T, Q) features -> (T,) LLRs, between log doubt[0] and -log doubt[1]."""
+        log_slope = self.slope[0] + features @ self.slope[1:]
+        offset = self.offset[0] + features @ self.offset[1:]
+        linear = np.exp(np.clip(log_slope, -MAX_LOG_SLOPE, MAX_LOG_SLOPE)) * np.asarray(scores, np.float64) + offset
+        miss, alarm = self.doubt
+        above = np.logaddexp(np.log1p(-miss) + linear, np.log(miss))
+        return np.asarray(above - np.logaddexp(np.log1p(-alarm), np.log(alarm) + linear))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Calibration:
+    """Weights fitted for one model and one kind of score. `card_toml` tells the data, its licence and the figures."""
+
+    calibration_id: str
+    model_fingerprint: str
+    weights: CalibrationWeights
+    score_name: str = COSINE
+    card_toml: str = ""
+    licence: str = ""
+
+    def llr(self, scores: npt.ArrayLike, conditions: Conditions) -> Array:
+        """(T,) raw scores -> (T,) natural-log LLRs."""
+        return self.weights.llr(scores, conditions.features())
+
+    def llr_of(self, score: float, enrolment: Voiceprint, test: Voiceprint) -> float:
+        """One trial. Raises FingerprintMismatchError for voiceprints of a model it was not fitted for."""
+        check_same_model(enrolment, test)
+        if test.model_fingerprint != self.model_fingerprint:
+            raise FingerprintMismatchError(
+                f"voices of model {test.model_fingerprint}, calibration {self.calibration_id} is for "
+                f"{self.model_fingerprint}: embed them again with the model this server runs"
+            )
+        return float(self.llr([score], Conditions.of_pair(enrolment, test))[0])
+
+
+def load_calibration(path: Path | None, fingerprint: str) -> Calibration:
+    """The artifact at `path`, or the one shipped for the model `fingerprint`.
+
+    Raises ArtifactError, with the command that mends it, when there is none, it is broken or of another model.
+    """
+    if path is None:
+        return _shipped(fingerprint)
+    calibration = from_artifact(load_artifact(path), path)
+    if calibration.model_fingerprint != fingerprint:
+        raise ArtifactError(
+            f"calibration {path} is for model {calibration.model_fingerprint}, this embedder is {fingerprint}; {REMEDY}"
+        )
+    return calibration
+
+
+def _shipped(fingerprint: str) -> Calibration:
+    calibrations = [from_artifact(load_artifact(folder), folder) for folder in sorted(SHIPPED.glob("calibration-*"))]
+    for calibration in calibrations:
+        if calibration.model_fingerprint == fingerprint:
+            return calibration
+    known = ", ".join(f"{each.calibration_id} for {each.model_fingerprint}" for each in calibrations) or "none"
+    raise ArtifactError(f"no calibration is shipped for embedder {fingerprint} (shipped: {known}); {REMEDY}")
+
+
+def from_artifact(artifact: Artifact, path: Path) -> Calibration:
+    """Raises ArtifactError when it is no calibration, or one for other features than this version's."""
+    card = artifact.card
+    if card.get("kind") != KIND:
+        raise ArtifactError(f"artifact {path} is a {card.get('kind', 'nameless thing')}, not a {KIND}")
+    if tuple(card.get("features", ())) != FEATURES:
+        raise ArtifactError(f"calibration {path} was fitted by another version of Equivox; {REMEDY}")
+    try:
+        tensors = {name: artifact.tensors[name].astype(np.float64) for name in ("slope", "offset", "doubt")}
+        return Calibration(
+            calibration_id=f"{card['name']}-{artifact.digest[:8]}",
+            model_fingerprint=str(card["model_fingerprint"]),
+            weights=CalibrationWeights(**tensors),
+            score_name=str(card["score"]),
+            card_toml=artifact.card_toml,
+            licence=str(card.get("licence", "")),
+        )
+    except (KeyError, ValueError) as error:
+        raise ArtifactError(f"calibration {path} is broken: {error}; {REMEDY}") from error
