@@ -10,8 +10,8 @@ from svc.backends.protocols import VoiceActivityDetector
 from svc.types import MODEL_RATE_HZ, FloatArray, Span, Waveform
 
 BoolArray = npt.NDArray[np.bool_]
-# Start (inclusive) and end (exclusive) of each stretch, in frames.
-Runs = npt.NDArray[np.int64]
+# (R, 2): start and end of each stretch, in frames or in seconds.
+Runs = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +68,12 @@ def with_hysteresis(probabilities: FloatArray, *, config: VoiceActivityConfig) -
 
 
 def runs_of(active: BoolArray) -> Runs:
-    """(F,) -> (R, 2) stretches of active frames."""
+    """(F,) -> (R, 2) stretches of active frames, the end exclusive."""
     steps = np.diff(np.concatenate([[0], active.astype(np.int8), [0]]))
-    return np.stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)], axis=1)
+    return np.stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)], axis=1).astype(np.float64)
 
 
-def without_short_gaps(runs: npt.NDArray[np.generic], *, min_gap: float) -> npt.NDArray[np.generic]:
+def without_short_gaps(runs: Runs, *, min_gap: float) -> Runs:
     """(R, 2) in order -> fewer: two stretches no further apart than `min_gap` (shorter, or touching) become one."""
     if len(runs) == 0:
         return runs

@@ -1,0 +1,170 @@
+"""A caller's bytes to one channel of samples, with every limit held while decoding. Never ffmpeg, never a file.
+
+Raises only classes of `svc.errors`; each error names the field of the request's Audio message at fault.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from svc.audio.collector import SampleCollector
+from svc.audio.containers import Container, check_whole, container_of, opus_input_rate_hz
+from svc.audio.pcm import PcmEncoding as PcmEncoding
+from svc.audio.pcm import samples_of
+from svc.config import AudioConfig
+from svc.errors import (
+    AudioFormatError,
+    AudioMissingError,
+    AudioTooLongError,
+    AudioTruncatedError,
+    ChannelError,
+    RateMismatchError,
+    RateUnsupportedError,
+)
+from svc.types import Waveform
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 48_000
+MAX_CHANNELS = 8
+BLOCK_FRAMES = 1 << 14
+# RFC 7845: Opus always runs at 48 kHz, whatever was put in; tools report that rate for every Opus file.
+OPUS_CLOCK_HZ = 48_000
+# libsndfile's count for a FLAC stream that does not tell its length is 2^63 - 1.
+UNKNOWN_FRAMES = 1 << 62
+
+
+def decode_container(
+    data: bytes, *, declared_rate_hz: int | None = None, channel: int | None = None, limits: AudioConfig
+) -> Waveform:
+    """A WAV, FLAC, OGG (Vorbis, Opus) or MP3 file -> one channel at the file's own rate.
+
+    Recordings longer than ten minutes above 16 kHz come at 16 kHz (see `svc.audio.collector`).
+    """
+    _check_bytes(len(data), limits, field="container")
+    container = container_of(data)
+    check_whole(data, container)
+    with _open(data) as file:
+        _check_rate(file.samplerate, field="container")
+        _check_declared(declared_rate_hz, file, data)
+        return _decode(file, _chosen(file.channels, channel), container=container, limits=limits)
+
+
+def decode_pcm(
+    data: bytes,
+    *,
+    encoding: PcmEncoding,
+    sample_rate_hz: int,
+    num_channels: int = 1,
+    channel: int | None = None,
+    limits: AudioConfig,
+) -> Waveform:
+    """Interleaved samples without a header -> one channel."""
+    _check_bytes(len(data), limits, field="pcm.samples")
+    _check_rate(sample_rate_hz, field="pcm.sample_rate_hz")
+    chosen = _chosen(num_channels, channel, field="pcm.num_channels")
+    frame_bytes = encoding.sample_bytes * num_channels
+    if len(data) % frame_bytes:
+        raise AudioTruncatedError(
+            f"{len(data)} bytes are no whole number of frames of {frame_bytes} bytes: check encoding and num_channels",
+            field="pcm.samples",
+        )
+    num_frames = len(data) // frame_bytes
+    collector = SampleCollector(sample_rate_hz, limits=limits, field="pcm.samples", promised_samples=num_frames)
+    view = memoryview(data)
+    for start in range(0, len(data), BLOCK_FRAMES * frame_bytes):
+        block = samples_of(view[start : start + BLOCK_FRAMES * frame_bytes], encoding)
+        collector.add(block[chosen::num_channels])
+    return collector.finish()
+
+
+def load_waveform(path: Path, *, channel: int | None = None, limits: AudioConfig | None = None) -> Waveform:
+    """Decodes a file. Raises AudioMissingError when it cannot be read."""
+    limits = limits or AudioConfig()
+    try:
+        _check_bytes(path.stat().st_size, limits, field=str(path))
+        data = path.read_bytes()
+    except OSError as error:
+        raise AudioMissingError(f"cannot read {path}: {error.strerror or error}", field=str(path)) from error
+    return decode_container(data, channel=channel, limits=limits)
+
+
+class _BlockFile(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from front to back only: soundfile would else seek after every block, which MP3 and Vorbis do slowly, and
+    would believe the header about where the audio ends."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _open(data: bytes) -> _BlockFile:
+    try:
+        return _BlockFile(io.BytesIO(data))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        # Without the prefix, which is the address of a Python object.
+        what = getattr(error, "error_string", str(error)).rstrip(".")
+        raise AudioFormatError(f"the file is broken ({what}): record or convert it anew", field="container") from error
+
+
+def _decode(file: _BlockFile, channel: int, *, container: Container, limits: AudioConfig) -> Waveform:
+    promised = file.frames if 0 <= file.frames < UNKNOWN_FRAMES else None
+    collector = SampleCollector(file.samplerate, limits=limits, field="container", promised_samples=promised)
+    block = np.empty((BLOCK_FRAMES, file.channels), np.float32)  # (F, C)
+    try:
+        while len(frames := file.read(out=block)):
+            collector.add(frames[:, channel])
+    except soundfile.LibsndfileError as error:
+        raise _breaks_off(collector, promised) from error
+    # Without a Xing header an MP3's length is an estimate.
+    if promised is not None and collector.num_received < promised and container is not Container.MP3:
+        raise _breaks_off(collector, promised)
+    if collector.num_received == 0:
+        raise AudioMissingError("the file holds no samples: record it anew", field="container")
+    return collector.finish()
+
+
+def _breaks_off(collector: SampleCollector, promised: int | None) -> AudioTruncatedError:
+    of_all = f" of {promised / collector.source_hz:.3f} s" if promised is not None else " s"
+    return AudioTruncatedError(
+        f"the file breaks off after {collector.num_received / collector.source_hz:.3f}{of_all}: send it whole",
+        field="container",
+    )
+
+
+def _check_bytes(num_bytes: int, limits: AudioConfig, *, field: str) -> None:
+    if num_bytes == 0:
+        raise AudioMissingError("the audio is empty: send at least one sample", field=field)
+    if num_bytes > limits.max_bytes:
+        raise AudioTooLongError(
+            f"{num_bytes} bytes are more than {limits.max_bytes}, the most one request may carry: split it", field=field
+        )
+
+
+def _check_rate(rate_hz: int, *, field: str) -> None:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise RateUnsupportedError(
+            f"sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {rate_hz}: resample the audio", field=field
+        )
+
+
+def _check_declared(declared_rate_hz: int | None, file: _BlockFile, data: bytes) -> None:
+    known = {file.samplerate}
+    if file.subtype == "OPUS":
+        known |= {OPUS_CLOCK_HZ, opus_input_rate_hz(data) or OPUS_CLOCK_HZ}
+    if declared_rate_hz is not None and declared_rate_hz not in known:
+        raise RateMismatchError(
+            f"declared {declared_rate_hz} Hz, but the file says {file.samplerate}: declare that rate or none",
+            field="declared_sample_rate_hz",
+        )
+
+
+def _chosen(num_channels: int, channel: int | None, *, field: str = "container") -> int:
+    if not 1 <= num_channels <= MAX_CHANNELS:
+        raise ChannelError(f"the audio must have 1 to {MAX_CHANNELS} channels, got {num_channels}", field=field)
+    if channel is None and num_channels > 1:
+        raise ChannelError(
+            f"the audio has {num_channels} channels: set channel to one of 0..{num_channels - 1}", field="channel"
+        )
+    if channel is not None and not 0 <= channel < num_channels:
+        raise ChannelError(f"no channel {channel}: the audio has {num_channels}, counted from 0", field="channel")
+    return channel or 0
