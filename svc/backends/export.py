@@ -9,6 +9,7 @@ import torch
 from svc.audio.filterbank import FilterbankConfig
 from svc.backends.campplus import OnnxNetwork, open_graph
 from svc.backends.campplus_torch import TorchNetwork, load_campplus
+from svc.backends.graph import WideCamPlusPlus
 from svc.backends.store import ModelStore
 from svc.errors import ModelNotFoundError, ModelUnavailableError
 from svc.models.embedder import CamPlusPlus
@@ -21,14 +22,16 @@ MAX_DIFFERENCE = 1e-4
 PROBE_FRAMES = (98, 298, 701)
 
 
-def export_embedder(store: ModelStore, name: str) -> Path:
-    """Writes the graph into the store, unless it is there, and checks parity before it counts.
+def export_embedder(store: ModelStore, name: str, *, force: bool = False) -> Path:
+    """Writes the graph into the store, unless a good one is there, and checks parity before it counts.
 
     Raises ModelNotFoundError for a model that has no export and ModelUnavailableError without weights or parity.
     """
     entry = store.entry(name)
     if entry.role != "embedder":
         raise ModelNotFoundError(f"{name} is a {entry.role}; only embedders are exported", field="model")
+    if not force and (graph := store.exported(name)) is not None:
+        return graph
     model = load_campplus(store.path(name))
 
     def write(path: Path) -> None:
@@ -42,10 +45,10 @@ def write_graph(model: CamPlusPlus, path: Path) -> None:
     """The network without masks, dynamic in batch and frames: input `features`, output `embedding`."""
     probe = torch.zeros(2, PROBE_FRAMES[1], FilterbankConfig().num_mels)
     with warnings.catch_warnings(), torch.inference_mode():
-        # The tracing exporter folds batch norms into convolutions better than its successor, and says it is old.
-        warnings.filterwarnings("ignore", message="You are using the legacy TorchScript-based ONNX export")
+        # The tracing exporter keeps sizes that are computed from the frames dynamic. It says often that it is old.
+        warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            model, (probe,), str(path), dynamo=False, opset_version=OPSET,
+            WideCamPlusPlus(model), (probe,), str(path), dynamo=False, opset_version=OPSET,
             input_names=["features"], output_names=["embedding"],
             dynamic_axes={"features": {0: "batch", 1: "frames"}, "embedding": {0: "batch"}},
         )  # fmt: skip

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from huggingface_hub import hf_hub_download
-
 from svc.backends.lockfile import HubSource, LockEntry, PackageSource, Source, WheelSource
 
 Progress = Callable[[int, int], None]
@@ -102,6 +100,8 @@ def _from_folder(folder: Path, fetch: Fetch) -> None:
 
 def _from_hub(source: HubSource, fetch: Fetch) -> None:
     fetch.forbid_offline(f"the hub ({source.repository})")
+    from huggingface_hub import hf_hub_download  # a quarter of a second, and seldom needed
+
     folder = fetch.downloads / source.repository.replace("/", "--")
     try:
         path = Path(hf_hub_download(source.repository, source.file, local_dir=folder))

