@@ -19,7 +19,7 @@ models: .venv/.server ## pretrained models into the cache, checked by sha256
 	$(BIN)/equivox models pull && $(BIN)/equivox models export
 
 demo: .venv/.server models ## real voices verified, identified and diarized by a real server
-	$(BIN)/python -m svc.cli.demo
+	$(BIN)/python -m training.demo
 
 serve: .venv/.server models ## the server with the default configuration
 	$(BIN)/equivox serve

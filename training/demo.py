@@ -111,7 +111,7 @@ def cut_people(samples: FloatArray, sample_rate_hz: int, turns: Sequence[Turn]) 
 
 @contextmanager
 def running_server(folder: Path) -> Iterator[str]:
-    """A server process with its profiles in `folder`; yields its address, stops it with SIGTERM and checks that it drained."""
+    """A server process with its profiles in `folder`: yields its address; SIGTERM must make it end well."""
     config, log = write_config(folder), folder / "server.log"
     with log.open("wb") as sink:
         process = subprocess.Popen([sys.executable, "-m", "svc", "serve", "--config", config], stdout=sink, stderr=sink)

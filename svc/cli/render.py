@@ -44,7 +44,7 @@ def listing(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]]) ->
     """A table with a heading."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from svc.cli.session import Session, command
+from svc.cli.inputs import UsageError
+from svc.cli.session import FAILED, Session, command
 from svc.config import EquivoxConfig
 
 app = typer.Typer()
@@ -36,3 +37,20 @@ def with_addresses(config: EquivoxConfig, address: str | None, metrics: str | No
         metrics_address=config.server.metrics_address if metrics is None else metrics,
     )
     return replace(config, server=server)
+
+
+@command(app)
+def health(
+    session: Session,
+    service: Annotated[str, typer.Argument(help="e.g. equivox.v1.Verification; else the whole server.")] = "",
+) -> None:
+    """Is a server ready to be called? Exit code 0 when it is, 1 when not; made for probes.
+
+    equivox health --server localhost:50051
+    """
+    if not session.server:
+        raise UsageError("health asks a server: give --server HOST:PORT")
+    ready = session.open_client().healthy(service, timeout_s=session.timeout_s)
+    answer = {"service": service, "ready": ready}
+    session.show(answer, lambda console: console.print("ready" if ready else "not ready"))
+    raise typer.Exit(0 if ready else FAILED)

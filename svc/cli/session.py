@@ -36,6 +36,9 @@ TlsAuthority = Annotated[
 ]
 TlsCertificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="PEM", rich_help_panel=WHERE, help="mTLS.")]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="PEM", rich_help_panel=WHERE, help="mTLS.")]
+TlsName = Annotated[
+    str, typer.Option("--tls-name", metavar="HOST", rich_help_panel=WHERE, help="Name its certificate is made out to.")
+]
 TimeoutS = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, rich_help_panel=WHERE, help="Of each call.")
 ]
@@ -57,6 +60,7 @@ class Session:
     tls_authority: TlsAuthority = None
     tls_certificate: TlsCertificate = None
     tls_key: TlsKey = None
+    tls_name: TlsName = ""
     timeout_s: TimeoutS = None
     config_file: ConfigFile = None
     as_json: AsJson = False
@@ -75,10 +79,14 @@ class Session:
         return self.closing.enter_context(self._remote(self.server) if self.server else self._local())
 
     def _remote(self, server: str) -> Client:
-        encrypted = self.tls_authority or self.tls_certificate
+        encrypted = self.tls_authority or self.tls_certificate or self.tls_key
         own = self.tls_authority if self.tls_authority != Path("-") else None
-        tls = Tls(authority=own, certificate=self.tls_certificate, key=self.tls_key) if encrypted else None
-        return Client(server, token=self.token, tls=tls, timeout_s=self.timeout_s or DEFAULT_TIMEOUT_S)
+        try:
+            tls = Tls(authority=own, certificate=self.tls_certificate, key=self.tls_key, server_name=self.tls_name)
+            timeout_s = self.timeout_s or DEFAULT_TIMEOUT_S
+            return Client(server, token=self.token, tls=tls if encrypted else None, timeout_s=timeout_s)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def _local(self) -> Client:
         config = self.config
@@ -148,7 +156,7 @@ def reporting_errors(as_json: bool = False, server: str | None = None) -> Iterat
         code = error.code.name if isinstance(error, EquivoxError) else ""
         message = f"{error.message}{_remedy(code, error.reason, server)}"
         _fail({"reason": error.reason or code, "field": error.field, "message": message, "code": code}, as_json, FAILED)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         _fail({"reason": type(error).__name__, "message": str(error)}, as_json, FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -12,6 +12,8 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 # Darkness of a cell by the share of it that is speech.
 SHADES = " ░▒▓█"
 MIN_CELLS = 20
+# An empty recording still has an axis.
+SHORTEST_S = 1e-3
 CELLS_BETWEEN_TICKS = 12
 ROUND_STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
@@ -42,7 +44,7 @@ def show_diarization(console: Console, result: DiarizationResult) -> None:
 
 def lane(turns: Sequence[SpeakerTurn], duration_s: float, num_cells: int) -> str:
     """One character a cell, darker the more of it is speech."""
-    cell_s = duration_s / num_cells if duration_s > 0 else 1.0
+    cell_s = max(duration_s, SHORTEST_S) / num_cells
     return "".join(
         _shade(_speech_s(turns, number * cell_s, (number + 1) * cell_s) / cell_s) for number in range(num_cells)
     )
@@ -59,11 +61,12 @@ def _shade(share: float) -> str:
 
 def axis(duration_s: float, num_cells: int) -> str:
     """Times under the lanes at round steps."""
+    duration_s = max(duration_s, SHORTEST_S)
     wanted_s = duration_s * CELLS_BETWEEN_TICKS / num_cells
-    step_s = next((step for step in ROUND_STEPS_S if step >= wanted_s), max(duration_s, 1.0))
+    step_s = next((step for step in ROUND_STEPS_S if step >= wanted_s), duration_s)
     line, at_s = "", 0.0
-    while at_s < duration_s or not line:
-        line = line.ljust(int(at_s / duration_s * num_cells) if duration_s > 0 else 0) + f"|{clock(at_s)}"
+    while at_s < duration_s:
+        line = line.ljust(int(at_s / duration_s * num_cells)) + f"|{clock(at_s)}"
         at_s += step_s
     return line[:num_cells]
 

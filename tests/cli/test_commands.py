@@ -145,6 +145,8 @@ def test_an_unreachable_server_says_what_to_check(run: Run) -> None:
         (["verify", "profile:a", "profile:b", "--costs", "1,1,1", "--policy", "strict"], "not both"),
         (["profiles", "create", "--consent", "t", "--expires", "soon"], "90d"),
         (["profiles", "list", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["profiles", "list", "--server", "voice.example:1", "--token", "t"], "unencrypted"),
+        (["profiles", "list", "--server", "voice.example:1", "--tls-key", "k.pem"], "both certificate and key"),
         (["models", "pull", "--source", "nowhere"], "a folder"),
         (["profiles", "create"], "--consent"),
     ],
@@ -172,3 +174,9 @@ def test_help_teaches_with_examples(run: Run) -> None:
 
 def test_the_commands_of_the_offline_room_are_found(run: Run) -> None:
     assert "verification" in run("evaluate", "--help").stdout
+
+
+def test_health_is_an_exit_code(remote: Run, run: Run) -> None:
+    assert remote("health").exit_code == 0
+    assert remote("health", "equivox.v1.Diarization").exit_code == 1
+    assert run("health").exit_code == 2
