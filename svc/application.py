@@ -1,0 +1,187 @@
+"""The composition root: the one place that decides which parts make up a running Equivox, for the server and the CLI.
+
+Every part is made when first asked for: `equivox profiles list` opens the database and loads no model.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
+from svc.backends.batching import BatchingEmbedder, BatchReport
+from svc.backends.loading import load_embedder, load_segmenter, load_voice_activity
+from svc.backends.lockfile import LockEntry
+from svc.backends.protocols import Segmenter, VoiceActivityDetector
+from svc.backends.store import ModelStore
+from svc.config import EquivoxConfig
+from svc.pipelines.diarization import Diarizer
+from svc.pipelines.enrolment import Enroller
+from svc.pipelines.extraction import VoiceprintExtractor
+from svc.pipelines.identification import Identifier
+from svc.pipelines.verification import Verifier
+from svc.profiles.encryption import load_key
+from svc.profiles.index import VoiceIndex
+from svc.profiles.sqlite import SqliteProfileStore
+from svc.scoring.calibration import Calibration, load_calibration
+from svc.scoring.policy import policy_named
+from svc.types import MODEL_RATE_HZ, Waveform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model or calibration in use, as Models.List tells it."""
+
+    name: str
+    role: str
+    fingerprint: str
+    licence: str
+    runtime: str
+    card_toml: str
+
+
+class Application:
+    """A configured Equivox. Parts load on first use; `warm_up` loads and runs them all."""
+
+    def __init__(self, config: EquivoxConfig, *, on_batch: Callable[[BatchReport], None] | None = None) -> None:
+        self.config = config
+        self.on_batch = on_batch
+
+    @cached_property
+    def store(self) -> ModelStore:
+        return ModelStore(self.config.models.cache_dir, offline=self.config.models.offline)
+
+    @cached_property
+    def embedder(self) -> BatchingEmbedder:
+        models = self.config.models
+        embedder = load_embedder(models, self.store)
+        return BatchingEmbedder(
+            embedder,
+            # torch spreads one call over the cores by itself; ONNX Runtime is told to keep to one.
+            workers=num_workers(self.config) if embedder.runtime == "onnxruntime" else 1,
+            max_batch=models.max_batch,
+            max_queued_clips=models.max_queued_clips,
+            on_batch=self.on_batch,
+        )
+
+    @cached_property
+    def voice_activity(self) -> VoiceActivityDetector:
+        return load_voice_activity(self.config.models, self.store)
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        return load_segmenter(self.config.models, self.store)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        return load_calibration(self.config.verification.calibration, self.embedder.fingerprint)
+
+    @cached_property
+    def extractor(self) -> VoiceprintExtractor:
+        finder = SpeechFinder(self.voice_activity, VoiceActivityConfig())
+        return VoiceprintExtractor(
+            embedder=self.embedder,
+            speech_finder=finder,
+            min_net_speech_s=self.config.verification.min_net_speech_s,
+        )
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        return Verifier(extractor=self.extractor, calibration=self.calibration)
+
+    @cached_property
+    def profiles(self) -> SqliteProfileStore:
+        key_file = self.config.profiles.key_file
+        return SqliteProfileStore(self.config.profiles.database, key=load_key(key_file) if key_file else None)
+
+    @cached_property
+    def index(self) -> VoiceIndex:
+        return VoiceIndex(self.profiles)
+
+    @cached_property
+    def enroller(self) -> Enroller:
+        return Enroller(
+            extractor=self.extractor,
+            store=self.profiles,
+            index=self.index,
+            calibration=self.calibration,
+            max_utterances=self.config.profiles.max_utterances,
+        )
+
+    @cached_property
+    def identifier(self) -> Identifier:
+        return Identifier(extractor=self.extractor, store=self.profiles, index=self.index, calibration=self.calibration)
+
+    @cached_property
+    def diarizer(self) -> Diarizer:
+        return Diarizer(segmenter=self.segmenter, embedder=self.embedder)
+
+    @cached_property
+    def loaded(self) -> tuple[LoadedModel, ...]:
+        """What runs, for Models.List. Loads it all."""
+        calibration = LoadedModel(
+            name=self.calibration.calibration_id,
+            role="calibration",
+            fingerprint=self.calibration.model_fingerprint,
+            licence=self.calibration.licence,
+            runtime="none",
+            card_toml=self.calibration.card_toml,
+        )
+        return (
+            self._loaded_model(self.config.models.embedder, "embedder", self.embedder),
+            self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
+            self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
+            calibration,
+        )
+
+    def _loaded_model(self, name: str, role: str, model: object) -> LoadedModel:
+        """Its entry in the lock file is its card; a model of the user's own has none."""
+        entry = {entry.name: entry for entry in self.store.entries()}.get(name)
+        return LoadedModel(
+            name=name,
+            role=role,
+            fingerprint=getattr(model, "fingerprint", "") or (entry.sha256[:16] if entry else ""),
+            licence=entry.licence if entry else "",
+            runtime=getattr(model, "runtime", "torch" if role == "segmenter" else "onnxruntime"),
+            card_toml=card_of(entry) if entry else f"name = {json.dumps(name)}\nrole = {json.dumps(role)}\n",
+        )
+
+    def warm_up(self) -> None:
+        """Loads every part and runs every model once, so that no caller pays for it or finds it missing."""
+        noise = np.random.default_rng(0).normal(0, 0.1, 3 * MODEL_RATE_HZ).astype(np.float32)
+        self.embedder.embed([noise] * num_workers(self.config))
+        self.voice_activity.speech_probabilities(noise)
+        self.diarizer.diarize(Waveform(noise, MODEL_RATE_HZ))
+        # In their constructors these read the artifact, the database and the index.
+        _ = self.verifier, self.enroller, self.identifier, self.loaded
+        policy_named(self.config.verification.policy)
+
+    def close(self) -> None:
+        """Stops the embedder's workers and closes the database; parts never made are not made for it."""
+        made = vars(self)
+        for name in ("embedder", "index", "profiles"):
+            if name in made:
+                made[name].close()
+
+
+def card_of(entry: LockEntry) -> str:
+    """A lock entry as TOML. JSON's strings and numbers are TOML's too."""
+    plain = {name: getattr(entry, name) for name in ("name", "role", "description", "licence", "sha256", "bytes")}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in plain.items()]
+    for source in entry.sources:
+        lines += ["", "[[sources]]", f"kind = {json.dumps(source.kind)}"]
+        lines += [f"{part.name} = {json.dumps(getattr(source, part.name))}" for part in fields(source)]
+    return "\n".join(lines) + "\n"
+
+
+def num_workers(config: EquivoxConfig) -> int:
+    """Embedder threads: as configured, else one per core."""
+    return config.models.threads or os.cpu_count() or 1
+
+
+def build_application(config: EquivoxConfig, *, on_batch: Callable[[BatchReport], None] | None = None) -> Application:
+    """An application of which nothing is loaded yet."""
+    return Application(config, on_batch=on_batch)

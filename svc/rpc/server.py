@@ -1,0 +1,249 @@
+"""The server: binds first so that probes get an answer, warms up, serves, and drains on SIGTERM."""
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from equivox.v1 import (
+    diarization_pb2,
+    diarization_pb2_grpc,
+    embeddings_pb2,
+    embeddings_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    profiles_pb2,
+    profiles_pb2_grpc,
+    transcription_pb2,
+    transcription_pb2_grpc,
+    verification_pb2,
+    verification_pb2_grpc,
+)
+from svc.application import Application, build_application, num_workers
+from svc.config import EquivoxConfig, ServerConfig
+from svc.errors import ServiceError
+from svc.rpc.diarization import DiarizationServicer
+from svc.rpc.embeddings import EmbeddingsServicer
+from svc.rpc.interceptors import Admission, Authentication, GuardInterceptor, RateLimit, reporting_errors, scoping
+from svc.rpc.limits import TokenBuckets
+from svc.rpc.models import ModelsServicer
+from svc.rpc.offload import Offload
+from svc.rpc.profiles import ProfilesServicer
+from svc.rpc.telemetry import Metrics, configure_logging, log
+from svc.rpc.transcription import TranscriptionServicer
+from svc.rpc.verification import VerificationServicer
+
+SERVICES = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (embeddings_pb2, "Embeddings"),
+        (verification_pb2, "Verification"),
+        (profiles_pb2, "Profiles"),
+        (diarization_pb2, "Diarization"),
+        (transcription_pb2, "Transcription"),
+        (models_pb2, "Models"),
+    )
+)
+UNIMPLEMENTED_SERVICE = transcription_pb2.DESCRIPTOR.services_by_name["Transcription"].full_name
+# Threads that decode and then wait for the embedder; enough of them that its batches fill.
+MAX_LIGHT_THREADS = 32
+# A message holds the audio and little else.
+MESSAGE_MARGIN_BYTES = 64 * 2**10
+# What gRPC refuses by itself, without details, before our own admission could: only a backstop for memory.
+BACKSTOP_FACTOR = 2
+# After the drain, for calls that must be cut and for health watchers, who never end by themselves.
+CUT_S = 0.25
+
+
+class Server:
+    """Everything that lives as long as the port is open."""
+
+    def __init__(self, application: Application, metrics: Metrics) -> None:
+        self.application = application
+        self.metrics = metrics
+        self.config = application.config.server
+        self.admission = Admission(self.config.max_concurrent_calls)
+        self.health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+        self.offload = Offload(
+            light_threads=min(MAX_LIGHT_THREADS, self.config.max_concurrent_calls),
+            heavy_threads=num_workers(application.config),
+        )
+        self.grpc_server = grpc.aio.server(
+            interceptors=[self._guards()],
+            options=channel_options(application.config),
+            maximum_concurrent_rpcs=BACKSTOP_FACTOR * self.config.max_concurrent_calls + 16,
+        )
+        self._register()
+        self.port = 0
+
+    def _guards(self) -> GuardInterceptor:
+        who = []
+        if self.config.tokens_file:
+            who = [Authentication.from_file(self.config.tokens_file).guard]
+        rate_limit = RateLimit(TokenBuckets(self.config.tenant_rate_per_s, self.config.tenant_burst))
+        always = [self.metrics.observing, reporting_errors, *who]
+        return GuardInterceptor([*always, rate_limit.guard, self.admission.guard, scoping], system_guards=always)
+
+    def _register(self) -> None:
+        application, offload, server = self.application, self.offload, self.grpc_server
+        embeddings_pb2_grpc.add_EmbeddingsServicer_to_server(EmbeddingsServicer(application, offload), server)
+        verification_pb2_grpc.add_VerificationServicer_to_server(VerificationServicer(application, offload), server)
+        profiles_pb2_grpc.add_ProfilesServicer_to_server(ProfilesServicer(application, offload), server)
+        diarization_pb2_grpc.add_DiarizationServicer_to_server(DiarizationServicer(application, offload), server)
+        transcription_pb2_grpc.add_TranscriptionServicer_to_server(TranscriptionServicer(), server)
+        models_pb2_grpc.add_ModelsServicer_to_server(ModelsServicer(application), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+    async def start(self) -> None:
+        """Opens the port; health says NOT_SERVING and calls are told to come back."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self.port = bind(self.grpc_server, self.config)
+        await self.grpc_server.start()
+
+    async def warm_up(self) -> None:
+        """Loads and runs every model, then lets calls in. Raises ServiceError for a missing or corrupt part."""
+        started_s = time.monotonic()
+        await asyncio.to_thread(self.application.warm_up)
+        self.metrics.watch_queue(lambda: self.application.embedder.num_queued)
+        self.admission.closed_because = ""
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        log.info("ready", port=self.port, warm_up_s=round(time.monotonic() - started_s, 2))
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        for service in ("", *SERVICES):
+            if service != UNIMPLEMENTED_SERVICE or status == health_pb2.HealthCheckResponse.NOT_SERVING:
+                await self.health.set(service, status)
+
+    async def drain(self) -> None:
+        """Lets what is under way finish, at most drain_s; new calls are told to go elsewhere. Then closes the port."""
+        await self.health.enter_graceful_shutdown()
+        self.admission.closed_because = "the server is shutting down"
+        log.info("draining", num_running=self.admission.num_running, drain_s=self.config.drain_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.admission.idle.wait(), self.config.drain_s)
+        log.info("drained", num_cut=self.admission.num_running)
+        await self.grpc_server.stop(CUT_S)
+        await asyncio.to_thread(self.offload.close)
+
+
+def channel_options(config: EquivoxConfig) -> list[tuple[str, int]]:
+    """gRPC's own limits."""
+    server = config.server
+    keepalive_ms = round(1000 * server.keepalive_s)
+    return [
+        ("grpc.so_reuseport", 0),  # else a second server on the port would silently take half of the calls
+        ("grpc.max_receive_message_length", config.audio.max_bytes + MESSAGE_MARGIN_BYTES),
+        ("grpc.max_concurrent_streams", server.max_streams_per_connection),
+        ("grpc.max_connection_idle_ms", round(1000 * server.max_connection_idle_s)),
+        ("grpc.keepalive_time_ms", keepalive_ms),
+        ("grpc.keepalive_timeout_ms", keepalive_ms // 2),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms // 2),
+    ]
+
+
+def bind(server: grpc.aio.Server, config: ServerConfig) -> int:
+    """Opens the configured port, with TLS where certificates are given. Returns the real port; raises OSError."""
+    credentials = server_credentials(config)
+    try:
+        if credentials:
+            return server.add_secure_port(config.address, credentials)
+        return server.add_insecure_port(config.address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {config.address}: in use or not an address of this machine") from error
+
+
+def server_credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
+    """TLS, mutual when client certificates are asked for; None = plain. Raises ValueError, OSError."""
+    if not (config.tls_certificate and config.tls_key):
+        if config.tls_certificate or config.tls_key or config.tls_client_authority:
+            raise ValueError("TLS needs both tls_certificate and tls_key; tls_client_authority is in addition to them")
+        return None
+    pair = (config.tls_key.read_bytes(), config.tls_certificate.read_bytes())
+    if config.tls_client_authority:
+        authority = config.tls_client_authority.read_bytes()
+        return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=True)
+    return grpc.ssl_server_credentials([pair])
+
+
+async def sweep(application: Application) -> None:
+    """Erases expired profiles now and then, for ever."""
+    while True:
+        await asyncio.sleep(application.config.profiles.sweep_interval_s)
+        try:
+            num_erased = await asyncio.to_thread(application.profiles.sweep, time.time())
+        except ServiceError as error:
+            # A full disk now may have room at the next round.
+            log.error("sweep failed", reason=error.reason, message=error.message)
+        else:
+            if num_erased:
+                log.info("swept", num_profiles=num_erased)
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def serve(config: EquivoxConfig) -> None:
+    """Runs until SIGTERM or SIGINT, then drains. Raises ServiceError, OSError or ValueError when it cannot start."""
+    configure_logging()
+    stopped = stop_signal()
+    metrics = Metrics()
+    application = build_application(config, on_batch=metrics.on_batch)
+    try:
+        warn_about(config)
+        server = Server(application, metrics)
+        await server.start()
+        metrics_port = metrics.expose(config.server.metrics_address) if config.server.metrics_address else None
+        log.info("listening", address=config.server.address, port=server.port, metrics_port=metrics_port)
+        await run_until(stopped, server)
+    finally:
+        metrics.close()
+        await asyncio.to_thread(application.close)
+
+
+async def run_until(stopped: asyncio.Event, server: Server) -> None:
+    """Warms up, serves, drains; a signal cuts the warm-up short."""
+    warming, stopping = asyncio.create_task(server.warm_up()), asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait([warming, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if warming.done():
+            warming.result()
+            sweeping = asyncio.create_task(sweep(server.application))
+            await stopping
+            sweeping.cancel()
+    finally:
+        warming.cancel()
+        stopping.cancel()
+        await server.drain()
+
+
+def warn_about(config: EquivoxConfig) -> None:
+    """Says what a production server would not be run with."""
+    if config.profiles.key_file is None:
+        log.warning("voiceprints are not encrypted at rest", remedy="set profiles.key_file; equivox profiles new-key")
+    local = config.server.address.startswith(("127.", "localhost:", "[::1]", "unix:"))
+    if not local and config.server.tokens_file is None and config.server.tls_client_authority is None:
+        log.warning("anybody who reaches the port may call", remedy="set server.tokens_file or tls_client_authority")
+    if not local and config.server.tls_certificate is None:
+        log.warning("audio and tokens cross the network in the clear", remedy="set server.tls_certificate and tls_key")
+
+
+def run(config: EquivoxConfig) -> int:
+    """`serve` as a process: exit code 0 after a drain, 1 with one logged line when it could not start."""
+    try:
+        asyncio.run(serve(config))
+    except (ServiceError, OSError, ValueError) as error:
+        log.error("cannot serve", error=type(error).__name__, message=str(error))
+        return 1
+    return 0

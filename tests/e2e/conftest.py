@@ -1,0 +1,29 @@
+"""A real server with the real models, shared by the whole session, and real speech to send it."""
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from svc.audio.decode import load_waveform
+from svc.types import Waveform
+from tests.e2e.server_process import ServerProcess, server_process
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """`equivox serve` with default settings on a free port, ready. Do not stop it: others use it too."""
+    with server_process(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sample_path() -> Path:
+    """30 s of two talkers that ship inside pyannote.audio."""
+    return Path(str(resources.files("pyannote.audio") / "sample" / "sample.wav"))
+
+
+@pytest.fixture(scope="session")
+def sample(sample_path: Path) -> Waveform:
+    return load_waveform(sample_path)
