@@ -40,7 +40,7 @@ def hyke_rows(root: Path) -> list[dict[str, object]]:
         row(
             root,
             f"hyke/{who}/{clip}.wav",
-            voice(90 + 23 * who, seed=10 * who + clip),
+            voice(90 + 3 * who + 2.5 * clip, seed=10 * who + clip),
             who=f"hyke:{who}",
             sex=sex_of(who),
         )

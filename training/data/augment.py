@@ -73,7 +73,7 @@ def room_response(recipe: Degradation, rate_hz: int) -> FloatArray:
     tail[: round(0.0025 * rate_hz)] = 0  # the first reflection comes after the direct sound
     tail *= np.sqrt(10 ** (-recipe.direct_to_reverberant_db / 10) / np.sum(tail**2))
     tail[0] = 1.0
-    return tail.astype(np.float32)
+    return np.asarray(tail, dtype=np.float32)
 
 
 def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
@@ -94,7 +94,7 @@ def add_noise(speech: FloatArray, noise: FloatArray, snr_db: float) -> FloatArra
     if noise_power < 1e-10:
         return speech
     gain = np.sqrt(speech_power / noise_power * 10 ** (-snr_db / 10))
-    return (speech + gain * noise).astype(np.float32)
+    return np.asarray(speech + gain * noise, dtype=np.float32)
 
 
 def telephone(waveform: Waveform) -> Waveform:

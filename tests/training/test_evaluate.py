@@ -1,0 +1,127 @@
+"""The report: the right figures, units and groups, and nothing hidden."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from rich.console import Console
+
+from svc.errors import InvalidRequestError
+from tests.training.conftest import RATE_HZ, voice
+from tests.training.toy_system import SpectrumEmbedder, spectrum_system
+from training.data.segments import SegmentReader
+from training.data.trial_list import Trial, TrialList, collect_trials
+from training.data.trials import make_trials
+from training.evaluate import Evaluation, Settings, evaluate, write_report
+from training.metrics.verification import cllr, equal_error_rate
+from training.tables import evaluation_table
+
+SETTINGS = Settings(seed=1, replicas=30)
+
+
+def evaluated(trials: TrialList, root: Path) -> Evaluation:
+    return evaluate(trials, spectrum_system(SpectrumEmbedder()), SegmentReader(root), settings=SETTINGS)
+
+
+def listed(*rows: tuple[str, str, bool]) -> TrialList:
+    trials = [Trial(enrolment=one, test=other, target=target) for one, other, target in rows]
+    return collect_trials((f"t.csv:{line}", trial) for line, trial in enumerate(trials, start=2))
+
+
+@pytest.fixture(scope="module")
+def evaluation(corpus_root: Path) -> Evaluation:
+    return evaluated(make_trials("hyke", root=corpus_root), corpus_root)
+
+
+def test_report_holds_the_measures_of_its_own_scores(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_report(evaluation, tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text())
+    with (tmp_path / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    targets = [float(row["llr"]) for row in rows if row["target"] == "1"]
+    nontargets = [float(row["llr"]) for row in rows if row["target"] == "0"]
+    overall = report["overall"]
+    assert 0 < overall["eer"]["value"] < 0.5
+    assert overall["eer"]["value"] == pytest.approx(equal_error_rate(targets, nontargets), abs=1e-4)
+    assert overall["cllr"]["value"] == pytest.approx(cllr(targets, nontargets), abs=1e-4)
+    assert (overall["n_target"], overall["n_nontarget"], overall["n_speakers"]) == (len(targets), len(nontargets), 6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "scores.csv"]
+
+
+def test_every_measure_has_an_interval_around_it(evaluation: Evaluation) -> None:
+    overall = evaluation.as_json()["overall"]
+    for name in ("eer", "min_dcf_01", "min_dcf_05", "cllr", "min_cllr"):
+        low, high = overall[name]["ci95"]
+        assert low <= high
+        assert overall[name]["value"] >= 0
+
+
+def test_groups_have_the_same_form_and_add_up(evaluation: Evaluation) -> None:
+    report = evaluation.as_json()
+    by_sex = report["by_group"]["sex"]
+    assert by_sex.keys() == {"female", "male"}
+    assert by_sex["male"].keys() == report["overall"].keys()
+    assert sum(group["n_nontarget"] for group in by_sex.values()) == report["overall"]["n_nontarget"]
+    assert by_sex["male"]["n_speakers"] == 3
+    assert by_sex["male"]["too_small"] is True
+
+
+def test_group_of_one_kind_is_there_with_counts_and_no_figures(corpus_root: Path) -> None:
+    clips = [f"hyke/0/{clip}.wav" for clip in range(3)]
+    rows = [(clips[0], clips[1], True, "a"), (clips[0], clips[2], True, "a"), (clips[1], "hyke/2/0.wav", False, "b")]
+    trials = [Trial(enrolment=e, test=t, target=k, groups={"room": g}) for e, t, k, g in rows]
+    group = evaluated(collect_trials(("t", trial) for trial in trials), corpus_root).as_json()["by_group"]["room"]["a"]
+    assert (group["n_target"], group["n_nontarget"]) == (2, 0)
+    assert group["eer"] == {"value": None, "ci95": None}
+    assert group["too_small"] is True
+
+
+def test_without_speakers_files_are_counted(corpus_root: Path) -> None:
+    trials = listed(("hyke/0/0.wav", "hyke/0/1.wav", True), ("hyke/0/0.wav", "hyke/2/0.wav", False))
+    report = evaluated(trials, corpus_root).as_json()
+    assert report["unit"] == "file"
+    assert report["overall"]["n_speakers"] == 3
+
+
+def test_trial_with_a_silent_side_is_no_evidence_and_is_told(tmp_path: Path) -> None:
+    for number in range(3):
+        soundfile.write(tmp_path / f"{number}.wav", voice(100 + 40 * number), RATE_HZ)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE_HZ), RATE_HZ)
+    evaluation = evaluated(
+        listed(("0.wav", "0.wav", True), ("0.wav", "silence.wav", True), ("1.wav", "2.wav", False)), tmp_path
+    )
+    assert evaluation.llrs[1] == 0
+    assert evaluation.as_json()["sides_without_speech"] == ["silence.wav"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ([], "empty"),
+        ([("hyke/0/0.wav", "hyke/0/1.wav", True)], "need nontarget"),
+        ([("hyke/0/0.wav", "hyke/2/1.wav", False)], "need target"),
+    ],
+)
+def test_one_kind_of_trial_alone_is_refused(rows: list[tuple[str, str, bool]], named: str, corpus_root: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=named):
+        evaluated(listed(*rows), corpus_root)
+
+
+def test_a_column_of_names_is_not_taken_for_groups(corpus_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.evaluate.MAX_GROUPS", 1)
+    with pytest.raises(InvalidRequestError, match="remove the column"):
+        evaluated(make_trials("hyke", root=corpus_root), corpus_root)
+
+
+def test_table_shows_every_group_and_marks_small_ones(evaluation: Evaluation) -> None:
+    console = Console(width=200, file=StringIO())
+    with console.capture() as capture:
+        console.print(evaluation_table(evaluation))
+    text = capture.get()
+    assert "overall" in text
+    assert "sex = female *" in text
+    assert "too few speakers" in text
