@@ -87,9 +87,8 @@ class Enroller:
         try:
             return self.extractor.extract_many(utterances)
         except TooLittleSpeechError as error:
-            raise TooLittleSpeechError(
-                f"nothing was enrolled: {error.message}", field=error.field or "utterances"
-            ) from error
+            message = f"{error.field}: {error.message}; nothing was enrolled"
+            raise TooLittleSpeechError(message, field=error.field) from error
 
     def _poor_quality(self, voiceprints: Sequence[Voiceprint]) -> Iterator[EnrolmentWarning]:
         for number, voiceprint in enumerate(voiceprints):
@@ -124,7 +123,7 @@ class Enroller:
     ) -> Iterator[EnrolmentWarning]:
         """Other profiles that Identify under the balanced policy would take this person for."""
         ranking = self.search.rank(tenant, mean_voiceprint(voiceprints), num_wanted=1, exclude_profile_id=profile_id)
-        threshold_llr = open_set_policy(self.policy, ranking.num_searched).threshold_llr
+        threshold_llr = open_set_policy(self.policy, ranking.num_searched, self.calibration).threshold_llr
         for rival in ranking.rivals:
             if rival.llr >= threshold_llr:
                 other = rival.candidate.profile.profile_id

@@ -52,7 +52,7 @@ class Identifier:
             profile_ids=profile_ids,
             exclude_profile_id=exclude_profile_id,
         )
-        spread = open_set_policy(policy, ranking.num_searched)
+        spread = open_set_policy(policy, ranking.num_searched, self.calibration)
         decision, reasons = judge(ranking, voice, spread)
         return Identification(
             matches=matches_of(ranking, spread.threshold_llr, max_matches),

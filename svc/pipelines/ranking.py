@@ -4,11 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from svc.errors import FingerprintMismatchError
+import numpy as np
+
+from svc.errors import ArtifactError, FingerprintMismatchError
 from svc.profiles.index import VoiceIndex
 from svc.profiles.store import Candidate, ProfileStore
-from svc.scoring.calibration import Calibration
-from svc.scoring.cosine import score
+from svc.scoring.calibration import REMEDY, Calibration
+from svc.scoring.conditions import Conditions, SideConditions
+from svc.scoring.cosine import cosine
+from svc.scoring.normalisation import COSINE
 from svc.scoring.policy import Policy
 from svc.types import Voiceprint
 
@@ -16,6 +20,10 @@ from svc.types import Voiceprint
 # higher cosine, so more are looked at than are asked for.
 MIN_CANDIDATES = 64
 CANDIDATES_PER_MATCH = 4
+# Where an LLR levels off, whatever the condition; no cosine or AS-norm comes near it.
+UNREACHABLE_SCORE = 1e6
+LONG_SPEECH_S = 60.0
+CLEAN_SNR_DB = 40.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +44,21 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSearch:
-    """Finds the enrolled voices nearest to one voice, exactly, and scores each as Verify would."""
+    """Finds the enrolled voices nearest to one voice, exactly, and scores each as Verify would.
+
+    Raises ArtifactError for a calibration of other scores than plain cosines: the index orders by cosine.
+    """
 
     store: ProfileStore
     index: VoiceIndex
     calibration: Calibration
+
+    def __post_init__(self) -> None:
+        if self.calibration.score_name != COSINE:
+            raise ArtifactError(
+                f"calibration {self.calibration.calibration_id} is for {self.calibration.score_name} scores, profiles "
+                f"are searched by {COSINE}; {REMEDY}"
+            )
 
     def rank(
         self,
@@ -72,19 +90,35 @@ class VoiceSearch:
         return Ranking(rivals, max(num_searched, len(rivals)))
 
     def _scored(self, candidates: Sequence[Candidate], voice: Voiceprint) -> tuple[Rival, ...]:
-        rivals = [
-            Rival(candidate, self.calibration.llr_of(score(candidate.voiceprint, voice), candidate.voiceprint, voice))
-            for candidate in candidates
-        ]
-        return tuple(sorted(rivals, key=lambda rival: (-rival.llr, rival.candidate.profile.profile_id)))
+        if not candidates:
+            return ()
+        known = [candidate.voiceprint for candidate in candidates]
+        scores = cosine(np.stack([voiceprint.vector for voiceprint in known]), voice.vector)  # (K,)
+        llrs = self.calibration.llr(scores, Conditions(SideConditions.of(known), SideConditions.of([voice])))
+        # Bounded LLRs come close together at the top; the score still tells them apart.
+        order = np.lexsort((-scores, -llrs))
+        return tuple(Rival(candidates[number], float(llrs[number])) for number in order)
 
 
-def open_set_policy(policy: Policy, num_searched: int) -> Policy:
+def open_set_policy(policy: Policy, num_searched: int, calibration: Calibration) -> Policy:
     """The policy with its prior spread evenly over the profiles searched: threshold + ln(num_searched).
 
     A calibrated LLR of a stranger exceeds t with a probability of at most e^-t, so one of N profiles exceeds
     t + ln N with at most that probability, too: a stranger is named no more often than Verify under the same policy
-    accepts one, and with one profile Identify is Verify. The price is paid by large N: among a million, a match needs
-    13.8 nats more. `profile_ids` (the people who can be meant) is the way to pay less.
+    accepts one, and with one profile Identify is Verify.
+
+    The threshold stops rising where the calibration stops vouching: at its largest LLR less ln 2 and the policy's band,
+    beyond which nobody could match. With more profiles than that the promise above weakens to "stands clear of all
+    other profiles" (the margin). `profile_ids`, the people who can be meant, keeps N small.
     """
-    return replace(policy, threshold_llr=policy.threshold_llr + math.log(max(num_searched, 1)))
+    most = largest_llr(calibration) - math.log(2) - policy.inconclusive_band
+    raised = min(policy.threshold_llr + math.log(max(num_searched, 1)), most)
+    return replace(policy, threshold_llr=max(policy.threshold_llr, raised))
+
+
+def largest_llr(calibration: Calibration) -> float:
+    """The LLR no score exceeds under any condition; infinite, in effect, when the calibration sets no bound."""
+    side = SideConditions(
+        net_speech_s=np.array([LONG_SPEECH_S]), snr_db=np.array([CLEAN_SNR_DB]), telephone=np.array([False])
+    )
+    return float(calibration.llr([UNREACHABLE_SCORE], Conditions(side, side))[0])

@@ -87,8 +87,9 @@ def prepare(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
 
 def corrupt(path: Path, finding: object) -> str:
     """What to tell whoever owns a damaged file."""
+    reason = " ".join(str(finding).split())
     return (
-        f"{path} is corrupt or no Equivox profile database ({finding}); stop the server and restore a backup, or save "
+        f"{path} is corrupt or no Equivox profile database ({reason}); stop the server and restore a backup, or save "
         f"what is left with `sqlite3 {path} .recover`"
     )
 

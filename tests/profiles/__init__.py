@@ -1,0 +1,1 @@
+"""Profiles: storage, sealing, deletion, crashes, index."""
