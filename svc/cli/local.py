@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from google.protobuf.message import Message
@@ -13,9 +14,12 @@ from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
 from equivox.v1.models_pb2_grpc import ModelsStub
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from equivox.v1.verification_pb2_grpc import VerificationStub
-from svc.application import Application, build_application
+from svc.application import Application
+from svc.backends.protocols import Embedder, Segmenter
 from svc.config import EquivoxConfig
 from svc.errors import ServiceError
+from svc.pipelines.diarization import Diarizer
+from svc.pipelines.local_voices import Progress
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.models import ModelsServicer
@@ -23,6 +27,7 @@ from svc.rpc.offload import Offload
 from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.status import status_code_of
 from svc.rpc.verification import VerificationServicer
+from svc.types import DiarizationResult, Waveform
 
 
 class Inline(Offload):
@@ -35,11 +40,48 @@ class Inline(Offload):
         return work(request)
 
 
+class ReportingDiarizer(Diarizer):
+    """Tells somebody who waits how far it is: a servicer only asks whether anybody still does."""
+
+    def __init__(self, *, segmenter: Segmenter, embedder: Embedder, report: Progress) -> None:
+        super().__init__(segmenter=segmenter, embedder=embedder)
+        self.report = report
+
+    def diarize(
+        self,
+        waveform: Waveform,
+        *,
+        num_speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        progress: Progress | None = None,
+    ) -> DiarizationResult:
+        return super().diarize(
+            waveform,
+            num_speakers=num_speakers,
+            min_speakers=min_speakers,
+            max_speakers=max_speakers,
+            progress=self.report,
+        )
+
+
+class LocalApplication(Application):
+    """An Application for one person at a terminal."""
+
+    def __init__(self, config: EquivoxConfig, report: Progress) -> None:
+        super().__init__(config)
+        self.report = report
+
+    @cached_property
+    def diarizer(self) -> Diarizer:
+        return ReportingDiarizer(segmenter=self.segmenter, embedder=self.embedder, report=self.report)
+
+
 class LocalTransport:
     """Carries a client's calls to an Application of its own. Models load on first use."""
 
-    def __init__(self, config: EquivoxConfig) -> None:
-        self.application: Application = build_application(config)
+    def __init__(self, config: EquivoxConfig, report: Progress) -> None:
+        self.application = LocalApplication(config, report)
         inline = Inline()
         self._servicers: dict[Any, Any] = {
             EmbeddingsStub: EmbeddingsServicer(self.application, inline),

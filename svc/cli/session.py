@@ -74,9 +74,9 @@ class Session:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
-    def open_client(self) -> Client:
-        """A client of the server, or of the models in this process."""
-        return self.closing.enter_context(self._remote(self.server) if self.server else self._local())
+    def open_client(self, report: Callable[[float], None] = lambda fraction: None) -> Client:
+        """A client of the server, or of the models in this process, which report how far a long call is."""
+        return self.closing.enter_context(self._remote(self.server) if self.server else self._local(report))
 
     def _remote(self, server: str) -> Client:
         encrypted = self.tls_authority or self.tls_certificate or self.tls_key
@@ -88,11 +88,11 @@ class Session:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
-    def _local(self) -> Client:
+    def _local(self, report: Callable[[float], None]) -> Client:
         config = self.config
         from svc.cli.local import LocalTransport  # numpy, onnxruntime and more: only when they are needed
 
-        return Client.over(LocalTransport(config))
+        return Client.over(LocalTransport(config, report))
 
     def show(self, result: object, render: Callable[[Console], None]) -> None:
         """The result as JSON, or as `render` draws it for people."""
@@ -102,10 +102,10 @@ class Session:
             render(Console())
 
     @contextmanager
-    def busy(self, what: str) -> Iterator[None]:
-        """Shows people on a terminal that something goes on; never in the way of what is printed."""
-        with Console(stderr=True, quiet=self.as_json or not sys.stderr.isatty()).status(what):
-            yield
+    def busy(self, what: str) -> Iterator[Callable[[float], None]]:
+        """Shows people on a terminal that something goes on and, when told, how far it is (0 to 1)."""
+        with Console(stderr=True, quiet=self.as_json or not sys.stderr.isatty()).status(what) as status:
+            yield lambda fraction: status.update(f"{what} {fraction:.0%}")
 
 
 SHARED = {option.name: option for option in fields(Session) if option.init}

@@ -126,8 +126,8 @@ def diarize(
         identify=name_them,
         policy=policy,
     )
-    with session.busy(f"listening to {recording.name}"):
-        result = session.open_client().diarize(source, options, timeout_s=session.timeout_s or DIARIZE_TIMEOUT_S)
+    with session.busy(f"listening to {recording.name}") as report:
+        result = session.open_client(report).diarize(source, options, timeout_s=session.timeout_s or DIARIZE_TIMEOUT_S)
     show_or_write(session, result, recording=recording, rttm=rttm)
 
 
