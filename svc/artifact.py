@@ -56,7 +56,7 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
     if card.get(DIGEST_KEY) != hashlib.sha256(content).hexdigest():
         raise ArtifactError(f"artifact {folder}: {TENSORS} is not the file {CARD} was written for; restore both")
-    return Artifact(tensors, card, hashlib.sha256(text.encode()).hexdigest()[:16], text.decode())
+    return Artifact(tensors, card, hashlib.sha256(text).hexdigest()[:16], text.decode())
 
 
 def _read(path: Path) -> bytes:

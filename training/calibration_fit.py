@@ -1,0 +1,126 @@
+"""Fits the weights of svc.scoring.calibration: regularised logistic regression of a log-linear slope and an offset.
+
+The loss is Cllr itself (in nats, prior 0.5) of weighed trials, plus an L2 penalty on what the conditions may change.
+Analytic gradients and L-BFGS from a fixed start: no seed, the same trials give the same weights.
+Letters: T trials, Q features, P parameters = 2 (1 + Q) + 2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from svc.errors import InvalidRequestError
+from svc.scoring.calibration import CalibrationWeights
+from svc.scoring.conditions import Array
+
+# Bounds of log(doubt): one trial in 20 is as bad as labels get, one in 22,000 is past what such data can show.
+LOG_DOUBT_RANGE = (-10.0, -3.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CalibrationTrials:
+    """(T,) scores, (T, Q) features, (T,) labels, weights (T,) and the unit (speaker) of each side (T,)."""
+
+    scores: Array
+    features: Array
+    target: npt.NDArray[np.bool_]
+    weights: Array
+    enrolment_unit: npt.NDArray[np.int64]
+    test_unit: npt.NDArray[np.int64]
+
+    def select(self, mask: npt.NDArray[np.bool_]) -> "CalibrationTrials":
+        """The trials where `mask` (T,) holds."""
+        return CalibrationTrials(
+            scores=self.scores[mask],
+            features=self.features[mask],
+            target=self.target[mask],
+            weights=self.weights[mask],
+            enrolment_unit=self.enrolment_unit[mask],
+            test_unit=self.test_unit[mask],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How freely conditions may move slope and offset: the weight of the squared parameters beside Cllr in nats."""
+
+    penalty: float = 1e-3
+
+
+def fit(trials: CalibrationTrials, settings: FitSettings = FitSettings()) -> CalibrationWeights:
+    """Raises InvalidRequestError without trials of both kinds."""
+    if trials.target.all() or not trials.target.any():
+        raise InvalidRequestError("calibration needs target and nontarget trials", field="target")
+    loss = _Loss(trials, settings.penalty)
+    result = minimize(loss, loss.start(), jac=True, method="L-BFGS-B", bounds=loss.bounds(), options={"maxiter": 2000})
+    return loss.weights_of(result.x)
+
+
+class _Loss:
+    """Penalised Cllr and its gradient as a function of the parameters (P,)."""
+
+    def __init__(self, trials: CalibrationTrials, penalty: float) -> None:
+        self.scores = trials.scores
+        self.inputs = np.column_stack([np.ones(len(trials.scores)), trials.features])  # (T, 1 + Q)
+        self.width = self.inputs.shape[1]
+        self.sign = np.where(trials.target, -1.0, 1.0)
+        self.weights = balanced(trials.weights, trials.target)
+        # The intercepts and the doubts are what all data inform; only what conditions change is held back.
+        self.penalties = np.tile(np.r_[0.0, np.full(self.width - 1, penalty)], 2)  # (P - 2,)
+
+    def __call__(self, parameters: Array) -> tuple[float, Array]:
+        slope, offset, log_doubt = self._split(parameters)
+        steepness = np.exp(self.inputs @ slope)  # (T,)
+        linear = steepness * self.scores + self.inputs @ offset
+        llr, by_linear, by_log_doubt = bounded_with_gradient(linear, log_doubt)
+        costs = np.logaddexp(0, self.sign * llr)
+        by_llr = self.weights * self.sign / (1 + np.exp(-self.sign * llr))
+        by_slope = self.inputs.T @ (by_llr * by_linear * steepness * self.scores)
+        by_offset = self.inputs.T @ (by_llr * by_linear)
+        conditions = parameters[:-2]
+        value = float(self.weights @ costs + self.penalties @ conditions**2)
+        gradient = np.concatenate([by_slope, by_offset]) + 2 * self.penalties * conditions
+        return value, np.concatenate([gradient, by_log_doubt @ by_llr])
+
+    def start(self) -> Array:
+        """A slope of 20, the offset that puts LLR 0 midway between the kinds, little doubt."""
+        target = self.sign < 0
+        middle = (np.average(self.scores[target]) + np.average(self.scores[~target])) / 2
+        spread = max(float(np.std(self.scores)), 1e-6)
+        parameters = np.zeros(2 * self.width + 2)
+        parameters[0] = np.log(4 / spread)
+        parameters[self.width] = -4 / spread * middle
+        parameters[-2:] = -7.0
+        return parameters
+
+    def bounds(self) -> list[tuple[float | None, float | None]]:
+        """Of each parameter."""
+        return [(None, None)] * (2 * self.width) + [LOG_DOUBT_RANGE] * 2
+
+    def weights_of(self, parameters: Array) -> CalibrationWeights:
+        slope, offset, log_doubt = self._split(parameters)
+        return CalibrationWeights(slope=slope, offset=offset, doubt=np.exp(log_doubt))
+
+    def _split(self, parameters: Array) -> tuple[Array, Array, Array]:
+        return parameters[: self.width], parameters[self.width : -2], parameters[-2:]
+
+
+def balanced(weights: Array, target: npt.NDArray[np.bool_]) -> Array:
+    """(T,) scaled so that targets and nontargets weigh 1/2 each: the prior of Cllr."""
+    shares = np.where(target, weights / weights[target].sum(), weights / weights[~target].sum())
+    return np.asarray(shares / 2)
+
+
+def bounded_with_gradient(linear: Array, log_doubt: Array) -> tuple[Array, Array, Array]:
+    """(T,) and (2,) -> the LLRs (T,) of CalibrationWeights.llr, their slopes (T,), and by each log doubt (2, T)."""
+    miss, alarm = np.exp(log_doubt)
+    keep_target, keep_nontarget = np.log1p(-miss), np.log1p(-alarm)
+    above = np.logaddexp(keep_target + linear, log_doubt[0])
+    below = np.logaddexp(keep_nontarget, log_doubt[1] + linear)
+    from_voice = np.exp(keep_target + linear - above)
+    into_alarm = np.exp(log_doubt[1] + linear - below)
+    by_miss = (1 - from_voice) - from_voice * miss / (1 - miss)
+    by_alarm = -into_alarm + (1 - into_alarm) * alarm / (1 - alarm)
+    return above - below, from_voice - into_alarm, np.stack([by_miss, by_alarm])

@@ -1,0 +1,140 @@
+"""The trials the shipped calibration is fitted on: train and dev talkers, never the test ones, in many conditions.
+
+Each talker's recordings are cut into stretches of mixed length that do not overlap; each is used as it is and degraded
+by a recipe of its own, so that any two sides of a trial differ in length, noise, room and band as real ones do.
+Nontarget trials are of one sex. Letters: T trials.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+
+from svc.types import Span
+from training.data.augment import draw_degradation
+from training.data.manifest import Clip, read_manifest
+from training.data.segments import Piece, Segment, SegmentReader, parse_segment
+from training.data.trial_list import Trial, TrialList, collect_trials
+from training.data.trials import Corpus, Side, call_sides
+
+SPLITS = ("train", "dev")
+# A recording shorter than its last cut by more than this gives no such cut.
+MIN_CUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """How one corpus gives trials, and how much they weigh together beside the other pools."""
+
+    corpus: str
+    sides: Callable[[Corpus], list[Side]]
+    targets_per_speaker: int
+    nontargets_per_pair: int
+    weight: float
+
+
+def stretches(corpus: Corpus, *, lengths_s: Sequence[float]) -> list[Side]:
+    """Each recording cut into stretches of these lengths in an order of its own, until it ends."""
+    sides = []
+    for clip in corpus.clips:
+        start_s = 0.0
+        for length_s in corpus.random_for(clip.path).permutation(lengths_s):
+            end_s = round(min(start_s + float(length_s), clip.duration_s - 0.05), 3)
+            if end_s - start_s >= MIN_CUT_S:
+                segment = Segment((Piece(clip.path, Span(start_s, end_s)),))
+                sides.append(_side(clip, segment, part=f"{clip.path} {start_s}"))
+            start_s = end_s
+    return sides
+
+
+def clips_and_stretches(corpus: Corpus, *, lengths_s: Sequence[float]) -> list[Side]:
+    """Each recording whole and in stretches; two sides of one recording never meet in a target trial."""
+    whole = [_side(clip, Segment((Piece(clip.path),)), part=clip.path) for clip in corpus.clips]
+    return whole + [replace(side, part=side.part.rpartition(" ")[0]) for side in stretches(corpus, lengths_s=lengths_s)]
+
+
+POOLS: dict[str, Pool] = {
+    "saa": Pool(
+        corpus="saa",
+        sides=partial(stretches, lengths_s=(1, 2, 2, 3, 3, 5, 8)),
+        targets_per_speaker=60,
+        nontargets_per_pair=2,
+        weight=1.0,
+    ),
+    "libri": Pool(
+        corpus="libri",
+        sides=partial(stretches, lengths_s=(1, 2, 3, 6)),
+        targets_per_speaker=20,
+        nontargets_per_pair=2,
+        weight=0.5,
+    ),
+    "wuw": Pool(
+        corpus="wuw",
+        sides=partial(call_sides, across_calls=False),
+        targets_per_speaker=60,
+        nontargets_per_pair=8,
+        weight=1.0,
+    ),
+    "hyke": Pool(
+        corpus="hyke",
+        sides=partial(clips_and_stretches, lengths_s=(2, 3)),
+        targets_per_speaker=60,
+        nontargets_per_pair=20,
+        weight=0.5,
+    ),
+}
+
+
+def draw_pool(name: str, *, seed: int, root: Path) -> TrialList:
+    """All trials of one pool; group `degraded` says how many of the sides are (0, 1 or 2)."""
+    pool = POOLS[name]
+    clips = read_manifest(root / "manifest.csv")
+    corpus = Corpus(
+        clips=[clip for clip in clips if clip.corpus == pool.corpus and clip.split in SPLITS and clip.sex],
+        noises=[clip for clip in clips if clip.corpus == "noise" and clip.split in SPLITS],
+        reader=SegmentReader(root),
+        seed=seed,
+    )
+    clean = pool.sides(corpus)
+    sides = clean + [_degraded(side, corpus) for side in clean]
+    trials = _pairs(sides, pool, np.random.default_rng(seed))
+    return collect_trials((f"pool {name} trial {number}", trial) for number, trial in enumerate(trials))
+
+
+def _side(clip: Clip, segment: Segment, *, part: str) -> Side:
+    return Side(text=str(segment), speaker=clip.speaker, part=part, sex=clip.sex, channel="")
+
+
+def _degraded(side: Side, corpus: Corpus) -> Side:
+    """The same stretch, so of the same `part`, after a recipe of its own."""
+    recipe = draw_degradation(corpus.random_for(side.text), corpus.noises)
+    return replace(side, text=str(Segment(parse_segment(side.text).pieces, recipe)))
+
+
+def _pairs(sides: Sequence[Side], pool: Pool, random: np.random.Generator) -> Iterator[Trial]:
+    by_speaker: dict[str, list[Side]] = defaultdict(list)
+    for side in sides:
+        by_speaker[side.speaker].append(side)
+    for mine in by_speaker.values():
+        apart = [pair for pair in combinations(mine, 2) if pair[0].part != pair[1].part]
+        yield from _some(apart, pool.targets_per_speaker, random)
+    for mine, theirs in combinations(by_speaker.values(), 2):
+        if mine[0].sex == theirs[0].sex:
+            yield from _some(list(product(mine, theirs)), pool.nontargets_per_pair, random)
+
+
+def _some(pairs: Sequence[tuple[Side, Side]], most: int, random: np.random.Generator) -> Iterator[Trial]:
+    for index in sorted(random.permutation(len(pairs))[:most]):
+        enrolment, test = pairs[index]
+        yield Trial(
+            enrolment=enrolment.text,
+            test=test.text,
+            target=enrolment.speaker == test.speaker,
+            enrolment_speaker=enrolment.speaker,
+            test_speaker=test.speaker,
+            groups={"degraded": str(sum("degrade:" in side.text for side in (enrolment, test)))},
+        )
