@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from svc.backends.store import ModelStore
+from svc.config import default_cache
+from svc.errors import ModelUnavailableError
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -18,3 +22,17 @@ def data_root() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def store() -> ModelStore:
+    """The cache with every model of the lock file; what is missing is pulled. Skips without a source, never in CI."""
+    models = ModelStore(default_cache())
+    try:
+        for entry in models.entries():
+            models.pull(entry.name)
+    except ModelUnavailableError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    return models
