@@ -1,0 +1,116 @@
+"""What can be measured on a clip before any decision: noise, clipping, and the bandwidth its speech really has."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from svc.types import AudioQuality, Band, FloatArray, Span, Waveform
+
+PowerArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+FRAME_S = 0.02
+# What a decoded 16-bit sample at full scale, or a lossy codec's rendering of it, reaches.
+FULL_SCALE = 0.99
+# Frames below -95 dBFS hold nothing but rounding: padding, muting or a codec's gate, not the room.
+DIGITAL_SILENCE = 10**-9.5
+MIN_NOISE_FRAMES = 10
+# Where no pause is left to listen to, the quietest twentieth of the speech stands for it.
+PAUSE_PERCENTILE = 5
+MIN_SNR_DB, MAX_SNR_DB = -10.0, 60.0
+
+SPECTRUM_FRAMES = 3000
+LOW_BAND_HZ = (300.0, 3400.0)
+# Above the skirts of every telephone filter; below where MP3 and narrow microphones roll off.
+HIGH_BAND_HZ = (4300.0, 7500.0)
+MIN_HIGH_BAND_HZ = 500.0
+FRICATIVE_PERCENTILE = 95
+# Relative to the mean of the low band. Real 8 kHz calls brought up to 16 kHz stay below -80 dB, below -52 dB after a lossy
+# codec; paragraphs read into a microphone stay above -36 dB.
+WIDE_DB = -50.0
+
+
+def measure_quality(waveform: Waveform, speech: Sequence[Span]) -> AudioQuality:
+    """Quality of a clip at its own rate, given where speech is in it.
+
+    Without speech net_speech_s is 0, snr_db the least there is, and the band that of the sample rate.
+    """
+    frames = frames_of(waveform)
+    spoken = frames_within(speech, num_frames=len(frames))
+    powers = np.einsum("tw,tw->t", frames, frames, dtype=np.float64) / frames.shape[1] - frames.mean(axis=1) ** 2
+    return AudioQuality(
+        duration_s=waveform.duration_s,
+        net_speech_s=sum(span.duration_s for span in speech),
+        snr_db=snr_db(powers[spoken], powers[~spoken]),
+        clipped_share=clipped_share(frames[spoken] if spoken.any() else frames),
+        band=band_of(frames[spoken], waveform.sample_rate_hz),
+    )
+
+
+def frames_of(waveform: Waveform) -> FloatArray:
+    """(T, W) frames side by side, a view; a rest shorter than a frame is left out unless it is all there is."""
+    samples = waveform.samples
+    width = min(round(FRAME_S * waveform.sample_rate_hz), max(1, len(samples)))
+    num_frames = len(samples) // width
+    return samples[: num_frames * width].reshape(num_frames, width)
+
+
+def frames_within(speech: Sequence[Span], *, num_frames: int) -> BoolArray:
+    """(T,) frames whose middle lies in speech."""
+    middles_s = (np.arange(num_frames) + 0.5) * FRAME_S
+    inside = np.zeros(num_frames, np.bool_)
+    for span in speech:
+        first, last = np.searchsorted(middles_s, [span.start_s, span.end_s])
+        inside[first:last] = True
+    return inside
+
+
+def snr_db(speech_powers: PowerArray, pause_powers: PowerArray) -> float:
+    """Power of speech over power of noise, in dB, from the powers of their frames.
+
+    The median of the pauses is the noise: a door or an echo in one of them does not count.
+    """
+    speech_powers = speech_powers[speech_powers > DIGITAL_SILENCE]
+    pause_powers = pause_powers[pause_powers > DIGITAL_SILENCE]
+    if len(speech_powers) == 0:
+        return MIN_SNR_DB
+    if len(pause_powers) >= MIN_NOISE_FRAMES:
+        noise = float(np.median(pause_powers))
+    else:
+        noise = float(np.percentile(speech_powers, PAUSE_PERCENTILE))
+    # What is heard during speech is speech and noise together.
+    clean = max(float(speech_powers.mean()) - noise, np.finfo(np.float64).tiny)
+    return float(np.clip(10 * np.log10(clean / noise), MIN_SNR_DB, MAX_SNR_DB))
+
+
+def clipped_share(frames: FloatArray) -> float:
+    """Share of samples at full scale, 0 to 1."""
+    return float(np.mean(np.abs(frames) >= FULL_SCALE)) if frames.size else 0.0
+
+
+def band_of(frames: FloatArray, rate_hz: int) -> Band:
+    """(T, W) frames of speech -> the bandwidth they fill, whatever their rate would allow."""
+    high_hz = (HIGH_BAND_HZ[0], min(HIGH_BAND_HZ[1], rate_hz / 2))
+    if high_hz[1] - high_hz[0] < MIN_HIGH_BAND_HZ:
+        return Band.TELEPHONE
+    # Some hundred frames tell as much as all of a long recording.
+    frames = frames[:: -(-len(frames) // SPECTRUM_FRAMES) or 1]
+    return Band.WIDE if len(frames) == 0 or high_band_db(frames, rate_hz, high_hz) > WIDE_DB else Band.TELEPHONE
+
+
+def high_band_db(frames: FloatArray, rate_hz: int, high_hz: tuple[float, float]) -> float:
+    """How strong the strongest high-band frames are, relative to the mean of the low band.
+
+    Fricatives are what speech has above 4 kHz, and they are rare: a mean over all frames would drown them.
+    """
+    window = np.hanning(frames.shape[1]).astype(np.float32)
+    powers = np.abs(scipy.fft.rfft(frames * window, axis=1)) ** 2  # (T, F)
+    frequencies_hz = np.fft.rfftfreq(frames.shape[1], 1 / rate_hz)
+    low, high = (
+        powers[:, (frequencies_hz >= start_hz) & (frequencies_hz <= end_hz)].sum(axis=1)
+        for start_hz, end_hz in (LOW_BAND_HZ, high_hz)
+    )  # (T,) each
+    tiny = float(np.finfo(np.float32).tiny)
+    return 10 * float(np.log10((np.percentile(high, FRICATIVE_PERCENTILE) + tiny) / (low.mean() + tiny)))
