@@ -51,13 +51,13 @@ class EnergyVoiceActivity:
 class EnergySegmenter:
     """One local speaker, who talks whenever it is loud."""
 
-    fingerprint, window_s, frame_s = "5e9" * 5 + "5", 2.0, 0.02
+    fingerprint, window_s, frame_s = "5e9" * 5 + "5", 10.0, 0.02
     frame_offset_s = 0.0
 
     def activities(self, windows: FloatArray) -> FloatArray:
-        """(B, 32000) -> (B, 100, 3)."""
-        frames = windows.reshape(len(windows), 100, -1)
-        active = np.zeros((len(windows), 100, 3), np.float32)
+        """(B, 160000) -> (B, 500, 3)."""
+        frames = windows.reshape(len(windows), 500, -1)
+        active = np.zeros((len(windows), 500, 3), np.float32)
         active[:, :, 0] = np.sqrt((frames**2).mean(axis=2)) > 0.01
         return active
 
