@@ -35,7 +35,7 @@ def configure_logging(stream: TextIO | None = None) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr),
         wrapper_class=structlog.BoundLogger,
         cache_logger_on_first_use=False,
     )

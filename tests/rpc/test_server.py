@@ -1,0 +1,214 @@
+"""The server's life: health, reflection, limits, TLS, tokens, drain, and clear words when it cannot start."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from equivox.v1.audio_pb2 import Audio
+from equivox.v1.embeddings_pb2 import EmbedRequest
+from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
+from equivox.v1.profiles_pb2 import CreateRequest, GetRequest
+from equivox.v1.profiles_pb2_grpc import ProfilesStub
+from svc.application import Application
+from svc.config import ServerConfig
+from svc.errors import StorageError
+from svc.rpc.server import SERVICES, UNIMPLEMENTED_SERVICE, Server, bind, run, server_credentials, sweep
+from svc.rpc.telemetry import Metrics
+from svc.types import FloatArray
+from tests.rpc.certificates import Authority
+from tests.rpc.conftest import tiny_server
+from tests.rpc.speech import said
+from tests.rpc.tiny_application import LIMITS, TinyApplication, tiny_config
+from tests.rpc.toy_server import reason_of
+
+ANY_PORT = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def to(server: Server) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
+
+
+async def health_of(channel: grpc.aio.Channel, service: str = "") -> int:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    return int((await stub.Check(health_pb2.HealthCheckRequest(service=service))).status)
+
+
+@pytest.mark.parametrize("service", ["", *SERVICES])
+async def test_each_service_is_healthy_once_warm(channel: grpc.aio.Channel, service: str) -> None:
+    assert await health_of(channel, service) == (NOT_SERVING if service == UNIMPLEMENTED_SERVICE else SERVING)
+
+
+async def test_before_warm_up_health_answers_and_calls_are_told_to_retry(tmp_path: Path) -> None:
+    application = TinyApplication(tiny_config(tmp_path, server=ANY_PORT))
+    server = Server(application, Metrics())
+    await server.start()
+    async with to(server) as channel:
+        stub: Any = EmbeddingsStub(channel)
+        assert await health_of(channel) == NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Embed(EmbedRequest(audio=said("ann")))
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.UNAVAILABLE, "NOT_READY")
+    await server.drain()
+    application.close()
+
+
+async def test_reflection_lists_every_service(channel: grpc.aio.Channel) -> None:
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    answer = await stub.ServerReflectionInfo(iter([request])).read()
+    listed = {service.name for service in answer.list_services_response.service}
+    assert set(SERVICES) < listed
+
+
+async def test_a_message_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    audio = replace(LIMITS, max_bytes=10_000)
+    async with tiny_server(tmp_path, audio=audio, server=ANY_PORT) as server, to(server) as channel:
+        stub: Any = EmbeddingsStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as large:
+            await stub.Embed(EmbedRequest(audio=Audio(container=bytes(20_000))))
+        with pytest.raises(grpc.aio.AioRpcError) as huge:
+            await stub.Embed(EmbedRequest(audio=Audio(container=bytes(200_000))))
+    assert reason_of(large.value) == "AUDIO_TOO_LONG"
+    assert huge.value.code() is StatusCode.RESOURCE_EXHAUSTED
+
+
+class SlowApplication(TinyApplication):
+    """Its embedder takes half a second."""
+
+    def warm_up(self) -> None:
+        super().warm_up()
+        inner = self.embedder.embedder
+        embed = inner.embed
+
+        def slowly(clips: Sequence[FloatArray]) -> FloatArray:
+            time.sleep(0.5)
+            return embed(clips)
+
+        inner.embed = slowly  # type: ignore[method-assign]
+
+
+async def test_a_drain_lets_what_is_under_way_finish_and_refuses_the_rest(tmp_path: Path) -> None:
+    application = SlowApplication(tiny_config(tmp_path, server=ANY_PORT))
+    server = Server(application, Metrics())
+    await server.start()
+    await server.warm_up()
+    async with to(server) as channel:
+        stub: Any = EmbeddingsStub(channel)
+        running = asyncio.ensure_future(stub.Embed(EmbedRequest(audio=said("ann"))))
+        await until(lambda: server.admission.num_running == 1)
+        draining = asyncio.create_task(server.drain())
+        await asyncio.sleep(0.05)
+        assert await health_of(channel) == NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Embed(EmbedRequest(audio=said("ann")))
+        assert len((await running).embedding.values) > 0
+        await draining
+    application.close()
+    assert refused.value.code() is StatusCode.UNAVAILABLE
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("the condition never came true")
+
+
+async def test_a_drain_does_not_wait_for_those_who_watch_health(tmp_path: Path) -> None:
+    async with tiny_server(tmp_path, server=replace(ANY_PORT, drain_s=60.0)) as server, to(server) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watching = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watching.read()).status == SERVING
+        await asyncio.wait_for(server.drain(), 10)
+        assert (await watching.read()).status == NOT_SERVING
+
+
+async def test_tls_serves_only_those_who_trust_its_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    config = replace(ANY_PORT, tls_certificate=certificate, tls_key=key)
+    trusting = grpc.ssl_channel_credentials(authority.certificate.read_bytes())
+    async with tiny_server(tmp_path, server=config) as server:
+        async with grpc.aio.secure_channel(f"localhost:{server.port}", trusting) as channel:
+            assert await health_of(channel) == SERVING
+        async with grpc.aio.insecure_channel(f"localhost:{server.port}") as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await health_of(channel)
+
+
+async def test_mutual_tls_turns_away_who_shows_no_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    config = replace(ANY_PORT, tls_certificate=certificate, tls_key=key, tls_client_authority=authority.certificate)
+    root = authority.certificate.read_bytes()
+    own_certificate, own_key = (path.read_bytes() for path in authority.issue("client"))
+    async with tiny_server(tmp_path, server=config) as server:
+        target = f"localhost:{server.port}"
+        async with grpc.aio.secure_channel(
+            target, grpc.ssl_channel_credentials(root, own_key, own_certificate)
+        ) as known:
+            assert await health_of(known) == SERVING
+        async with grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(root)) as unknown:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await health_of(unknown)
+
+
+def test_half_a_tls_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="tls_key"):
+        server_credentials(ServerConfig(tls_certificate=tmp_path / "c.pem"))
+
+
+async def test_tenants_do_not_see_each_others_profiles(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text('one = "acme"\ntwo = "globex"\n')
+    async with tiny_server(tmp_path, server=replace(ANY_PORT, tokens_file=tokens)) as server, to(server) as channel:
+        stub: Any = ProfilesStub(channel)
+        one, two = ((("authorization", f"Bearer {token}"),) for token in ("one", "two"))
+        await stub.Create(CreateRequest(profile_id="ann", consent_reference="paper"), metadata=one)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Get(GetRequest(profile_id="ann"), metadata=two)
+        assert await health_of(channel) == SERVING  # probes carry no token
+    assert reason_of(caught.value) == "PROFILE_NOT_FOUND"
+
+
+async def test_expired_profiles_are_swept_in_the_background(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path)
+    application = TinyApplication(replace(config, profiles=replace(config.profiles, sweep_interval_s=0.05)))
+    application.profiles.create("t", profile_id="p", consent_reference="paper", expires_at_s=time.time() + 0.2)
+    sweeping = asyncio.create_task(sweep(application))
+    await until(lambda: not application.profiles.list("t")[0])
+    sweeping.cancel()
+    application.close()
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = tiny_config(tmp_path, server=ServerConfig(address=f"127.0.0.1:{taken.getsockname()[1]}"))
+        assert run(config) == 1
+
+
+async def test_binding_to_a_taken_port_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = grpc.aio.server()
+        with pytest.raises(OSError, match="cannot listen"):
+            bind(server, ServerConfig(address=f"127.0.0.1:{taken.getsockname()[1]}"))
+
+
+async def test_a_database_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "profiles.sqlite3").write_bytes(b"not a database" * 1000)
+    application: Application = TinyApplication(tiny_config(tmp_path, server=ANY_PORT))
+    with pytest.raises(StorageError):
+        application.warm_up()
+    application.close()
