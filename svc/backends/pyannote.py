@@ -43,8 +43,8 @@ class PyannoteSegmenter:
         self._speakers_of = powerset_table(len(specifications.classes), specifications.powerset_max_classes)
         field = self.network.receptive_field
         self.frame_s = float(field.step)
-        # A frame hears far more than it stands for: the hop around the middle of what it hears.
-        self.frame_offset_s = float(field.start + field.duration / 2 - field.step / 2)
+        # As pyannote reads it: a turn begins at the middle of what its first active frame hears.
+        self.frame_offset_s = float(field.start + field.duration / 2)
 
     def activities(self, windows: FloatArray) -> FloatArray:
         """(B, window_s * 16000) -> (B, F, K), 1 where a local speaker talks, else 0."""

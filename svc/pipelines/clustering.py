@@ -21,9 +21,11 @@ class ClusteringConfig:
     """Agglomerative clustering, average linkage on cosine distance."""
 
     # Clusters further apart than this (1 - cosine) are different people.
-    threshold: float = 0.6
-    # A voice must have been heard this long alone, over all windows, to count as a speaker.
-    min_speaker_s: float = 1.0
+    threshold: float = 0.55
+    # To count as a speaker a voice must be heard alone this long or for this share of all speech, whichever is less.
+    # Summed over overlapping windows: at a hop of a quarter window, four times what was said.
+    min_speaker_s: float = 4.0
+    min_speaker_share: float = 0.01
     # Embeddings of less clean speech than this join speakers but do not make them.
     min_reliable_s: float = 1.0
     # The distance matrix grows with the square; past this an even subset makes the speakers and the rest joins.
@@ -133,6 +135,6 @@ def _without_small(clusters: IntArray, clean_s: FloatArray, config: ClusteringCo
     """Renumbers the large clusters from 0; the others become UNASSIGNED. The largest always stays."""
     _, clusters = np.unique(clusters, return_inverse=True)
     heard_s = np.bincount(clusters, weights=clean_s)
-    large = heard_s >= min(config.min_speaker_s, heard_s.max())
+    large = heard_s >= min(config.min_speaker_s, config.min_speaker_share * heard_s.sum(), heard_s.max())
     renumbered = np.where(large, np.cumsum(large) - 1, UNASSIGNED)
     return renumbered[clusters].astype(np.int64)

@@ -97,4 +97,5 @@ class WindowListener:
         if surplus <= 0:
             return frames
         order = np.cumsum(frames)  # (F,)
-        return frames & (order > surplus // 2) & (order <= frames.sum() - (surplus - surplus // 2))
+        kept: BoolArray = frames & (order > surplus // 2) & (order <= frames.sum() - (surplus - surplus // 2))
+        return kept

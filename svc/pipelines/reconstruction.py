@@ -5,37 +5,42 @@ import numpy.typing as npt
 
 from svc.pipelines.clustering import UNASSIGNED, IntArray
 from svc.pipelines.windows import FrameGrid
-from svc.types import Span
+from svc.types import FloatArray, Span
 
 BoolArray = npt.NDArray[np.bool_]
 
 
 def count_speakers(active: BoolArray, starts: IntArray) -> IntArray:
-    """(W, F, K) and first frames (W,) -> (T,) people talking at once, averaged over the windows that see a frame."""
+    """(W, F, K) and first frames (W,) -> (T,) people talking at once: the mean over the windows that see a frame."""
     num_frames = active.shape[1]
+    weights = window_weights(num_frames)
     total, seen = np.zeros((2, starts[-1] + num_frames))
     for window, start in zip(active, starts, strict=True):
-        total[start : start + num_frames] += window.sum(axis=1)
-        seen[start : start + num_frames] += 1
-    # Frames between the ends of the one-but-last and the start of the last window do not occur: windows overlap.
-    return np.rint(total / np.maximum(seen, 1)).astype(np.int64)
+        total[start : start + num_frames] += weights * window.sum(axis=1)
+        seen[start : start + num_frames] += weights
+    counts: IntArray = np.rint(total / seen).astype(np.int64)
+    return counts
 
 
-def vote_speakers(
-    active: BoolArray, starts: IntArray, assigned: IntArray, *, num_speakers: int
-) -> npt.NDArray[np.uint16]:
-    """(W, F, K), (W,) and (W, K) -> (T, C) windows in which a speaker talks in a frame."""
+def vote_speakers(active: BoolArray, starts: IntArray, assigned: IntArray, *, num_speakers: int) -> FloatArray:
+    """(W, F, K), (W,) and (W, K) -> (T, C) weight of the windows in which a speaker talks in a frame."""
     num_frames = active.shape[1]
-    votes = np.zeros((starts[-1] + num_frames, num_speakers), np.uint16)
+    weights = window_weights(num_frames).astype(np.float32)
+    votes = np.zeros((starts[-1] + num_frames, num_speakers), np.float32)
     for window, start, speakers in zip(active, starts, assigned, strict=True):
         for speaker in np.unique(speakers[speakers != UNASSIGNED]):
-            votes[start : start + num_frames, speaker] += window[:, speakers == speaker].any(axis=1)
+            votes[start : start + num_frames, speaker] += weights * window[:, speakers == speaker].any(axis=1)
     return votes
 
 
-def choose_speakers(votes: npt.NDArray[np.uint16], counts: IntArray) -> BoolArray:
+def window_weights(num_frames: int) -> npt.NDArray[np.float64]:
+    """(F,) how far to trust each frame: at the edges of a window the network has heard but one side."""
+    return np.hamming(num_frames)
+
+
+def choose_speakers(votes: FloatArray, counts: IntArray) -> BoolArray:
     """(T, C) and (T,) -> (T, C) the `counts` speakers with most votes in each frame, none without a vote."""
-    order = np.argsort(-votes.astype(np.int32), axis=1, kind="stable")  # (T, C)
+    order = np.argsort(-votes, axis=1, kind="stable")  # (T, C)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(votes.shape[1])[None, :], axis=1)
     return (rank < counts[:, None]) & (votes > 0)

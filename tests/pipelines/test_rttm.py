@@ -1,0 +1,63 @@
+"""RTTM and plain values."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svc.errors import InvalidRequestError
+from svc.pipelines.rttm import read_rttm, to_plain, to_rttm
+from svc.types import DiarizationResult, DiarizedSpeaker, Span, Turn
+
+milliseconds = st.integers(0, 10_000_000)
+turns = st.builds(
+    lambda start, length, speaker: Turn(Span(start / 1000, (start + length) / 1000), f"S{speaker}"),
+    milliseconds,
+    st.integers(1, 100_000),
+    st.integers(0, 9),
+)
+
+
+def result_of(found: list[Turn]) -> DiarizationResult:
+    return DiarizationResult(
+        turns=tuple(sorted(found)),
+        overlaps=(Span(0.5, 1.0),),
+        speakers=(DiarizedSpeaker(label="S0", speech_s=1.5),),
+        duration_s=10_100.0,
+        model_fingerprint="ab" * 8,
+    )
+
+
+@given(st.lists(turns, max_size=20))
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, found: list[Turn]) -> None:
+    path = tmp_path_factory.mktemp("rttm") / "meeting.rttm"
+    path.write_text(to_rttm(result_of(found), "trñ00"), encoding="utf-8")
+
+    again = read_rttm(path).get("trñ00", ())
+
+    def rounded(of: list[Turn]) -> list[tuple[float, float, str]]:
+        return sorted((round(t.span.start_s, 3), round(t.span.end_s, 3), t.speaker) for t in of)
+
+    assert rounded(list(again)) == rounded(found)
+
+
+@pytest.mark.parametrize("uri", ["", "two words", "tab\tbed", "line\n"])
+def test_a_uri_that_would_break_columns_is_refused(uri: str) -> None:
+    with pytest.raises(InvalidRequestError, match="uri"):
+        to_rttm(result_of([]), uri)
+
+
+@pytest.mark.parametrize("line", ["SPEAKER a 1 x 1.0 <NA> <NA> A <NA> <NA>", "SPEAKER a 1 0.0"])
+def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "broken.rttm"
+    path.write_text("SPKR-INFO a 1 <NA> <NA> <NA> unknown A <NA> <NA>\n" + line)
+    with pytest.raises(InvalidRequestError, match=r"broken\.rttm:2"):
+        read_rttm(path)
+
+
+def test_plain_values_survive_json() -> None:
+    plain = to_plain(result_of([Turn(Span(0.0, 1.5), "S0")]))
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["turns"] == [{"start_s": 0.0, "end_s": 1.5, "speaker": "S0"}]
