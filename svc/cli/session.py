@@ -179,7 +179,7 @@ def _remedy(code: str, reason: str, server: str | None) -> str:
         return "; pass --token or set EQUIVOX_TOKEN" if reason == "TOKEN_INVALID" else ""
     remedies = {
         "UNAVAILABLE": f"; is `equivox serve` running at {server}, and with TLS as given here?",
-        "DEADLINE_EXCEEDED": "; give it longer with --timeout",
+        "DEADLINE_EXCEEDED": f"; is `equivox serve` running at {server}? If it is, give it longer with --timeout",
         "UNIMPLEMENTED": f"; is {server} an Equivox server of this version?",
     }
     return remedies.get(code, "")
