@@ -22,9 +22,7 @@ from svc.profiles.averaging import mean_voiceprint
 from svc.profiles.encryption import new_key
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.types import Band, Profile
-from tests.profiles.voices import MODEL, enrolled, voice
-
-SOON_S = 0.05
+from tests.profiles.voices import MODEL, enrolled, let_expire, voice
 
 
 @pytest.mark.parametrize("key", [None, new_key()], ids=["plain", "sealed"])
@@ -162,11 +160,10 @@ def test_keys_of_tenants_are_apart_and_forgotten_in_time(store: SqliteProfileSto
 
 
 def test_an_expired_profile_is_not_used_and_then_swept(store: SqliteProfileStore) -> None:
-    store.create("acme", profile_id="jo", consent_reference="form", expires_at_s=time.time() + SOON_S)
+    enrolled(store, "jo", 1)
     enrolled(store, "al", 2)
-    store.add_enrolments("acme", "jo", [voice(1)])
     (voice_id,) = store.comparable("acme", MODEL, ["jo"])
-    time.sleep(2 * SOON_S)
+    let_expire(store, "jo")
     for use in (lambda: store.voiceprint("acme", "jo"), lambda: store.add_enrolments("acme", "jo", [voice(1)])):
         with pytest.raises(ProfileExpiredError, match="fresh consent"):
             use()

@@ -33,3 +33,9 @@ def enrolled(store: SqliteProfileStore, profile_id: str, *seeds: int, tenant: st
 def bytes_on_disk(database: Path) -> bytes:
     """The database, its log and its log's index."""
     return b"".join(file.read_bytes() for file in sorted(database.parent.glob(f"{database.name}*")))
+
+
+def let_expire(store: SqliteProfileStore, profile_id: str) -> None:
+    """Moves a profile's expiry into the past, as waiting would."""
+    with store._database.writing() as connection:
+        connection.execute("UPDATE profiles SET expires_at_s = created_at_s WHERE profile_id = ?", (profile_id,))
