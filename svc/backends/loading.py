@@ -52,6 +52,7 @@ def load_voice_activity(config: ModelConfig, store: ModelStore) -> VoiceActivity
 
 def load_segmenter(config: ModelConfig, store: ModelStore) -> Segmenter:
     """pyannote segmentation. Raises ModelUnavailableError when its file is missing."""
+    weights = store.path("pyannote-segmentation-3.0")  # first: what is missing should be said at once
     from svc.backends.pyannote import PyannoteSegmenter  # torch and pyannote.audio: seconds
 
-    return PyannoteSegmenter(store.path("pyannote-segmentation-3.0"))
+    return PyannoteSegmenter(weights)

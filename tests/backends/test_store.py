@@ -3,7 +3,6 @@
 import hashlib
 import tomllib
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def write_wheel(folder: Path, content: bytes = CONTENT) -> Path:
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is all of pip's world."""
     folder = tmp_path / "index"
     folder.mkdir()

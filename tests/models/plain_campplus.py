@@ -55,7 +55,7 @@ class PlainCamPlusPlus:
     def conv(self, hidden: Tensor, name: str, **options: int | tuple[int, int]) -> Tensor:
         weight, bias = self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias")
         convolve = F.conv2d if weight.dim() == 4 else F.conv1d
-        return convolve(hidden, weight, bias, **options)  # type: ignore[arg-type, no-any-return]
+        return convolve(hidden, weight, bias, **options)  # type: ignore[arg-type]
 
     def norm(self, hidden: Tensor, name: str) -> Tensor:
         mean, variance = self.weights[f"{name}.running_mean"], self.weights[f"{name}.running_var"]

@@ -1,0 +1,53 @@
+"""Configuration to models: what is missing or wrong says which key or command mends it."""
+
+from pathlib import Path
+
+import pytest
+
+from svc.backends.loading import load_embedder, load_segmenter, load_voice_activity
+from svc.backends.store import ModelStore
+from svc.config import ModelConfig
+from svc.errors import ModelNotFoundError, ModelUnavailableError
+
+
+def config_of(folder: Path, *, embedder: str = "campplus", runtime: str = "auto") -> ModelConfig:
+    return ModelConfig(cache_dir=folder, offline=True, embedder=embedder, runtime=runtime)
+
+
+@pytest.mark.parametrize(
+    ("embedder", "runtime", "complaint"),
+    [
+        ("campplus", "auto", "equivox models pull campplus"),
+        ("campplus", "onnxruntime", "equivox models export campplus"),
+        ("silero-vad", "auto", "names silero-vad, a voice-activity"),
+    ],
+)
+def test_an_embedder_that_cannot_be_loaded_names_its_mend(
+    tmp_path: Path, embedder: str, runtime: str, complaint: str
+) -> None:
+    config = config_of(tmp_path, embedder=embedder, runtime=runtime)
+    with pytest.raises(ModelUnavailableError, match=complaint):
+        load_embedder(config, ModelStore(tmp_path))
+
+
+def test_an_unknown_embedder_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="no model 'ecapa'; there are campplus"):
+        load_embedder(config_of(tmp_path, embedder="ecapa"), ModelStore(tmp_path))
+
+
+def test_an_unknown_runtime_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"models\.runtime must be one of auto, onnxruntime, torch, got 'tpu'"):
+        load_embedder(config_of(tmp_path, runtime="tpu"), ModelStore(tmp_path))
+
+
+def test_a_missing_segmenter_names_its_mend(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailableError, match="equivox models pull pyannote-segmentation"):
+        load_segmenter(config_of(tmp_path), ModelStore(tmp_path))
+
+
+@pytest.mark.slow
+def test_everything_the_defaults_name_loads(store: ModelStore) -> None:
+    config = ModelConfig()
+    assert load_embedder(config, store).dimension == 192
+    assert load_segmenter(config, store).window_s == 10
+    assert load_voice_activity(config, store).frame_s == 0.032

@@ -1,0 +1,84 @@
+"""Voice activity by ONNX Runtime alone, against silero-vad's own torch model on real speech."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from svc.audio.decode import load_waveform
+from svc.backends.loading import load_voice_activity
+from svc.backends.silero import WINDOWS_PER_RUN, SileroVoiceActivity, with_context
+from svc.backends.store import ModelStore
+from svc.config import ModelConfig
+from svc.errors import ModelUnavailableError
+from svc.types import FloatArray
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> SileroVoiceActivity:
+    """Nothing need be pulled: the file is inside the installed package."""
+    store = ModelStore(tmp_path_factory.mktemp("cache"), offline=True)
+    detector = load_voice_activity(ModelConfig(), store)
+    assert isinstance(detector, SileroVoiceActivity)
+    return detector
+
+
+def noise(num_samples: int) -> FloatArray:
+    return 0.1 * np.random.default_rng(0).standard_normal(num_samples, np.float32)
+
+
+@pytest.mark.parametrize(("num_samples", "num_frames"), [(0, 0), (1, 1), (512, 1), (513, 2), (16_000, 32)])
+def test_every_started_window_has_a_probability(
+    detector: SileroVoiceActivity, num_samples: int, num_frames: int
+) -> None:
+    probabilities = detector.speech_probabilities(noise(num_samples))
+    assert probabilities.shape == (num_frames,)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+def test_windows_carry_the_end_of_the_one_before() -> None:
+    windows = with_context(np.arange(1, 1025, dtype=np.float32))
+    assert windows.shape == (2, 576)
+    assert not windows[0, :64].any()
+    np.testing.assert_array_equal(windows[1], np.arange(449, 1025))
+
+
+def test_a_long_recording_equals_its_beginning(detector: SileroVoiceActivity) -> None:
+    samples = noise((WINDOWS_PER_RUN + 40) * 512)
+    whole = detector.speech_probabilities(samples)
+    np.testing.assert_allclose(whole[:20], detector.speech_probabilities(samples[: 20 * 512]), atol=1e-5)
+    assert len(whole) == WINDOWS_PER_RUN + 40
+
+
+def test_a_corrupt_file_names_its_mend(tmp_path: Path) -> None:
+    (tmp_path / "vad.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ModelUnavailableError, match="equivox models pull silero-vad --force"):
+        SileroVoiceActivity(tmp_path / "vad.onnx")
+
+
+def test_neither_torch_nor_the_package_is_imported() -> None:
+    program = (
+        "import sys; from svc.backends.loading import load_voice_activity; from svc.backends.store import ModelStore;"
+        "from svc.config import ModelConfig;"
+        "load_voice_activity(ModelConfig(), ModelStore(ModelConfig().cache_dir, offline=True));"
+        "sys.exit(bool({'torch', 'silero_vad', 'huggingface_hub'} & sys.modules.keys()))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.slow
+def test_probabilities_equal_those_of_the_torch_model(detector: SileroVoiceActivity, data_root: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package loads a TorchScript file, which torch says is old
+        from silero_vad import load_silero_vad
+
+        model = load_silero_vad()
+    for path in sorted((data_root / "libri").rglob("*.*"))[:4]:
+        samples = load_waveform(path).samples
+        model.reset_states()
+        expected = model.audio_forward(torch.from_numpy(samples)[None], sr=16_000).numpy()[0]
+        np.testing.assert_allclose(detector.speech_probabilities(samples), expected, atol=1e-4)
