@@ -27,8 +27,8 @@ LOW_BAND_HZ = (300.0, 3400.0)
 HIGH_BAND_HZ = (4300.0, 7500.0)
 MIN_HIGH_BAND_HZ = 500.0
 FRICATIVE_PERCENTILE = 95
-# Relative to the mean of the low band. Real 8 kHz calls brought up to 16 kHz stay below -80 dB, below -52 dB after a lossy
-# codec; paragraphs read into a microphone stay above -36 dB.
+# Relative to the mean of the low band. 8 kHz calls brought up to 16 kHz stay below -80 dB (-52 dB after a lossy codec),
+# paragraphs read into a microphone above -36 dB.
 WIDE_DB = -50.0
 
 

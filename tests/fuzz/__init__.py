@@ -1,0 +1,1 @@
+"""Fuzzing outside pytest: atheris harnesses, one per parser of foreign bytes."""
