@@ -125,7 +125,7 @@ def test_progress_rises_to_one(diarizer: Diarizer) -> None:
 
 def test_long_recordings_are_heard_in_small_batches() -> None:
     segmenter = HumSegmenter()
-    Diarizer(segmenter=segmenter, embedder=HumEmbedder()).diarize(hum([turn(1, 119, 0)], duration_s=120.0))
+    Diarizer(segmenter=segmenter, embedder=HumEmbedder()).diarize(hum([turn(1, 59, 0)], duration_s=60.0))
     assert segmenter.largest_batch <= DiarizationConfig().embedding.batch_windows
 
 

@@ -1,8 +1,10 @@
 """Speakers that hum, one pitch each, and models that hear pitch: diarization with a known right answer."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from svc.types import FloatArray, Span, Turn, Waveform
 
@@ -22,11 +24,17 @@ def hum(turns: Sequence[Turn], *, duration_s: float, noise: float = 0.0) -> Wave
     return Waveform(samples.astype(np.float32), RATE_HZ)
 
 
+@lru_cache(maxsize=256)
+def pitches(num_samples: int) -> npt.NDArray[np.complex64]:
+    """(N, P) what each pitch looks like."""
+    time_s = np.arange(num_samples) / RATE_HZ
+    waves: npt.NDArray[np.complex64] = np.exp(-2j * np.pi * PITCHES_HZ * time_s[:, None]).astype(np.complex64)
+    return waves * np.float32(2 / max(num_samples, 1))
+
+
 def pitch_strengths(samples: FloatArray) -> FloatArray:
     """(.., N) -> (.., P) amplitude at each pitch."""
-    time_s = np.arange(samples.shape[-1]) / RATE_HZ
-    waves = np.exp(-2j * np.pi * PITCHES_HZ * time_s[:, None])  # (N, P)
-    strengths: FloatArray = (np.abs(samples @ waves) * (2 / max(samples.shape[-1], 1))).astype(np.float32)
+    strengths: FloatArray = np.abs(samples @ pitches(samples.shape[-1]))
     return strengths
 
 
