@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from svc.audio.decode import load_waveform
+from svc.backends.store import ModelStore
 from svc.types import Waveform
 from tests.e2e.server_process import ServerProcess, server_process
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """`equivox serve` with default settings on a free port, ready. Do not stop it: others use it too."""
     with server_process(tmp_path_factory.mktemp("server")) as running:
         yield running

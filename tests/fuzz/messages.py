@@ -167,7 +167,7 @@ def mutated(seed: bytes, other: bytes, *, rng: random.Random) -> bytes:
 
 def twisted(message: Message, rng: random.Random) -> None:
     """Changes one field somewhere inside a message, so that it still parses."""
-    field = rng.choice(message.DESCRIPTOR.fields)
+    field: FieldDescriptor = rng.choice(list(message.DESCRIPTOR.fields))
     if field.message_type and not field.is_repeated and rng.random() < 0.9:
         twisted(getattr(message, field.name), rng)
     elif field.is_repeated:
@@ -185,10 +185,6 @@ def _twist_list(values: Any, field: FieldDescriptor, rng: random.Random) -> None
         twisted(rng.choice(values) if values and rng.random() < 0.7 else values.add(), rng)
     else:
         values.append(_odd_value(field, (field.default_value and field.default_value[0]) or _zero(field), rng))
-
-
-def _zero(field: FieldDescriptor) -> object:
-    return {FieldDescriptor.CPPTYPE_STRING: "", FieldDescriptor.CPPTYPE_FLOAT: 0.0}.get(field.cpp_type, 0)
 
 
 def _odd_value(field: FieldDescriptor, value: Any, rng: random.Random) -> Any:  # noqa: ANN401 - a field of any type
