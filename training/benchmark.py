@@ -5,7 +5,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from svc.application import Application, build_application
@@ -27,19 +27,17 @@ COUNTS = ("speakers", "target", "nontarget")
 
 
 def run(
-    names: Sequence[str], systems: Sequence[System], *, root: Path, out: Path, seed: int
+    names: Sequence[str], systems: Sequence[System], *, root: Path, out: Path, settings: Settings
 ) -> dict[str, list[Evaluation]]:
     """All systems on all sets; voices of other code or weights are never reused."""
     reader = SegmentReader(root)
     evaluations: dict[str, list[Evaluation]] = {}
     for name in names:
-        trials = make_trials(name, seed=seed, root=root)
+        trials = make_trials(name, seed=settings.seed, root=root)
         for system in systems:
             cache = VoiceCache(out / "voices" / f"{name}-{system.name}-{_version(system)}.npz")
             with progress_over(len(trials.sides), f"{name}, {system.name}") as on_side:
-                evaluation = evaluate(
-                    trials, system, reader, settings=Settings(seed=seed), cache=cache, on_side=on_side
-                )
+                evaluation = evaluate(trials, system, reader, settings=settings, cache=cache, on_side=on_side)
             evaluations.setdefault(name, []).append(evaluation)
     return evaluations
 
@@ -73,9 +71,11 @@ def _version(system: System) -> str:
     return f"{system.fingerprint}-{source_digest((*READING_SOURCES, *system.sources))}"
 
 
-def _systems(application: Application, with_resemblyzer: bool) -> list[System]:
-    ours = [equivox_system(application), plain_cosine_system(application.extractor.embedder)]
-    return [*ours, resemblyzer_system()] if with_resemblyzer else ours
+SYSTEMS: dict[str, Callable[[Application], System]] = {
+    "equivox": equivox_system,
+    "campplus-cosine": lambda application: plain_cosine_system(application.embedder),
+    "resemblyzer": lambda application: resemblyzer_system(),
+}
 
 
 def main() -> None:
@@ -84,15 +84,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the trial lists and the bootstrap")
     parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
     parser.add_argument("--out", type=Path, default=Path("out"))
-    parser.add_argument("--without-resemblyzer", action="store_true")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     chosen = parser.parse_args()
     if unknown := set(chosen.sets) - SETS.keys():
         parser.error(f"no trial set {sorted(unknown)[0]}; there are {', '.join(SETS)}")
     try:
         application = build_application(EquivoxConfig())
-        systems = _systems(application, not chosen.without_resemblyzer)
+        systems = [SYSTEMS[name](application) for name in chosen.systems]
         names = chosen.sets or EVALUATED
-        evaluations = run(names, systems, root=chosen.root, out=chosen.out, seed=chosen.seed)
+        evaluations = run(names, systems, root=chosen.root, out=chosen.out, settings=Settings(seed=chosen.seed))
     except (ServiceError, OSError) as error:
         sys.exit(f"error: {error}")
     report = {name: {each.system.name: each.as_json() for each in of_set} for name, of_set in evaluations.items()}

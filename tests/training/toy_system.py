@@ -39,5 +39,5 @@ def compare(voices: Voices, enrolment: IndexArray, test: IndexArray) -> Comparis
     return Comparison(scores, 20 * (scores - 0.5))
 
 
-def spectrum_system(embed: SpectrumEmbedder) -> System:
-    return System(name="spectrum", fingerprint="spectrum", calibrated=True, sources=(), embed=embed, compare=compare)
+def spectrum_system(embed: SpectrumEmbedder, *, name: str = "spectrum", calibrated: bool = True) -> System:
+    return System(name=name, fingerprint="spectrum", calibrated=calibrated, sources=(), embed=embed, compare=compare)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics.verification import Array, OperatingPoints, RankedTrials, cllr
+from training.metrics.verification import Array, OperatingPoints, RankedTrials, trial_bits
 
 MIN_DCF_PRIORS = {"min_dcf_01": 0.01, "min_dcf_05": 0.05}
 # Below this many people, or of either kind of trial, an interval is itself a guess.
@@ -94,7 +94,9 @@ class _Measured:
     """One list, sorted once, measured under many weightings."""
 
     def __init__(self, trials: ScoredTrials) -> None:
-        self.ranked = RankedTrials(trials.llrs[trials.target], trials.llrs[~trials.target])
+        targets, nontargets = trials.llrs[trials.target], trials.llrs[~trials.target]
+        self.ranked = RankedTrials(targets, nontargets)
+        self.target_bits, self.nontarget_bits = trial_bits(targets, nontargets)
         units, numbers = np.unique(np.stack([trials.enrolment_unit, trials.test_unit]), return_inverse=True)
         self.num_units = len(units)
         self.enrolment, self.test = numbers.reshape(2, -1)
@@ -104,13 +106,9 @@ class _Measured:
         """(U,) times each unit was drawn, none = once each -> as MEASURES; ZeroDivisionError if a kind is gone."""
         target_weights, nontarget_weights = self._weights(unit_counts) if unit_counts is not None else (None, None)
         points = self.ranked.weigh(target_weights, nontarget_weights)
-        bits = cllr(
-            self.ranked.targets,
-            self.ranked.nontargets,
-            target_weights=target_weights,
-            nontarget_weights=nontarget_weights,
-        )
-        return [points.equal_error_rate(), *_costs(points), bits, points.min_cllr()]
+        bits = np.average(self.target_bits, weights=target_weights)
+        bits += np.average(self.nontarget_bits, weights=nontarget_weights)
+        return [points.equal_error_rate(), *_costs(points), float(bits / 2), points.min_cllr()]
 
     def _weights(self, unit_counts: Array) -> tuple[Array, Array]:
         first, second = unit_counts[self.enrolment], unit_counts[self.test]

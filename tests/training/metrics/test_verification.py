@@ -87,13 +87,15 @@ def test_no_calibration_beats_min_cllr_and_none_costs_over_one_bit(
 
 
 @given(scores, scores, st.data())
-def test_weights_equal_repetition(targets: list[float], nontargets: list[float], data: st.DataObject) -> None:
+def test_weights_equal_repetition_on_merged_steps(
+    targets: list[float], nontargets: list[float], data: st.DataObject
+) -> None:
     times = [
         np.array([1, *data.draw(st.lists(st.integers(0, 3), min_size=len(side) - 1, max_size=len(side) - 1))])
         for side in (targets, nontargets)
     ]
     weighted = RankedTrials(targets, nontargets).weigh(times[0].astype(float), times[1].astype(float))
-    repeated = RankedTrials(np.repeat(targets, times[0]), np.repeat(nontargets, times[1])).weigh()
+    repeated = RankedTrials(np.repeat(targets, times[0]), np.repeat(nontargets, times[1]), merged=False).weigh()
     assert weighted.equal_error_rate() == pytest.approx(repeated.equal_error_rate(), abs=1e-12)
     assert weighted.min_cllr() == pytest.approx(repeated.min_cllr(), abs=1e-12)
     assert weighted.min_dcf(0.05) == pytest.approx(repeated.min_dcf(0.05), abs=1e-12)
