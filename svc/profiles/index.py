@@ -188,6 +188,9 @@ class _Block:
             self._erase(ids)
 
     def search(self, query: "_Query") -> Hits:
+        # Of this thread and of faiss only. One query keeps one thread busy; a team of more would wait for each other,
+        # on a machine that has other work more than ten times as long as the search takes.
+        faiss.omp_set_num_threads(1)
         parameters = faiss.SearchParameters()
         if query.selector is not None:
             parameters.sel = query.selector

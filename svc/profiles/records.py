@@ -113,8 +113,9 @@ class Records:
 
 
 def conditions(voiceprint: Voiceprint) -> Conditions:
-    """The columns beside a vector, in the order of the tables."""
-    return (voiceprint.net_speech_s, voiceprint.band.value, voiceprint.snr_db, voiceprint.clipped_share)
+    """The columns beside a vector, in the order of the tables; plain floats, as the file gives them back."""
+    band = voiceprint.band.value
+    return (float(voiceprint.net_speech_s), band, float(voiceprint.snr_db), float(voiceprint.clipped_share))
 
 
 def _voice_place(

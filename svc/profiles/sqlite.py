@@ -225,7 +225,8 @@ class SqliteProfileStore:
 
     def candidates(self, tenant: str, voice_ids: Sequence[int]) -> tuple[Candidate, ...]:
         rows = self._database.read(
-            f"SELECT * FROM profiles WHERE voice_id IN ({_marks(voice_ids)}) AND tenant = ? AND vector IS NOT NULL "
+            # +: not through the index of the tenant's profile ids, which would read all of them.
+            f"SELECT * FROM profiles WHERE voice_id IN ({_marks(voice_ids)}) AND +tenant = ? AND vector IS NOT NULL "
             "AND (expires_at_s IS NULL OR expires_at_s > ?)",
             (*voice_ids, tenant, time.time()),
         )
@@ -244,7 +245,7 @@ class SqliteProfileStore:
 
     def expired(self, tenant: str, model_fingerprint: str) -> tuple[int, ...]:
         rows = self._database.read(
-            "SELECT voice_id FROM profiles WHERE expires_at_s <= ? AND tenant = ? AND model_fingerprint = ? "
+            "SELECT voice_id FROM profiles WHERE expires_at_s <= ? AND +tenant = ? AND model_fingerprint = ? "
             "AND vector IS NOT NULL",
             (time.time(), tenant, model_fingerprint),
         )

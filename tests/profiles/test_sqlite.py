@@ -71,6 +71,14 @@ def test_the_voiceprint_is_the_mean_of_the_enrolments(store: SqliteProfileStore)
     assert store.get("acme", "jo").num_enrolments == 3
 
 
+def test_conditions_of_any_number_type_open_again(store: SqliteProfileStore) -> None:
+    enrolled(store, "jo", 1)
+    odd = replace(voice(2), net_speech_s=3, snr_db=float(np.float32(7.1)), clipped_share=np.float64(0.25))
+    store.add_enrolments("acme", "jo", [odd])
+    assert store.enrolments("acme", "jo")[1].voiceprint.clipped_share == 0.25
+    assert store.voiceprint("acme", "jo").net_speech_s == 6.0
+
+
 @pytest.mark.parametrize("profile_id", ["a b", "ü", "x" * 129, "a/b", "a\n"])
 def test_bad_ids_are_refused(store: SqliteProfileStore, profile_id: str) -> None:
     with pytest.raises(InvalidRequestError, match="profile_id"):
