@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from equivox import AsyncClient, EquivoxError
-from tests.bench.service import embed_over_wire, wav
-from tests.bench.throughput import speech_clips
+from tests.bench.clips import speech_clips, wav
+from tests.bench.service import embed_over_wire
 from tests.bench.timing import Row, show
 from tests.e2e.server_process import ServerProcess, server_process
 

@@ -1,7 +1,6 @@
 """What the wire costs: 16 callers over gRPC against 16 threads in process, and a lone Verify both ways."""
 
 import asyncio
-import io
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +9,12 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-import soundfile as sf
-
 from equivox import AsyncClient, Client
 from svc.application import Application, build_application
 from svc.audio.decode import decode_container
 from svc.config import AudioConfig, EquivoxConfig, ProfileConfig
 from svc.scoring.policy import policy_named
-from svc.types import MODEL_RATE_HZ
-from tests.bench.throughput import speech_clips
+from tests.bench.clips import speech_clips, wav
 from tests.bench.timing import Row, take_turns
 from tests.e2e.server_process import server_process
 
@@ -50,13 +46,6 @@ def measure() -> list[Row]:
         Row("lone Verify over gRPC, p50", f"{1000 * lone_wire_s:.0f} ms"),
         Row("gRPC / in process", f"{lone_wire_s / lone_process_s:.2f} x", "<= 1.25 x"),
     ]
-
-
-def wav(samples: object) -> bytes:
-    """A 16-bit WAV file."""
-    file = io.BytesIO()
-    sf.write(file, samples, MODEL_RATE_HZ, format="WAV", subtype="PCM_16")
-    return file.getvalue()
 
 
 def embed_in_process(application: Application, files: list[bytes]) -> int:

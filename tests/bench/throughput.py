@@ -3,27 +3,19 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from importlib import resources
-from pathlib import Path
 
-import numpy as np
 import torch
-from speechbrain.inference.speaker import EncoderClassifier
-from speechbrain.lobes.features import Fbank
-from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
-from speechbrain.processing.features import InputNormalization
 
-from svc.audio.decode import load_waveform
-from svc.audio.resample import resample
 from svc.backends.batching import BatchingEmbedder
 from svc.backends.loading import load_embedder
 from svc.backends.protocols import Embedder
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig
-from svc.types import MODEL_RATE_HZ, FloatArray
+from svc.types import FloatArray
+from tests.bench.clips import speech_clips
+from tests.bench.ecapa import EcapaPeer
 from tests.bench.timing import Row, take_turns
 
-CLIP_S = 3.0
 NUM_CLIPS = 32
 NUM_TURNS = 7
 BATCHES = (1, 8, 16)
@@ -58,19 +50,6 @@ def measure() -> list[Row]:
     ]
 
 
-def speech_clips(number: int, *, seed: int = 0) -> list[FloatArray]:
-    """3 s pieces at random places of the recording that ships inside pyannote.audio; (48000,) at 16 kHz each."""
-    samples = resample(load_waveform(sample_path())).samples
-    length = round(CLIP_S * MODEL_RATE_HZ)
-    starts = np.random.default_rng(seed).integers(0, len(samples) - length, number)
-    return [np.ascontiguousarray(samples[start : start + length]) for start in starts]
-
-
-def sample_path() -> Path:
-    """30 s of two talkers."""
-    return Path(str(resources.files("pyannote.audio") / "sample" / "sample.wav"))
-
-
 def in_batches(embedder: Embedder, clips: list[FloatArray], size: int) -> int:
     """Embeds all clips, `size` at a time."""
     for start in range(0, len(clips), size):
@@ -84,26 +63,3 @@ def gemm() -> int:
     for _ in range(4):
         torch.matmul(matrix, matrix)
     return round(4 * 2 * GEMM_WIDTH**3 / 1e9)
-
-
-class EcapaPeer:
-    """speechbrain/spkrec-ecapa-voxceleb's architecture, randomly initialised: the weights do not change the speed."""
-
-    fingerprint, dimension, runtime = "peer", 192, "torch"
-
-    def __init__(self) -> None:
-        channels = [1024, 1024, 1024, 1024, 3072]
-        modules = {
-            "compute_features": Fbank(n_mels=80),
-            "mean_var_norm": InputNormalization(norm_type="sentence", std_norm=False),
-            "embedding_model": ECAPA_TDNN(80, channels=channels, lin_neurons=192, attention_channels=128),
-            "classifier": torch.nn.Identity(),
-            "mean_var_norm_emb": torch.nn.Identity(),
-        }
-        self.classifier = EncoderClassifier(modules=modules, hparams={"label_encoder": None}).eval()
-
-    def embed(self, clips: list[FloatArray]) -> FloatArray:
-        """B clips of one length -> (B, 192)."""
-        with torch.inference_mode():
-            embeddings = self.classifier.encode_batch(torch.from_numpy(np.stack(clips)))  # (B, 1, 192)
-        return embeddings[:, 0].numpy()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ from svc.rpc.offload import Offload
 from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.status import trailing_details
 from svc.rpc.verification import VerificationServicer
-from tests.bench.service import wav
+from tests.bench.clips import wav
 from tests.rpc.speech import voice
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 
@@ -167,7 +167,8 @@ def mutated(seed: bytes, other: bytes, *, rng: random.Random) -> bytes:
 
 def twisted(message: Message, rng: random.Random) -> None:
     """Changes one field somewhere inside a message, so that it still parses."""
-    field: FieldDescriptor = rng.choice(list(message.DESCRIPTOR.fields))
+    fields: Sequence[Any] = message.DESCRIPTOR.fields
+    field: FieldDescriptor = rng.choice(fields)
     if field.message_type and not field.is_repeated and rng.random() < 0.9:
         twisted(getattr(message, field.name), rng)
     elif field.is_repeated:
@@ -184,7 +185,7 @@ def _twist_list(values: Any, field: FieldDescriptor, rng: random.Random) -> None
     elif field.message_type:
         twisted(rng.choice(values) if values and rng.random() < 0.7 else values.add(), rng)
     else:
-        values.append(_odd_value(field, (field.default_value and field.default_value[0]) or _zero(field), rng))
+        values.append(_odd_value(field, 0.0 if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT else "", rng))
 
 
 def _odd_value(field: FieldDescriptor, value: Any, rng: random.Random) -> Any:  # noqa: ANN401 - a field of any type
