@@ -41,7 +41,9 @@ class VoiceIndex:
         self._store = store
         self._partitions: dict[tuple[str, str], _Partition] = {}
         self._refreshing = threading.Lock()
-        self._seen_revision = self._seen_change = self._seen_removal = 0
+        self._seen_revision = self._seen_change = 0
+        # What was removed before the first voice is read need not be forgotten.
+        self._seen_removal = store.revision()
         self._pool = ThreadPoolExecutor(num_threads or os.cpu_count() or 1, thread_name_prefix="voice-index")
         self.refresh()
         store.watch(self.refresh)

@@ -1,7 +1,9 @@
 """The index: exact, in step with the store, forgetting for good."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import faiss
 import numpy as np
@@ -77,6 +79,27 @@ def test_what_another_process_did_shows_at_the_next_search(database: Path) -> No
         assert len(index.search("acme", voice(1), k=3).voice_ids) == 1
         theirs.delete("acme", "jo")
         assert len(index.search("acme", voice(1), k=3).voice_ids) == 0
+
+
+def test_searches_beside_changes_find_who_was_there_throughout(store: SqliteProfileStore) -> None:
+    enrolled(store, "always", 1)
+    always = store.comparable("acme", MODEL, ["always"])
+    with VoiceIndex(store) as index, ThreadPoolExecutor(2) as pool:
+        done = Event()
+
+        def search_on() -> int:
+            count = 0
+            while not done.is_set():
+                assert index.search("acme", voice(1), k=1).voice_ids.tolist() == [*always]
+                count += 1
+            return count
+
+        searches = [pool.submit(search_on) for _ in range(2)]
+        for number in range(20):
+            enrolled(store, f"p{number}", 100 + number)
+            store.delete("acme", f"p{number}")
+        done.set()
+        assert min(search.result() for search in searches) > 0
 
 
 def test_tenants_and_models_are_searched_apart(store: SqliteProfileStore) -> None:
