@@ -95,10 +95,12 @@ def test_searches_beside_changes_find_who_was_there_throughout(store: SqliteProf
             return count
 
         searches = [pool.submit(search_on) for _ in range(2)]
-        for number in range(20):
-            enrolled(store, f"p{number}", 100 + number)
-            store.delete("acme", f"p{number}")
-        done.set()
+        try:
+            for number in range(20):
+                enrolled(store, f"p{number}", 100 + number)
+                store.delete("acme", f"p{number}")
+        finally:
+            done.set()
         assert min(search.result() for search in searches) > 0
 
 
