@@ -26,7 +26,7 @@ from training.data.manifest import data_root, read_manifest
 from training.data.recordings import Recording, read_ami
 from training.metrics.diarization import DiarizationErrors, diarization_errors
 
-HOPS_S = (1.0, 2.5, 5.0)
+HOPS_S = (2.5, 5.0)
 THRESHOLDS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 MIN_SPEAKER_S = (1.0, 4.0)
 MIN_SPEAKER_SHARES = (0.01, 0.05)

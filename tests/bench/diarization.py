@@ -1,6 +1,6 @@
 """Time and memory of diarizing a long recording, made by repeating the sample that ships inside pyannote.audio.
 
-usage: python -m tests.bench diarization, or python -m tests.bench.diarization MINUTES (two hours: 120; some ten minutes)
+usage: python -m tests.bench diarization, or python -m tests.bench.diarization MINUTES (two hours: 120)
 """
 
 import resource
