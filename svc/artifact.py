@@ -77,11 +77,11 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     if path:
-        yield f"\n[{'.'.join(map(json.dumps, path))}]"
+        yield f"\n[{'.'.join(map(_quoted, path))}]"
     # Plain values first: after a [table] header they would belong to that table.
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            yield f"{json.dumps(key)} = {_toml_value(value)}"
+            yield f"{_quoted(key)} = {_toml_value(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _toml_lines(value, (*path, key))
@@ -89,12 +89,18 @@ def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str
 
 def _toml_value(value: object) -> str:
     match value:
-        # JSON's strings, booleans and integers are TOML's; str(float) too, `inf` and `nan` included.
-        case bool() | str() | int():
-            return json.dumps(value, ensure_ascii=False)
+        case str():
+            return _quoted(value)
+        case bool() | int():
+            return json.dumps(value)
         case float():
-            return repr(value)
+            return repr(value)  # TOML's spelling, `inf` and `nan` included
         case list() | tuple():
             return f"[{', '.join(map(_toml_value, value))}]"
         case _:
             raise ValueError(f"an artifact card holds text, numbers, lists and tables, not {value!r}")
+
+
+def _quoted(text: str) -> str:
+    """A JSON string is a TOML string, but for the one control character JSON leaves bare."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -5,6 +5,7 @@ Analytic gradients and L-BFGS from a fixed start: no seed, the same trials give 
 Letters: T trials, Q features, P parameters = 2 (1 + Q) + 2.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy.optimize import minimize
 from svc.errors import InvalidRequestError
 from svc.scoring.calibration import CalibrationWeights
 from svc.scoring.conditions import Array
+from training.data.trial_list import TrialList
+from training.embeddings import Voices
 
 # Bounds of log(doubt): one trial in 20 is as bad as labels get, one in 22,000 is past what such data can show.
 LOG_DOUBT_RANGE = (-10.0, -3.0)
@@ -124,3 +127,44 @@ def bounded_with_gradient(linear: Array, log_doubt: Array) -> tuple[Array, Array
     by_miss = (1 - from_voice) - from_voice * miss / (1 - miss)
     by_alarm = -into_alarm + (1 - into_alarm) * alarm / (1 - alarm)
     return above - below, from_voice - into_alarm, np.stack([by_miss, by_alarm])
+
+
+def gather(trials: TrialList, voices: Voices, *, weight: float = 1.0) -> CalibrationTrials:
+    """Trials whose two sides have a voice; each kind adds up to `weight`, shared alike by the pairs of people."""
+    heard = voices.heard[trials.enrolment] & voices.heard[trials.test]
+    enrolment, test, target = trials.enrolment[heard], trials.test[heard], trials.target[heard]
+    units = trials.unit_of_side
+    return CalibrationTrials(
+        scores=voices.cosines(enrolment, test),
+        features=voices.conditions(enrolment, test).features(),
+        target=target,
+        weights=weight * pair_shares(units[enrolment], units[test], target),
+        enrolment_unit=units[enrolment],
+        test_unit=units[test],
+    )
+
+
+def pair_shares(
+    enrolment_unit: npt.NDArray[np.int64], test_unit: npt.NDArray[np.int64], target: npt.NDArray[np.bool_]
+) -> Array:
+    """(T,) weights that give each pair of people the same, however often it is tried; each kind adds up to 1."""
+    low, high = np.minimum(enrolment_unit, test_unit), np.maximum(enrolment_unit, test_unit)
+    _, pair, counts = np.unique(
+        np.stack([low, high, target.astype(np.int64)]), axis=1, return_inverse=True, return_counts=True
+    )
+    each = 1 / counts[pair.ravel()]
+    totals = np.bincount(target.astype(np.int64), each, minlength=2)
+    return np.asarray(each / totals[target.astype(np.int64)])
+
+
+def join(pools: Sequence[CalibrationTrials]) -> CalibrationTrials:
+    """All trials of pools whose people are all different people: units are renumbered."""
+    firsts = np.cumsum([0, *(1 + max(pool.enrolment_unit.max(), pool.test_unit.max()) for pool in pools)])
+    return CalibrationTrials(
+        scores=np.concatenate([pool.scores for pool in pools]),
+        features=np.concatenate([pool.features for pool in pools]),
+        target=np.concatenate([pool.target for pool in pools]),
+        weights=np.concatenate([pool.weights for pool in pools]),
+        enrolment_unit=np.concatenate([pool.enrolment_unit + f for pool, f in zip(pools, firsts, strict=False)]),
+        test_unit=np.concatenate([pool.test_unit + f for pool, f in zip(pools, firsts, strict=False)]),
+    )

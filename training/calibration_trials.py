@@ -1,7 +1,7 @@
 """The trials the shipped calibration is fitted on: train and dev talkers, never the test ones, in many conditions.
 
-Each talker's recordings are cut into stretches of mixed length that do not overlap; each is used as it is and degraded
-by a recipe of its own, so that any two sides of a trial differ in length, noise, room and band as real ones do.
+Each talker's recordings are cut into stretches of mixed length that do not overlap; every other one is degraded by a
+recipe of its own, so that any two sides of a trial differ in length, noise, room and band as real ones do.
 Nontarget trials are of one sex. Letters: T trials.
 """
 
@@ -22,6 +22,7 @@ from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import Corpus, Side, call_sides
 
 SPLITS = ("train", "dev")
+TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
 # A recording shorter than its last cut by more than this gives no such cut.
 MIN_CUT_S = 1.0
 
@@ -99,19 +100,23 @@ def draw_pool(name: str, *, seed: int, root: Path) -> TrialList:
         reader=SegmentReader(root),
         seed=seed,
     )
-    clean = pool.sides(corpus)
-    sides = clean + [_degraded(side, corpus) for side in clean]
+    sides = [_perhaps_degraded(side, corpus) for side in pool.sides(corpus)]
     trials = _pairs(sides, pool, np.random.default_rng(seed))
     return collect_trials((f"pool {name} trial {number}", trial) for number, trial in enumerate(trials))
 
 
 def _side(clip: Clip, segment: Segment, *, part: str) -> Side:
-    return Side(text=str(segment), speaker=clip.speaker, part=part, sex=clip.sex, channel="")
+    return Side(text=str(segment), speaker=clip.speaker, part=part, sex=clip.sex, channel=clip.channel)
 
 
-def _degraded(side: Side, corpus: Corpus) -> Side:
-    """The same stretch, so of the same `part`, after a recipe of its own."""
-    recipe = draw_degradation(corpus.random_for(side.text), corpus.noises)
+def _perhaps_degraded(side: Side, corpus: Corpus) -> Side:
+    random = corpus.random_for(side.text)
+    if random.random() < 0.5:
+        return side
+    recipe = draw_degradation(random, corpus.noises)
+    if side.channel in TELEPHONE_CHANNELS:
+        # Noise and room reach a call before the line does; without this the noise would make it wide band.
+        recipe = replace(recipe, telephone=True)
     return replace(side, text=str(Segment(parse_segment(side.text).pieces, recipe)))
 
 

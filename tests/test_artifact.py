@@ -1,0 +1,80 @@
+"""Artifacts: what is saved comes back; what is torn, altered or missing is refused."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svc.artifact import CARD, TENSORS, load_artifact, save_artifact
+from svc.errors import ArtifactError
+
+names = st.text(min_size=1, max_size=20)
+plain = st.text() | st.integers(-(2**60), 2**60) | st.booleans() | st.floats(allow_nan=False)
+values = plain | st.lists(plain, max_size=3)
+cards = st.dictionaries(
+    names, st.recursive(values, lambda inner: st.dictionaries(names, inner, max_size=3)), max_size=4
+)
+TENSOR = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3)}
+
+
+@settings(max_examples=50)
+@given(cards)
+def test_any_card_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, card: dict[str, object]) -> None:
+    folder = tmp_path_factory.mktemp("artifact")
+    save_artifact(folder, TENSOR, card)
+    loaded = dict(load_artifact(folder).card)
+    assert len(str(loaded.pop("tensors_sha256"))) == 64
+    card.pop("tensors_sha256", None)
+    assert loaded == card
+
+
+def test_tensors_come_back_and_nothing_else_is_left_behind(tmp_path: Path) -> None:
+    save_artifact(tmp_path, TENSOR, {"name": "x"})
+    np.testing.assert_array_equal(load_artifact(tmp_path).tensors["weights"], TENSOR["weights"])
+    assert {file.name for file in tmp_path.iterdir()} == {TENSORS, CARD}
+
+
+def test_digest_changes_with_tensors_and_with_card(tmp_path: Path) -> None:
+    digests = set()
+    for number, tensors, name in ((0, TENSOR, "x"), (1, {"weights": TENSOR["weights"] + 1}, "x"), (2, TENSOR, "y")):
+        save_artifact(tmp_path / str(number), tensors, {"name": name})
+        digests.add(load_artifact(tmp_path / str(number)).digest)
+    assert len(digests) == 3
+
+
+def test_card_beside_the_tensors_of_another_save_is_refused(tmp_path: Path) -> None:
+    save_artifact(tmp_path / "a", TENSOR, {})
+    save_artifact(tmp_path / "b", {"weights": TENSOR["weights"] + 1}, {})
+    (tmp_path / "a" / TENSORS).write_bytes((tmp_path / "b" / TENSORS).read_bytes())
+    with pytest.raises(ArtifactError, match=r"not the file card.toml was written for"):
+        load_artifact(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("name", "content"), [(TENSORS, b"junk"), (CARD, b"= no toml"), (CARD, b"\xff"), (CARD, b"")])
+def test_broken_file_is_an_artifact_error(tmp_path: Path, name: str, content: bytes) -> None:
+    save_artifact(tmp_path, TENSOR, {})
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArtifactError):
+        load_artifact(tmp_path)
+
+
+@pytest.mark.parametrize("name", [TENSORS, CARD])
+def test_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    save_artifact(tmp_path, TENSOR, {})
+    (tmp_path / name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        load_artifact(tmp_path)
+
+
+def test_card_of_things_toml_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="text, numbers, lists and tables"):
+        save_artifact(tmp_path, TENSOR, {"x": None})
+    assert not list(tmp_path.iterdir())
+
+
+def test_infinity_survives(tmp_path: Path) -> None:
+    save_artifact(tmp_path, TENSOR, {"x": math.inf})
+    assert load_artifact(tmp_path).card["x"] == math.inf

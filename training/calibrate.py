@@ -1,0 +1,212 @@
+"""Fits the calibration of an embedder and prints Cllr and minCllr: `python -m training.calibrate`.
+
+    python -m training.calibrate                    figures of the shipped recipe, cross-validated over speakers
+    python -m training.calibrate --test             and of its final weights on the test sets of the README
+    python -m training.calibrate --out svc/artifacts/calibration-campplus          writes the shipped artifact
+    python -m training.calibrate --trials T.csv --audio-root DIR --out FOLDER      on your own trials
+
+The last one wants columns enrolment, test, target (1 or 0) and, better, enrolment_speaker and test_speaker: without
+them files stand for speakers, and the cross-validated figures are too good. Serve with it by setting
+`verification.calibration = "FOLDER"` in the server's configuration.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from svc.application import Application, build_application
+from svc.artifact import save_artifact
+from svc.config import EquivoxConfig, load_config
+from svc.errors import ServiceError
+from svc.pipelines import extraction
+from svc.scoring.calibration import KIND, CalibrationWeights
+from svc.scoring.conditions import FEATURES
+from svc.scoring.normalisation import COSINE
+from training.benchmark import READING_SOURCES
+from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
+from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
+from training.calibration_trials import POOLS, draw_pool
+from training.data.manifest import data_root
+from training.data.segments import SegmentReader
+from training.data.trial_list import TrialList, read_trials
+from training.data.trials import EVALUATED, make_trials
+from training.embeddings import VoiceCache, Voices, embed_sides, source_digest
+from training.evaluate import check_both_kinds
+from training.systems import EMBEDDER_SOURCES
+from training.tables import progress_over
+
+FOLDS = 5
+OWN_LICENCE = "as the data of your trials"
+SHIPPED_LICENCE = "research only: fitted on non-commercial data; fifteen or so numbers, no audio and no voice in them"
+SHIPPED_DATA = (
+    "train and dev talkers of saa (CC BY-NC-SA), libri (CC BY 4.0), wuw (CC BY-SA 4.0) and hyke (research), half of "
+    "all sides degraded with noise of ESC-10 (CC BY 3.0), rooms and the telephone band; nontarget trials of one sex"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What decides the weights, beside the data."""
+
+    seed: int = 0
+    folds: int = FOLDS
+    settings: FitSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class VoiceSource:
+    """Where voices come from: the extractor of the service itself, its results kept in `voices_folder`."""
+
+    application: Application
+    voices_folder: Path
+
+    def voices_of(self, name: str, trials: TrialList, root: Path) -> Voices:
+        """Each side embedded once, ever: the file's name tells model and code."""
+        extractor = self.application.extractor
+        sources = (*READING_SOURCES, *EMBEDDER_SOURCES, Path(extraction.__file__))
+        version = f"{extractor.embedder.fingerprint}-{source_digest(sources)}"
+        cache = VoiceCache(self.voices_folder / f"{name}-equivox-{version}.npz")
+        with progress_over(len(trials.sides), name) as on_side:
+            return embed_sides(
+                trials,
+                SegmentReader(root),
+                lambda waveform: extractor.extract(waveform).voiceprint,
+                cache=cache,
+                on_side=on_side,
+            )
+
+    def trials_of(self, name: str, trials: TrialList, root: Path, *, weight: float = 1.0) -> CalibrationTrials:
+        """A list as what the fit works on."""
+        check_both_kinds(trials)
+        return gather(trials, self.voices_of(name, trials, root), weight=weight)
+
+
+def shipped_pools(source: VoiceSource, root: Path, seed: int) -> dict[str, CalibrationTrials]:
+    """The pools of training.calibration_trials, embedded."""
+    return {
+        name: source.trials_of(
+            f"calibration-{name}-{seed}", draw_pool(name, seed=seed, root=root), root, weight=pool.weight
+        )
+        for name, pool in POOLS.items()
+    }
+
+
+def cross_validated(pools: Mapping[str, CalibrationTrials], recipe: Recipe) -> dict[str, CalibrationFigures | None]:
+    """Figures of each pool and of all, on speakers the weights were not fitted on."""
+    joined = join(list(pools.values()))
+    llrs = held_out_llrs(joined, recipe.settings, folds=recipe.folds, seed=recipe.seed)
+    pool_of = np.repeat(np.arange(len(pools)), [len(pool.scores) for pool in pools.values()])
+    masks = {name: pool_of == number for number, name in enumerate(pools)}
+    if len(pools) > 1:
+        masks["all"] = np.ones(len(llrs), dtype=bool)
+    # Trials across folds have no held-out LLR.
+    tested = {name: mask & np.isfinite(llrs) for name, mask in masks.items()}
+    return {name: figures_of(joined.select(mask), llrs[mask]) for name, mask in tested.items()}
+
+
+def on_test_sets(source: VoiceSource, weights: CalibrationWeights, root: Path) -> dict[str, CalibrationFigures | None]:
+    """Figures of final weights on the test sets: talkers no choice here was made on."""
+    figures = {}
+    for name in EVALUATED:
+        trials = source.trials_of(name, make_trials(name, root=root), root)
+        figures[name] = figures_of(trials, llrs_of(weights, trials))
+    return figures
+
+
+def card_of(chosen: argparse.Namespace, config: EquivoxConfig, fingerprint: str) -> dict[str, Any]:
+    """What the artifact says about itself; figures come on top."""
+    return {
+        "kind": KIND,
+        "name": chosen.name or f"calibration-{Path(config.models.embedder).name.replace(':', '-')}",
+        "model_fingerprint": fingerprint,
+        "embedder": config.models.embedder,
+        "score": COSINE,
+        "features": list(FEATURES),
+        "licence": OWN_LICENCE if chosen.trials else SHIPPED_LICENCE,
+        "data": chosen.trials.name if chosen.trials else SHIPPED_DATA,
+        "command": shlex.join(["python", "-m", "training.calibrate", *sys.argv[1:]]),
+        "prior": 0.5,
+    }
+
+
+def figures_card(figures: Mapping[str, CalibrationFigures | None]) -> dict[str, Any]:
+    """Figures as tables of the card; what could not be measured is left out."""
+    return {name: asdict(each) for name, each in figures.items() if each is not None}
+
+
+def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> None:
+    """Embeds, cross-validates, fits on all, tests and writes, as chosen."""
+    application = build_application(config)
+    try:
+        source = VoiceSource(application=application, voices_folder=chosen.voices)
+        recipe = Recipe(seed=chosen.seed, folds=chosen.folds, settings=FitSettings(penalty=chosen.penalty))
+        pools = own_pool(source, chosen) if chosen.trials else shipped_pools(source, chosen.root, chosen.seed)
+        figures = {"held_out": cross_validated(pools, recipe)}
+        console.print(figures_table(f"held out, {recipe.folds} folds over speakers", figures["held_out"]))
+        weights = fit(join(list(pools.values())), recipe.settings)
+        if chosen.test:
+            figures["test"] = on_test_sets(source, weights, chosen.root)
+            console.print(figures_table("test sets", figures["test"]))
+        card = card_of(chosen, config, application.embedder.fingerprint)
+    finally:
+        application.close()
+    if chosen.out:
+        measured = {name: figures_card(rows) for name, rows in figures.items()}
+        tensors = {name: np.asarray(getattr(weights, name), np.float32) for name in ("slope", "offset", "doubt")}
+        save_artifact(chosen.out, tensors, {**card, "figures": measured})
+        console.print(f'wrote {chosen.out}; serve with it: verification.calibration = "{chosen.out}"', markup=False)
+
+
+def own_pool(source: VoiceSource, chosen: argparse.Namespace) -> dict[str, CalibrationTrials]:
+    """The caller's list as the only pool."""
+    trials = read_trials(chosen.trials)
+    if not trials.has_speakers:
+        print(f"{chosen.trials} names no speakers: files stand for them, figures are too good", file=sys.stderr)
+    return {chosen.trials.stem: source.trials_of(f"calibration-{chosen.trials.stem}", trials, chosen.audio_root)}
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=Path, help="CSV of your own trials, instead of the shipped recipe")
+    parser.add_argument("--audio-root", type=Path, help="folder the paths in --trials are relative to")
+    parser.add_argument("--embedder", help="a model of the lock file or speechbrain:SOURCE (default: as configured)")
+    parser.add_argument("--config", type=Path, help="the server's TOML configuration")
+    parser.add_argument("--out", type=Path, help="folder for the artifact; without it nothing is written")
+    parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
+    parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
+    parser.add_argument("--seed", type=int, default=0, help="of the trials and the folds")
+    parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--penalty", type=float, default=FitSettings().penalty, help=FitSettings.__doc__)
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
+    chosen = parser.parse_args()
+    if (chosen.trials is None) != (chosen.audio_root is None):
+        parser.error("--trials and --audio-root belong together")
+    if chosen.folds < 2 or not chosen.penalty >= 0:
+        parser.error(f"need --folds >= 2 and --penalty >= 0, got {chosen.folds} and {chosen.penalty}")
+    return chosen
+
+
+def configured(chosen: argparse.Namespace) -> EquivoxConfig:
+    """The configuration with the embedder asked for."""
+    config = load_config(EquivoxConfig, chosen.config) if chosen.config else EquivoxConfig()
+    return replace(config, models=replace(config.models, embedder=chosen.embedder)) if chosen.embedder else config
+
+
+def main() -> None:
+    chosen = parsed()
+    try:
+        run(chosen, configured(chosen), Console())
+    except (ServiceError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
