@@ -55,6 +55,8 @@ def evaluate_verification(
     console.print(evaluation_table(evaluation))
     if evaluation.unheard:
         errors.print(f"{len(evaluation.unheard)} sides have too little speech; their trials count as LLR 0")
+    for column in evaluation.passed_over:
+        errors.print(f"column {column} has too many values to be groups and is passed over")
     console.print(f"report.json and scores.csv are in {out}", highlight=False)
 
 

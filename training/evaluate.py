@@ -3,12 +3,13 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from training.data.segments import SegmentReader
@@ -18,7 +19,7 @@ from training.metrics.bootstrap import Figure, ScoredTrials, Summary, summarise
 from training.metrics.verification import Array
 from training.systems import System
 
-# Labels with more values than this are names, not groups.
+# A column with more values than this holds names, not groups.
 MAX_GROUPS = 200
 
 
@@ -42,6 +43,7 @@ class Evaluation:
     unheard: tuple[str, ...]  # sides without enough speech
     overall: Summary
     by_group: Mapping[str, Mapping[str, Summary]]  # column -> value -> summary
+    passed_over: tuple[str, ...]  # columns with more than MAX_GROUPS values
 
     def as_json(self) -> dict[str, Any]:
         """The report; rates are fractions, Cllr in bits, null = cannot be measured on these trials."""
@@ -52,6 +54,7 @@ class Evaluation:
             "seed": self.settings.seed,
             "n_sides": len(self.trials.sides),
             "sides_without_speech": list(self.unheard),
+            "columns_passed_over": list(self.passed_over),
             "overall": summary_json(self.overall),
             "by_group": {
                 column: {value: summary_json(summary) for value, summary in groups.items()}
@@ -76,6 +79,7 @@ def evaluate(
     unheard = ~(voices.heard[trials.enrolment] & voices.heard[trials.test])
     llrs = np.where(unheard, 0.0, comparison.llrs)
     units = trials.unit_of_side
+    columns = {name: values for name, values in trials.groups.items() if len(np.unique(values)) <= MAX_GROUPS}
     scored = ScoredTrials(
         llrs=llrs, target=trials.target, enrolment_unit=units[trials.enrolment], test_unit=units[trials.test]
     )
@@ -134,13 +138,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
-def _groups(
-    scored: ScoredTrials, values: "np.ndarray[Any, np.dtype[np.str_]]", column: str, settings: Settings
-) -> Iterable[tuple[str, Summary]]:
+def _groups(scored: ScoredTrials, values: npt.NDArray[np.str_], settings: Settings) -> Iterator[tuple[str, Summary]]:
     names, numbers = np.unique(values, return_inverse=True)
-    if len(names) > MAX_GROUPS:
-        message = f"column {column} has {len(names)} values; at most {MAX_GROUPS} can be groups: remove the column"
-        raise InvalidRequestError(message, field=column)
     for number, name in enumerate(names.tolist()):
         summary = summarise(scored.select(numbers == number), replicas=settings.replicas, seed=settings.seed)
         yield name or "(unknown)", summary
