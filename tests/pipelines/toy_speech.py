@@ -27,7 +27,8 @@ class LoudnessDetector:
     def speech_probabilities(self, samples: FloatArray) -> FloatArray:
         """(N,) -> (F,)"""
         padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
-        return (np.sqrt((padded**2).mean(axis=1)) > 0.05).astype(np.float32)
+        loud: FloatArray = (np.sqrt((padded**2).mean(axis=1)) > 0.05).astype(np.float32)
+        return loud
 
 
 class ToneEmbedder:
@@ -44,11 +45,13 @@ class ToneEmbedder:
         """B clips (N_b,) -> (B, D), unit length."""
         self.calls.append([len(clip) for clip in clips])
         strengths = np.stack([self._strengths(clip) for clip in clips])
-        return (strengths / np.linalg.norm(strengths, axis=1, keepdims=True)).astype(np.float32)
+        unit: FloatArray = (strengths / np.linalg.norm(strengths, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
     def _strengths(self, clip: FloatArray) -> FloatArray:
         waves = np.exp(-2j * np.pi * TONES_HZ[:, None] * np.arange(len(clip)) / MODEL_RATE_HZ)
-        return (np.abs(waves @ clip) / len(clip) + 1e-4).astype(np.float32)
+        strengths: FloatArray = (np.abs(waves @ clip) / len(clip) + 1e-4).astype(np.float32)
+        return strengths
 
 
 def loudness_finder() -> SpeechFinder:

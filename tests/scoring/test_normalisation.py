@@ -14,7 +14,8 @@ from tests.scoring.voices import MODEL
 
 def unit_voices(number: int, seed: int) -> FloatArray:
     voices = np.random.default_rng(seed).normal(size=(number, 8))
-    return (voices / np.linalg.norm(voices, axis=1, keepdims=True)).astype(np.float32)
+    unit: FloatArray = (voices / np.linalg.norm(voices, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def test_as_norm_is_the_mean_of_both_sides_z_scores_over_the_nearest_voices() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from svc.errors import InvalidRequestError, PolicyUnknownError
 from svc.scoring.policy import NAMED_POLICIES, Policy, decide, policy_from_costs, policy_named
-from svc.types import Band, Decision, Reason
+from svc.types import Band, Decision, Reason, Voiceprint
 from tests.scoring.voices import GOOD_VOICE
 
 costs = st.floats(1e-3, 1e3)
@@ -42,20 +42,20 @@ def test_band_withholds_the_decision_around_the_threshold_only(llr: float, thres
 @pytest.mark.parametrize(
     ("poor", "reason"),
     [
-        ({"net_speech_s": 0.9}, Reason.TOO_LITTLE_SPEECH),
-        ({"snr_db": -3.0}, Reason.LOW_SNR),
-        ({"clipped_share": 0.3}, Reason.CLIPPED),
-        ({"net_speech_s": math.nan}, Reason.TOO_LITTLE_SPEECH),
-        ({"snr_db": math.nan}, Reason.LOW_SNR),
+        (replace(GOOD_VOICE, net_speech_s=0.9), Reason.TOO_LITTLE_SPEECH),
+        (replace(GOOD_VOICE, snr_db=-3.0), Reason.LOW_SNR),
+        (replace(GOOD_VOICE, clipped_share=0.3), Reason.CLIPPED),
+        (replace(GOOD_VOICE, net_speech_s=math.nan), Reason.TOO_LITTLE_SPEECH),
+        (replace(GOOD_VOICE, snr_db=math.nan), Reason.LOW_SNR),
     ],
 )
 @pytest.mark.parametrize("llr", [-math.inf, 20.0, math.inf])
 def test_poor_speech_on_either_side_is_inconclusive_at_any_llr(
-    side: int, poor: dict[str, float], reason: Reason, llr: float
+    side: int, poor: Voiceprint, reason: Reason, llr: float
 ) -> None:
     sides = [GOOD_VOICE, GOOD_VOICE]
-    sides[side] = replace(GOOD_VOICE, **poor)
-    assert decide(llr, policy_named("balanced"), *sides) == (Decision.INCONCLUSIVE, (reason,))
+    sides[side] = poor
+    assert decide(llr, policy_named("balanced"), sides[0], sides[1]) == (Decision.INCONCLUSIVE, (reason,))
 
 
 @pytest.mark.parametrize("llr", [-9.0, 9.0])
