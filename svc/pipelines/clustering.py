@@ -100,7 +100,7 @@ def _rows_by_window(windows: IntArray) -> list[IntArray]:
 def _founders(voices: LocalVoices, bounds: SpeakerBounds, config: ClusteringConfig) -> LocalVoices:
     """The voices clear enough to tell who there is; all of them when the clear ones are too few."""
     reliable = voices.clean_s >= config.min_reliable_s
-    founders = voices.subset(reliable) if reliable.sum() >= max(bounds.fewest, 1) else voices
+    founders = voices.subset(reliable) if reliable.sum() >= bounds.fewest else voices
     if len(founders.vectors) <= config.max_clustered:
         return founders
     return founders.subset(np.linspace(0, len(founders.vectors) - 1, config.max_clustered).astype(np.int64))
@@ -113,7 +113,7 @@ def _cluster(voices: LocalVoices, bounds: SpeakerBounds, config: ClusteringConfi
     tree = linkage(_distances(voices), method="average")
     clusters = _without_small(fcluster(tree, config.threshold, criterion="distance"), voices.clean_s, config)
     found = clusters.max() + 1
-    wanted = min(max(found, bounds.fewest, 1), bounds.most)
+    wanted = min(max(found, bounds.fewest), bounds.most, len(voices.vectors))
     return clusters if found == wanted else _cut_into(tree, wanted, voices.clean_s, config)
 
 

@@ -29,15 +29,19 @@ class DiarizationConfig:
     # Pauses of one speaker shorter than this are talked through; then turns shorter than this are dropped.
     min_gap_s: float = 0.25
     min_turn_s: float = 0.1
-    # When the caller sets no bound. Memory grows with frames times speakers.
+    # When the caller sets no bound.
     max_speakers: int = 20
+    # However many the caller asks for: memory grows with frames times speakers.
+    speaker_limit: int = 100
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     voiceprints: VoiceprintLimits = field(default_factory=VoiceprintLimits)
 
     def __post_init__(self) -> None:
-        if self.hop_s <= 0 or self.min_gap_s < 0 or self.min_turn_s < 0 or self.max_speakers < 1:
-            raise ValueError(f"need hop_s > 0, durations >= 0 and max_speakers >= 1, got {self}")
+        if self.hop_s <= 0 or self.min_gap_s < 0 or self.min_turn_s < 0:
+            raise ValueError(f"need hop_s > 0 and durations >= 0, got {self}")
+        if not 1 <= self.max_speakers <= self.speaker_limit:
+            raise ValueError(f"need 1 <= max_speakers <= speaker_limit, got {self.max_speakers}, {self.speaker_limit}")
 
 
 class Diarizer:
@@ -63,7 +67,7 @@ class Diarizer:
 
         Raises InvalidRequestError when the wanted numbers of speakers contradict each other.
         """
-        bounds = speaker_bounds(num_speakers, min_speakers, max_speakers=max_speakers, default=self.config.max_speakers)
+        bounds = speaker_bounds(num_speakers, min_speakers, max_speakers=max_speakers, config=self.config)
         # Once, and before anything else: all that follows looks into these samples, nothing copies them.
         waveform = resample(waveform)
         heard = self.listener.listen(waveform.samples, hop_s=self.config.hop_s, progress=progress)
@@ -104,19 +108,23 @@ class Diarizer:
 
 
 def speaker_bounds(
-    num_speakers: int | None, min_speakers: int | None, *, max_speakers: int | None, default: int
+    num_speakers: int | None, min_speakers: int | None, *, max_speakers: int | None, config: DiarizationConfig
 ) -> SpeakerBounds:
     """The bounds a caller's wishes come to. Raises InvalidRequestError naming the field at fault."""
     wishes = {"num_speakers": num_speakers, "min_speakers": min_speakers, "max_speakers": max_speakers}
     for name, value in wishes.items():
         if value is not None and value < 1:
             raise InvalidRequestError(f"{name} must be at least 1, got {value}; leave it out when unknown", field=name)
+    for name in ("num_speakers", "min_speakers"):
+        if (wishes[name] or 1) > config.speaker_limit:
+            message = f"{name} must be at most {config.speaker_limit}, got {wishes[name]}"
+            raise InvalidRequestError(message, field=name)
     if num_speakers is not None and (min_speakers is not None or max_speakers is not None):
         message = "num_speakers is exact: leave out min_speakers and max_speakers"
         raise InvalidRequestError(message, field="num_speakers")
     fewest = num_speakers or min_speakers or 1
-    most = num_speakers or max_speakers or max(default, fewest)
+    most = num_speakers or max_speakers or max(config.max_speakers, fewest)
     if fewest > most:
         message = f"min_speakers {fewest} is more than max_speakers {most}; swap them"
         raise InvalidRequestError(message, field="min_speakers")
-    return SpeakerBounds(fewest=fewest, most=most)
+    return SpeakerBounds(fewest=fewest, most=min(most, config.speaker_limit))

@@ -9,6 +9,8 @@ from svc.types import FloatArray, Span
 
 BoolArray = npt.NDArray[np.bool_]
 
+RANKED_FRAMES = 2**15
+
 
 def count_speakers(active: BoolArray, starts: IntArray) -> IntArray:
     """(W, F, K) and first frames (W,) -> (T,) people talking at once: the mean over the windows that see a frame."""
@@ -40,10 +42,13 @@ def window_weights(num_frames: int) -> npt.NDArray[np.float64]:
 
 def choose_speakers(votes: FloatArray, counts: IntArray) -> BoolArray:
     """(T, C) and (T,) -> (T, C) the `counts` speakers with most votes in each frame, none without a vote."""
-    order = np.argsort(-votes, axis=1, kind="stable")  # (T, C)
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(votes.shape[1])[None, :], axis=1)
-    return (rank < counts[:, None]) & (votes > 0)
+    chosen = votes > 0
+    # In blocks, because the ranks take four times the memory of the votes.
+    for block in (slice(first, first + RANKED_FRAMES) for first in range(0, len(votes), RANKED_FRAMES)):
+        order = np.argsort(-votes[block], axis=1, kind="stable")  # (T, C)
+        rank = np.argsort(order, axis=1, kind="stable")  # (T, C)
+        chosen[block] &= rank < counts[block, None]
+    return chosen
 
 
 def spans_of(frames: BoolArray, grid: FrameGrid, *, end_s: float) -> list[Span]:
