@@ -91,7 +91,8 @@ def evaluate(
         llrs=llrs,
         unheard=tuple(side for side, heard in zip(trials.sides, voices.heard, strict=True) if not heard),
         overall=summarise(scored, replicas=settings.replicas, seed=settings.seed),
-        by_group={column: dict(_groups(scored, values, column, settings)) for column, values in trials.groups.items()},
+        by_group={name: dict(_groups(scored, values, settings)) for name, values in columns.items()},
+        passed_over=tuple(trials.groups.keys() - columns.keys()),
     )
 
 
