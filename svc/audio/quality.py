@@ -30,8 +30,8 @@ FRICATIVE_PERCENTILE = 95
 # Relative to the mean of the low band. 8 kHz calls brought up to 16 kHz stay below -80 dB (-52 dB after a lossy codec),
 # paragraphs read into a microphone above -36 dB.
 WIDE_DB = -50.0
-# A quiet call stored in 16 bits at 16 kHz has the noise of rounding above its own band. Up to four times its power, 1/12
-# of a squared step (dither makes it three times), is no speech.
+# A quiet call stored in 16 bits at 16 kHz has the noise of rounding above its own band. Up to four times its power,
+# which is 1/12 of a squared step (dither makes it three times), is no speech.
 ROUNDING_POWER = 4 / 12 / 32768**2
 
 
