@@ -17,6 +17,7 @@ from svc.backends.campplus import CamPlusPlusEmbedder, fingerprint_of, open_grap
 from svc.backends.campplus_torch import TorchNetwork, load_campplus
 from svc.backends.export import export_embedder
 from svc.backends.loading import load_embedder
+from svc.backends.lockfile import read_lock
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.errors import ModelUnavailableError
@@ -79,6 +80,12 @@ def test_weights_and_architecture_make_the_fingerprint() -> None:
     prints = {fingerprint_of("a" * 64, 1), fingerprint_of("b" * 64, 1), fingerprint_of("a" * 64, 2)}
     assert len(prints) == 3
     assert all(len(print_) == 16 and int(print_, 16) >= 0 for print_ in prints)
+
+
+def test_the_shipped_fingerprint_is_not_changed_unawares() -> None:
+    """Every stored voiceprint and the calibration carry it: with a new one all voices must be enrolled again."""
+    entry = read_lock()["campplus"]
+    assert fingerprint_of(entry.sha256, entry.architecture) == "e97dbbafed032372"
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 nor an archive"])
