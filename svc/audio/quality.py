@@ -47,8 +47,8 @@ def measure_quality(waveform: Waveform, speech: Sequence[Span]) -> AudioQuality:
         duration_s=waveform.duration_s,
         net_speech_s=sum(span.duration_s for span in speech),
         snr_db=snr_db(powers[spoken], powers[~spoken]),
-        clipped_share=clipped_share(frames[spoken] if spoken.any() else frames),
-        band=band_of(frames[spoken], waveform.sample_rate_hz),
+        clipped_share=clipped_share(frames, spoken),
+        band=band_of(some_of(frames, spoken), waveform.sample_rate_hz),
     )
 
 
@@ -88,9 +88,18 @@ def snr_db(speech_powers: PowerArray, pause_powers: PowerArray) -> float:
     return float(np.clip(10 * np.log10(clean / noise), MIN_SNR_DB, MAX_SNR_DB))
 
 
-def clipped_share(frames: FloatArray) -> float:
-    """Share of samples at full scale, 0 to 1."""
-    return float(np.mean(np.abs(frames) >= FULL_SCALE)) if frames.size else 0.0
+def clipped_share(frames: FloatArray, spoken: BoolArray) -> float:
+    """Share of samples at full scale during speech, 0 to 1; over all frames when there is none."""
+    if frames.size == 0:
+        return 0.0
+    counts = np.count_nonzero(frames >= FULL_SCALE, axis=1) + np.count_nonzero(frames <= -FULL_SCALE, axis=1)
+    return float(np.mean(counts[spoken] if spoken.any() else counts) / frames.shape[1])
+
+
+def some_of(frames: FloatArray, spoken: BoolArray) -> FloatArray:
+    """The frames of speech, or enough of them, evenly: a minute tells as much of the band as all of an hour."""
+    (places,) = np.nonzero(spoken)
+    return frames[places[:: max(1, len(places) // SPECTRUM_FRAMES)]]
 
 
 def band_of(frames: FloatArray, rate_hz: int) -> Band:
@@ -98,8 +107,6 @@ def band_of(frames: FloatArray, rate_hz: int) -> Band:
     high_hz = (HIGH_BAND_HZ[0], min(HIGH_BAND_HZ[1], rate_hz / 2))
     if high_hz[1] - high_hz[0] < MIN_HIGH_BAND_HZ:
         return Band.TELEPHONE
-    # Some hundred frames tell as much as all of a long recording.
-    frames = frames[:: -(-len(frames) // SPECTRUM_FRAMES) or 1]
     return Band.WIDE if len(frames) == 0 or high_band_db(frames, rate_hz, high_hz) > WIDE_DB else Band.TELEPHONE
 
 
