@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 
-from equivox import EquivoxError
 from equivox.calls import Call, Result
+from equivox.errors import read_error
 from equivox.v1.diarization_pb2_grpc import DiarizationStub
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
 from equivox.v1.models_pb2_grpc import ModelsStub
@@ -25,7 +27,7 @@ from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload
 from svc.rpc.profiles import ProfilesServicer
-from svc.rpc.status import status_code_of
+from svc.rpc.status import message_of, status_code_of, trailing_details
 from svc.rpc.verification import VerificationServicer
 from svc.types import DiarizationResult, Waveform
 
@@ -77,6 +79,22 @@ class LocalApplication(Application):
         return ReportingDiarizer(segmenter=self.segmenter, embedder=self.embedder, report=self.report)
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A domain error as the failed call a server would have made of it."""
+
+    error: ServiceError
+
+    def code(self) -> grpc.StatusCode:
+        return status_code_of(self.error)
+
+    def details(self) -> str:
+        return message_of(self.error)
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        return trailing_details(self.error)
+
+
 class LocalTransport:
     """Carries a client's calls to an Application of its own. Models load on first use."""
 
@@ -97,13 +115,7 @@ class LocalTransport:
         try:
             return call.read(asyncio.run(method(call.request, None)))
         except ServiceError as error:
-            raise EquivoxError(
-                error.message,
-                code=status_code_of(error),
-                reason=error.reason,
-                field=error.field,
-                retry_after_s=error.retry_after_s,
-            ) from error
+            raise read_error(Refusal(error)) from error
 
     def close(self) -> None:
         self.application.close()
