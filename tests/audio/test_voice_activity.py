@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from svc.audio.decode import load_waveform
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig, keep_speech, with_hysteresis
-from svc.types import FloatArray, Span, Waveform
+from svc.backends.loading import load_voice_activity
+from svc.backends.store import ModelStore
+from svc.config import ModelConfig
+from svc.types import MODEL_RATE_HZ, FloatArray, Span, Waveform
 
 FRAME_S = 0.032
 PLAIN = VoiceActivityConfig(min_speech_s=0, min_silence_s=0, pad_s=0)
@@ -99,3 +104,14 @@ def test_another_rate_is_a_bug_that_is_named() -> None:
 def test_a_config_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"release|negative"):
         VoiceActivityConfig(**wrong)
+
+
+def test_real_speech_between_silences_is_found(data_root: Path, tmp_path: Path) -> None:
+    detector = load_voice_activity(ModelConfig(), ModelStore(tmp_path, offline=True))
+    speech = load_waveform(min((data_root / "libri").rglob("*.opus")))
+    silence = 1e-4 * np.random.default_rng(0).standard_normal(3 * MODEL_RATE_HZ, np.float32)
+    waveform = Waveform(np.concatenate([silence, speech.samples, silence]), MODEL_RATE_HZ)
+    spans = SpeechFinder(detector, VoiceActivityConfig()).find(waveform)
+    assert spans[0].start_s == pytest.approx(3.0, abs=0.8)
+    assert spans[-1].end_s == pytest.approx(3.0 + speech.duration_s, abs=0.8)
+    assert len(keep_speech(waveform, spans)) > 0.6 * len(speech.samples)
