@@ -4,6 +4,7 @@ Its hyperparams.yaml is code: loading it can run anything. Name only sources you
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,16 @@ import torch
 from huggingface_hub import snapshot_download
 from speechbrain.inference.classifiers import EncoderClassifier
 from speechbrain.utils.fetching import LocalStrategy
+from speechbrain.utils.importutils import DeprecatedModuleRedirect
 
 from svc.backends.grouping import equal_length_batches
 from svc.errors import ModelUnavailableError
 from svc.types import MODEL_RATE_HZ, FloatArray
+
+# Its stand-ins for modules it once had come alive, with a warning or an ImportError, as soon as anything looks through
+# sys.modules, as inspect, torch.compile and hypothesis do.
+for _name in [name for name, module in sys.modules.items() if isinstance(module, DeprecatedModuleRedirect)]:
+    del sys.modules[_name]
 
 HYPERPARAMS = "hyperparams.yaml"
 MAX_SAMPLES_PER_RUN = 24 * MODEL_RATE_HZ
