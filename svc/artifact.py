@@ -7,6 +7,7 @@ Each file is written beside and renamed; the card last, so that a card never spe
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -77,11 +78,11 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     if path:
-        yield f"\n[{'.'.join(map(_quoted, path))}]"
+        yield f"\n[{'.'.join(map(_toml_key, path))}]"
     # Plain values first: after a [table] header they would belong to that table.
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            yield f"{_quoted(key)} = {_toml_value(value)}"
+            yield f"{_toml_key(key)} = {_toml_value(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _toml_lines(value, (*path, key))
@@ -99,6 +100,10 @@ def _toml_value(value: object) -> str:
             return f"[{', '.join(map(_toml_value, value))}]"
         case _:
             raise ValueError(f"an artifact card holds text, numbers, lists and tables, not {value!r}")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _quoted(key)
 
 
 def _quoted(text: str) -> str:

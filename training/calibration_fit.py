@@ -33,8 +33,8 @@ class CalibrationTrials:
     enrolment_unit: npt.NDArray[np.int64]
     test_unit: npt.NDArray[np.int64]
 
-    def select(self, mask: npt.NDArray[np.bool_]) -> "CalibrationTrials":
-        """The trials where `mask` (T,) holds."""
+    def select(self, mask: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "CalibrationTrials":
+        """The trials where `mask` (T,) holds, or those of these numbers."""
         return CalibrationTrials(
             scores=self.scores[mask],
             features=self.features[mask],
@@ -56,12 +56,12 @@ def fit(trials: CalibrationTrials, settings: FitSettings = FitSettings()) -> Cal
     """Raises InvalidRequestError without trials of both kinds."""
     if trials.target.all() or not trials.target.any():
         raise InvalidRequestError("calibration needs target and nontarget trials", field="target")
-    loss = _Loss(trials, settings.penalty)
+    loss = PenalisedCllr(trials, settings.penalty)
     result = minimize(loss, loss.start(), jac=True, method="L-BFGS-B", bounds=loss.bounds(), options={"maxiter": 2000})
     return loss.weights_of(result.x)
 
 
-class _Loss:
+class PenalisedCllr:
     """Penalised Cllr and its gradient as a function of the parameters (P,)."""
 
     def __init__(self, trials: CalibrationTrials, penalty: float) -> None:

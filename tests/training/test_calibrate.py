@@ -1,0 +1,207 @@
+"""Calibrating: known LLRs recovered, people weighed alike and held out, a caller's own list from CSV to service."""
+
+import csv
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import approx_fprime
+
+from svc.backends.loading import load_embedder
+from svc.backends.store import ModelStore
+from svc.config import ModelConfig
+from svc.errors import InvalidRequestError
+from svc.scoring.calibration import load_calibration
+from svc.scoring.conditions import FEATURES
+from training import calibrate
+from training.calibration_figures import figures_of, held_out_llrs, llrs_of
+from training.calibration_fit import (
+    CalibrationTrials,
+    FitSettings,
+    PenalisedCllr,
+    balanced,
+    fit,
+    join,
+    pair_shares,
+)
+from training.data.manifest import read_manifest
+
+FREE = FitSettings(penalty=0.0)
+SPREAD, DISTANCE = 0.1, 0.4
+SHORT = FEATURES.index("log_shorter_speech")
+
+
+def gaussian_trials(num_trials: int, *, seed: int, drift: float = 0.0, num_units: int = 40) -> CalibrationTrials:
+    """Scores of two Gaussians of one spread, whose midpoint moves by `drift` with the first feature; LLR is known."""
+    random = np.random.default_rng(seed)
+    target = random.random(num_trials) < 0.3
+    features = np.zeros((num_trials, len(FEATURES)))
+    features[:, SHORT] = random.uniform(-1, 1, num_trials)
+    centres = 0.5 + drift * features[:, SHORT] + np.where(target, DISTANCE / 2, -DISTANCE / 2)
+    enrolment = random.integers(num_units, size=num_trials)
+    return CalibrationTrials(
+        scores=random.normal(centres, SPREAD),
+        features=features,
+        target=target,
+        weights=np.ones(num_trials),
+        enrolment_unit=enrolment,
+        test_unit=np.where(target, enrolment, (enrolment + 1 + random.integers(num_units - 1)) % num_units),
+    )
+
+
+def true_llrs(trials: CalibrationTrials, drift: float = 0.0) -> np.ndarray:
+    return DISTANCE / SPREAD**2 * (trials.scores - 0.5 - drift * trials.features[:, SHORT])
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.15])
+def test_known_llrs_are_recovered_on_new_trials(drift: float) -> None:
+    weights = fit(gaussian_trials(20_000, seed=0, drift=drift), FREE)
+    fresh = gaussian_trials(2_000, seed=1, drift=drift)
+    plausible = np.abs(truth := true_llrs(fresh, drift)) < 4
+    np.testing.assert_allclose(llrs_of(weights, fresh)[plausible], truth[plausible], atol=0.5)
+
+
+def test_condition_that_moves_scores_is_worth_knowing() -> None:
+    trials, fresh = (gaussian_trials(5_000, seed=seed, drift=0.15) for seed in (0, 1))
+    blind = [replace(each, features=np.zeros_like(each.features)) for each in (trials, fresh)]
+    aware = figures_of(fresh, llrs_of(fit(trials), fresh))
+    unaware = figures_of(blind[1], llrs_of(fit(blind[0]), blind[1]))
+    assert aware is not None
+    assert unaware is not None
+    assert aware.cllr < 0.8 * unaware.cllr
+    assert aware.ratio < 1.15
+
+
+def test_mislabelled_trials_are_doubted_and_do_not_flatten_the_slope() -> None:
+    trials = gaussian_trials(20_000, seed=0)
+    wrong = trials.target & (np.random.default_rng(2).random(len(trials.scores)) < 0.03)
+    nontarget_like = np.random.default_rng(3).normal(0.5 - DISTANCE / 2, SPREAD, len(trials.scores))
+    weights = fit(replace(trials, scores=np.where(wrong, nontarget_like, trials.scores)), FREE)
+    assert weights.doubt[0] == pytest.approx(0.03, rel=0.5)
+    assert np.exp(weights.slope[0]) == pytest.approx(DISTANCE / SPREAD**2, rel=0.15)
+
+
+@given(st.integers(0, 10**6))
+def test_gradient_is_that_of_the_loss(seed: int) -> None:
+    loss = PenalisedCllr(gaussian_trials(60, seed=seed, drift=0.1), 0.01)
+    parameters = loss.start() + np.random.default_rng(seed).normal(0, 0.3, len(loss.start()))
+    numeric = approx_fprime(parameters, lambda p: loss(p)[0], 1e-7)
+    np.testing.assert_allclose(loss(parameters)[1], numeric, atol=1e-4, rtol=1e-3)
+
+
+def test_same_trials_give_the_same_weights_in_any_order() -> None:
+    trials = gaussian_trials(3_000, seed=0)
+    shuffled = trials.select(np.random.default_rng(0).permutation(3_000))
+    one, again, other = (fit(each) for each in (trials, trials, shuffled))
+    np.testing.assert_array_equal(one.slope, again.slope)
+    np.testing.assert_allclose(one.slope, other.slope, atol=1e-2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
+def test_every_pair_of_people_weighs_the_same_however_often_tried(pairs: list[tuple[int, int]]) -> None:
+    enrolment, test = np.array(pairs).T
+    target = enrolment == test
+    shares = pair_shares(enrolment, test, target)
+    for kind in (True, False):
+        people = {(min(pair), max(pair)) for pair in pairs if (pair[0] == pair[1]) == kind}
+        for low, high in people:
+            mask = (np.minimum(enrolment, test) == low) & (np.maximum(enrolment, test) == high)
+            assert shares[mask].sum() == pytest.approx(1 / len(people))
+
+
+def test_kinds_weigh_half_each_whatever_their_numbers() -> None:
+    target = np.array([True, False, False, False])
+    weights = balanced(np.array([5.0, 1.0, 2.0, 1.0]), target)
+    assert weights[target].sum() == pytest.approx(weights[~target].sum()) == pytest.approx(0.5)
+
+
+def test_people_of_different_pools_stay_different_people() -> None:
+    pools = [gaussian_trials(50, seed=seed, num_units=units) for seed, units in ((0, 5), (1, 7))]
+    joined = join(pools)
+    first, second = joined.enrolment_unit[:50], joined.enrolment_unit[50:]
+    assert not set(first) & set(second)
+    assert ((joined.enrolment_unit == joined.test_unit) == joined.target).all()
+
+
+def test_held_out_llrs_come_from_fits_without_either_speaker() -> None:
+    trials = gaussian_trials(2_000, seed=0)
+    llrs = held_out_llrs(trials, FREE, folds=4, seed=0)
+    assert np.isfinite(llrs[trials.target]).all()
+    assert 0 < np.isfinite(llrs[~trials.target]).mean() < 0.5
+    person = trials.enrolment_unit[trials.target][0]
+    theirs = (trials.enrolment_unit == person) | (trials.test_unit == person)
+    heavier = replace(trials, weights=np.where(theirs, 1000.0, 1.0))
+    again = held_out_llrs(heavier, FREE, folds=4, seed=0)
+    # What a person weighs reaches the LLRs of others, never that person's own.
+    np.testing.assert_array_equal(again[theirs], llrs[theirs])
+    assert not np.allclose(again[trials.target & ~theirs], llrs[trials.target & ~theirs])
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_trials_of_one_kind_alone_are_refused(kind: bool) -> None:
+    trials = gaussian_trials(100, seed=0)
+    with pytest.raises(InvalidRequestError, match="target and nontarget"):
+        fit(trials.select(trials.target == kind))
+
+
+def write_own_list(path: Path, data_root: Path, *, with_speakers: bool) -> None:
+    """Two seconds each of three recordings of eight talkers, every pair of them."""
+    clips = [clip for clip in read_manifest(data_root / "manifest.csv") if (clip.corpus, clip.split) == ("hyke", "dev")]
+    talkers = sorted({clip.speaker for clip in clips})[:8]
+    chosen = [clip for talker in talkers for clip in [c for c in clips if c.speaker == talker][:3]]
+    columns = ["enrolment", "test", "target", *(["enrolment_speaker", "test_speaker"] if with_speakers else [])]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for one, other in combinations(chosen, 2):
+            row = [f"{one.path}#t=2,4", f"{other.path}#t=2,4", int(one.speaker == other.speaker)]
+            writer.writerow([*row, one.speaker, other.speaker][: len(columns)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_speakers", [True, False])
+def test_own_list_becomes_a_calibration_the_service_loads(
+    with_speakers: bool,
+    tmp_path: Path,
+    data_root: Path,
+    store: ModelStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_own_list(tmp_path / "own.csv", data_root, with_speakers=with_speakers)
+    arguments = f"--trials {tmp_path}/own.csv --audio-root {data_root} --out {tmp_path}/made --voices {tmp_path}/voices"
+    monkeypatch.setattr("sys.argv", ["calibrate", *arguments.split(), "--folds", "2", "--embedder", "campplus"])
+    calibrate.main()
+    made = load_calibration(tmp_path / "made", load_embedder(ModelConfig(), store).fingerprint)
+    alike, unlike = made.weights.llr([0.95, -0.2], np.zeros((2, len(FEATURES))))
+    assert alike > 0 > unlike
+    printed = capsys.readouterr()
+    assert "minCllr" in printed.out
+    assert ("files stand for them" in printed.err) == (not with_speakers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--trials own.csv", "--audio-root belong together"),
+        ("--folds 1", "--folds >= 2"),
+        ("--penalty -1", "--penalty >= 0"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(
+    arguments: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["calibrate", *arguments.split()])
+    with pytest.raises(SystemExit):
+        calibrate.main()
+    assert message in capsys.readouterr().err
+
+
+def test_list_that_is_not_there_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["calibrate", "--trials", f"{tmp_path}/no.csv", "--audio-root", str(tmp_path)])
+    with pytest.raises(SystemExit, match="no trial list at"):
+        calibrate.main()
