@@ -150,14 +150,17 @@ class Application:
         )
 
     def warm_up(self) -> None:
-        """Loads every part and runs every model once, so that no caller pays for it or finds it missing."""
+        """Loads every part and runs every model once, so that no caller pays for it or finds it missing.
+
+        What fails soonest comes first: a wrong setting or a broken database should not wait for torch to load.
+        """
+        policy_named(self.config.verification.policy)
+        _ = self.profiles, self.verifier
         noise = np.random.default_rng(0).normal(0, 0.1, 3 * MODEL_RATE_HZ).astype(np.float32)
         self.embedder.embed([noise] * num_workers(self.config))
         self.voice_activity.speech_probabilities(noise)
         self.diarizer.diarize(Waveform(noise, MODEL_RATE_HZ))
-        # In their constructors these read the artifact, the database and the index.
-        _ = self.verifier, self.enroller, self.identifier, self.loaded
-        policy_named(self.config.verification.policy)
+        _ = self.enroller, self.identifier, self.loaded
 
     def close(self) -> None:
         """Stops the embedder's workers and closes the database; parts never made are not made for it."""
