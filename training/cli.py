@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from training.evaluate import Evaluation, Settings
 
 evaluate_app = typer.Typer(help="Error rates of this system on your own trials, with intervals.", no_args_is_help=True)
@@ -49,15 +51,21 @@ def evaluate_verification(
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), indent=2))
         return
-    from training.tables import evaluation_table
-
-    console = Console()
-    console.print(evaluation_table(evaluation))
+    _print_figures(evaluation, Console())
     if evaluation.unheard:
         errors.print(f"{len(evaluation.unheard)} sides have too little speech; their trials count as LLR 0")
     for column in evaluation.passed_over:
         errors.print(f"column {column} has too many values to be groups and is passed over")
-    console.print(f"report.json and scores.csv are in {out}", highlight=False)
+    errors.print(f"report.json and scores.csv are in {out}", highlight=False, soft_wrap=True)
+
+
+def _print_figures(evaluation: "Evaluation", console: "Console") -> None:
+    from training.tables import counts_text, groups_table, overall_table
+
+    console.print(counts_text(evaluation), highlight=False)
+    console.print(overall_table(evaluation))
+    if evaluation.by_group:
+        console.print(groups_table(evaluation))
 
 
 def _evaluation(trials: Path, audio_root: Path, config: Path | None, settings: "Settings") -> "Evaluation":

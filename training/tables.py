@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,6 +19,8 @@ TITLES = {
     "min_cllr": "minCllr",
 }
 PERCENT = {"eer"}
+GROUP_MEASURES = ("eer", "cllr")
+TOO_SMALL = "too few speakers or trials to conclude from"
 
 
 @contextmanager
@@ -29,21 +32,38 @@ def progress_over(total: int, what: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
-    """Overall, then each group; 95 % intervals in brackets."""
-    unit = "speakers" if evaluation.trials.has_speakers else "files"
-    table = Table(title=f"{evaluation.system.name}: 95 % intervals over {unit}", title_justify="left")
-    for title in ("trials", unit, "target", "nontarget"):
-        table.add_column(title, justify="left" if title == "trials" else "right")
+def counts_text(evaluation: Evaluation) -> str:
+    """What the figures rest on."""
+    overall = evaluation.overall
+    trials = f"{overall.n_target} target and {overall.n_nontarget} nontarget trials"
+    return f"{evaluation.system.name}: {trials} of {overall.n_speakers} {_unit(evaluation)}"
+
+
+def overall_table(evaluation: Evaluation) -> Table:
+    """A row per measure, narrow enough for any terminal."""
+    overall = evaluation.overall
+    table = Table(caption=TOO_SMALL if overall.too_small else None, caption_justify="left")
+    for title in ("measure", "value", f"95 % over {_unit(evaluation)}"):
+        table.add_column(title, justify="left" if title == "measure" else "right", no_wrap=True)
     for name in MEASURES:
-        table.add_column(TITLES[name], justify="right")
-    _add(table, "overall", evaluation.overall)
+        value, _, interval = figure_text(name, overall.figures[name]).partition(" ")
+        table.add_row(TITLES[name], value, interval)
+    return table
+
+
+def groups_table(evaluation: Evaluation) -> Table:
+    """A row per group: counts, EER and Cllr with their intervals; the report has all measures."""
+    table = Table(caption_justify="left")
+    table.add_column("group", overflow="fold")
+    for title in (_unit(evaluation), "target /\nnontarget", *(TITLES[name] for name in GROUP_MEASURES)):
+        table.add_column(title, justify="right", no_wrap=True)
     for column, groups in evaluation.by_group.items():
         table.add_section()
+        table.add_row(f"[bold]{escape(column)}")
         for value, summary in groups.items():
-            _add(table, f"{column} = {value}", summary)
+            table.add_row(escape(f"  {value}{' *' if summary.too_small else ''}"), *_group_cells(summary))
     if any(summary.too_small for groups in evaluation.by_group.values() for summary in groups.values()):
-        table.caption = "* too few speakers or trials to conclude from"
+        table.caption = f"* {TOO_SMALL}"
     return table
 
 
@@ -59,7 +79,12 @@ def figure_text(name: str, figure: Figure) -> str:
     return f"{text} [{low}, {high}]"
 
 
-def _add(table: Table, label: str, summary: Summary) -> None:
-    counts = (summary.n_speakers, summary.n_target, summary.n_nontarget)
-    figures = (figure_text(name, summary.figures[name]) for name in MEASURES)
-    table.add_row(f"{label} *" if summary.too_small else label, *map(str, counts), *figures)
+def _group_cells(summary: Summary) -> list[str]:
+    counts = (f"{summary.n_speakers}", f"{summary.n_target} /\n{summary.n_nontarget}")
+    # The interval on a line of its own keeps the table within 80 columns.
+    figures = (figure_text(name, summary.figures[name]).replace(" [", "\n[") for name in GROUP_MEASURES)
+    return [*counts, *figures]
+
+
+def _unit(evaluation: Evaluation) -> str:
+    return "speakers" if evaluation.trials.has_speakers else "files"
