@@ -17,8 +17,7 @@ FULL_SCALE = 0.99
 # Frames below -95 dBFS hold nothing but rounding: padding, muting or a codec's gate, not the room.
 DIGITAL_SILENCE = 10**-9.5
 MIN_NOISE_FRAMES = 10
-# Where no pause is left to listen to, the quietest twentieth of the speech stands for it.
-PAUSE_PERCENTILE = 5
+QUIETEST_PERCENTILE = 5
 MIN_SNR_DB, MAX_SNR_DB = -10.0, 60.0
 
 SPECTRUM_FRAMES = 3000
@@ -73,16 +72,16 @@ def frames_within(speech: Sequence[Span], *, num_frames: int) -> BoolArray:
 def snr_db(speech_powers: PowerArray, pause_powers: PowerArray) -> float:
     """Power of speech over power of noise, in dB, from the powers of their frames.
 
-    The median of the pauses is the noise: a door or an echo in one of them does not count.
+    The median of the pauses is the noise: a door or an echo in one of them does not count. Nor does a pause that is
+    none: no noise is louder than the quietest speech, which stands for it where no pause is left to listen to.
     """
     speech_powers = speech_powers[speech_powers > DIGITAL_SILENCE]
     pause_powers = pause_powers[pause_powers > DIGITAL_SILENCE]
     if len(speech_powers) == 0:
         return MIN_SNR_DB
+    noise = float(np.percentile(speech_powers, QUIETEST_PERCENTILE))
     if len(pause_powers) >= MIN_NOISE_FRAMES:
-        noise = float(np.median(pause_powers))
-    else:
-        noise = float(np.percentile(speech_powers, PAUSE_PERCENTILE))
+        noise = min(noise, float(np.median(pause_powers)))
     # What is heard during speech is speech and noise together.
     clean = max(float(speech_powers.mean()) - noise, np.finfo(np.float64).tiny)
     return float(np.clip(10 * np.log10(clean / noise), MIN_SNR_DB, MAX_SNR_DB))

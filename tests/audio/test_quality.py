@@ -120,3 +120,10 @@ def test_microphones_are_wide_band_until_cut(data_root: Path) -> None:
     assert bands(clips) == {Band.WIDE}
     assert bands([resample(clip, 48_000) for clip in clips]) == {Band.WIDE}
     assert bands([resample(resample(clip, 8_000)) for clip in clips]) == {Band.TELEPHONE}
+
+
+def test_a_pause_that_is_speech_nobody_found_does_not_count_as_noise() -> None:
+    speech, spans = talk(3, with_pauses=False)
+    noise = np.random.default_rng(4).standard_normal(len(speech)) * 10 ** (-20 / 20)
+    missed_start = [Span(1.0, spans[0].end_s)]
+    assert measure_quality(Waveform((0.05 * (speech + noise)).astype(np.float32), RATE_HZ), missed_start).snr_db > 10

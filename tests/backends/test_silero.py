@@ -11,7 +11,7 @@ import torch
 
 from svc.audio.decode import load_waveform
 from svc.backends.loading import load_voice_activity
-from svc.backends.silero import WINDOWS_PER_RUN, SileroVoiceActivity, with_context
+from svc.backends.silero import LEAD_WINDOWS, WINDOW_SAMPLES, WINDOWS_PER_RUN, SileroVoiceActivity, with_context
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.errors import ModelUnavailableError
@@ -80,5 +80,18 @@ def test_probabilities_equal_those_of_the_torch_model(detector: SileroVoiceActiv
     for path in sorted((data_root / "libri").rglob("*.*"))[:4]:
         samples = load_waveform(path).samples
         model.reset_states()
-        expected = model.audio_forward(torch.from_numpy(samples)[None], sr=16_000).numpy()[0]
+        led = torch.from_numpy(np.concatenate([np.zeros(LEAD_WINDOWS * WINDOW_SAMPLES, np.float32), samples]))
+        expected = model.audio_forward(led[None], sr=16_000).numpy()[0, LEAD_WINDOWS:]
         np.testing.assert_allclose(detector.speech_probabilities(samples), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_speech_is_heard_from_the_first_word_of_a_cut(detector: SileroVoiceActivity, data_root: Path) -> None:
+    heard = []
+    for path in sorted((data_root / "saa").rglob("*.*"))[:16]:
+        samples = load_waveform(path).samples
+        speaking = detector.speech_probabilities(samples) > 0.9
+        # Cut in the middle of a word: seven windows before and after are speech.
+        cut = next(start for start in range(60, len(speaking)) if speaking[start - 7 : start + 7].all())
+        heard.append((detector.speech_probabilities(samples[cut * WINDOW_SAMPLES :])[:7] > 0.5).mean())
+    assert np.mean(heard) > 0.9
