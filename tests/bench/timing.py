@@ -30,10 +30,11 @@ class Turns:
         return median(ours / theirs for ours, theirs in zip(self.rates[name], self.rates[peer], strict=True))
 
 
-def take_turns(contenders: Mapping[str, Callable[[], int]], *, num_turns: int) -> Turns:
-    """Runs every contender once unmeasured, then all of them num_turns times; each returns the units it did."""
-    for work in contenders.values():
-        work()
+def take_turns(contenders: Mapping[str, Callable[[], int]], *, num_turns: int, warm_up: bool = True) -> Turns:
+    """Runs all contenders num_turns times, after one unmeasured round; each returns the units of work it did."""
+    if warm_up:
+        for work in contenders.values():
+            work()
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(num_turns):
         for name, work in contenders.items():
