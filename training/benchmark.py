@@ -11,17 +11,16 @@ from pathlib import Path
 from svc.application import Application, build_application
 from svc.config import EquivoxConfig
 from svc.errors import ServiceError
-from training.data import augment, segments
 from training.data.manifest import data_root
 from training.data.segments import SegmentReader
 from training.data.trials import EVALUATED, SETS, make_trials
 from training.embeddings import VoiceCache, source_digest
 from training.evaluate import Evaluation, Settings, evaluate, write_json
 from training.metrics.bootstrap import Summary
-from training.systems import AUDIO_SOURCES, System, equivox_system, plain_cosine_system, resemblyzer_system
+from training.systems import READING_SOURCES as READING_SOURCES
+from training.systems import System, equivox_system, plain_cosine_system, resemblyzer_system
 from training.tables import figure_text, progress_over
 
-READING_SOURCES = (*AUDIO_SOURCES, Path(segments.__file__), Path(augment.__file__))
 HEADER = ("set", "system", "EER %", "minDCF(0.01)", "minDCF(0.05)", "Cllr", "minCllr", "Cllr / minCllr")
 COUNTS = ("speakers", "target", "nontarget")
 
@@ -31,11 +30,13 @@ def run(
 ) -> dict[str, list[Evaluation]]:
     """All systems on all sets; voices of other code or weights are never reused."""
     reader = SegmentReader(root)
+    # Told once: the code that runs is the code of now, even when a file changes meanwhile.
+    versions = {system.name: f"{system.fingerprint}-{source_digest(system.sources)}" for system in systems}
     evaluations: dict[str, list[Evaluation]] = {}
     for name in names:
         trials = make_trials(name, seed=settings.seed, root=root)
         for system in systems:
-            cache = VoiceCache(out / "voices" / f"{name}-{system.name}-{_version(system)}.npz")
+            cache = VoiceCache(out / "voices" / f"{name}-{system.name}-{versions[system.name]}.npz")
             with progress_over(len(trials.sides), f"{name}, {system.name}") as on_side:
                 evaluation = evaluate(trials, system, reader, settings=settings, cache=cache, on_side=on_side)
             evaluations.setdefault(name, []).append(evaluation)
@@ -65,10 +66,6 @@ def _figures(overall: Summary, calibrated: bool) -> Iterator[str]:
         yield "-" if value is None or (name == "cllr" and not calibrated) else f"{value:.3f}"
     cllr, min_cllr = figures["cllr"].value, figures["min_cllr"].value
     yield f"{cllr / min_cllr:.2f}" if calibrated and cllr and min_cllr else "-"
-
-
-def _version(system: System) -> str:
-    return f"{system.fingerprint}-{source_digest((*READING_SOURCES, *system.sources))}"
 
 
 SYSTEMS: dict[str, Callable[[Application], System]] = {

@@ -13,12 +13,18 @@ from svc.audio.resample import resample
 from svc.backends.protocols import Embedder
 from svc.errors import InvalidRequestError
 from svc.types import Band, Voiceprint, Waveform
+from training.data import augment, segments
 from training.data.trial_list import IndexArray
 from training.embeddings import Embed, Voices
 from training.metrics.verification import Array
 
 _SERVICE = Path(svc.__file__).parent
-AUDIO_SOURCES = (_SERVICE / "audio",)
+_RENDERING = (Path(segments.__file__), Path(augment.__file__))
+# Peers hear whole clips: what finds and judges speech does not touch them.
+_DECODING = tuple(
+    _SERVICE / "audio" / f"{name}.py" for name in ("collector", "containers", "decode", "pcm", "resample")
+)
+READING_SOURCES = (_SERVICE / "audio", *_RENDERING)
 EMBEDDER_SOURCES = (_SERVICE / "models", _SERVICE / "backends")
 
 
@@ -37,7 +43,7 @@ class System:
     name: str
     fingerprint: str
     calibrated: bool
-    sources: tuple[Path, ...]  # code between a waveform and a voice
+    sources: tuple[Path, ...]  # all code between a file and a voice
     embed: Embed
     compare: Callable[[Voices, IndexArray, IndexArray], Comparison]
 
@@ -54,7 +60,7 @@ def equivox_system(application: Application) -> System:
         name="equivox",
         fingerprint=extractor.embedder.fingerprint,
         calibrated=True,
-        sources=(*EMBEDDER_SOURCES, _SERVICE / "pipelines" / "extraction.py"),
+        sources=(*READING_SOURCES, *EMBEDDER_SOURCES, _SERVICE / "pipelines" / "extraction.py"),
         embed=lambda waveform: extractor.extract(waveform).voiceprint,
         compare=compare,
     )
@@ -66,7 +72,7 @@ def plain_cosine_system(embedder: Embedder) -> System:
         name="campplus-cosine",
         fingerprint=embedder.fingerprint,
         calibrated=False,
-        sources=EMBEDDER_SOURCES,
+        sources=(*_DECODING, *_RENDERING, _SERVICE / "audio" / "filterbank.py", *EMBEDDER_SOURCES),
         embed=lambda waveform: _bare(embedder.embed([resample(waveform).samples])[0], waveform, embedder.fingerprint),
         compare=_compare_by_cosine,
     )
@@ -90,7 +96,7 @@ def resemblyzer_system() -> System:
         name="resemblyzer",
         fingerprint="0.1.4",
         calibrated=False,
-        sources=(),
+        sources=(*_DECODING, *_RENDERING),
         embed=embed,
         compare=_compare_by_cosine,
     )
