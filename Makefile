@@ -3,15 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 export EQUIVOX_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test test-fast lint types protos serve bench evaluation models clean
+.PHONY: demo test test-fast lint types protos tree serve bench evaluation models clean
 
 .venv/.server: pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv
+	@echo 'installing the server: about 4 minutes and 6 GB, most of it torch'
 	$(BIN)/pip install --quiet --editable '.[server]'
 	touch $@
 
 .venv/.dev: pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv
+	@echo 'installing everything: about 5 minutes and 6 GB, most of it torch'
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch .venv/.server $@
 
@@ -32,6 +34,9 @@ types: .venv/.dev
 
 protos: .venv/.dev ## regenerates protos/equivox/v1/*_pb2*
 	$(BIN)/python -m tests.regenerate_protos protos
+
+tree: .venv/.dev ## rewrites the tree in README.md
+	$(BIN)/python -m tests.regenerate_tree
 
 test-fast: .venv/.dev
 	$(BIN)/pytest -q -m 'not slow and not e2e'

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.regenerate_protos import regenerate
+from tests.regenerate_tree import with_fresh_tree
 
 ROOT = Path(__file__).parents[1]
 # A room on the left imports nothing that starts with a name on the right.
@@ -85,3 +86,8 @@ def test_generated_code_is_what_the_protos_compile_to(tmp_path: Path) -> None:
     fresh = {file.name: file.read_text() for file in tmp_path.rglob("*_pb2*")}
     committed = {file.name: file.read_text() for file in (ROOT / "protos/equivox/v1").glob("*_pb2*")}
     assert fresh == committed, "run `make protos`"
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert with_fresh_tree(readme) == readme, "run `make tree`"
