@@ -12,13 +12,14 @@ from svc.audio.resample import resample
 from svc.types import MODEL_RATE_HZ, FloatArray
 
 CLIP_S = 3.0
+FIRST_WORD_S = 6.5  # nobody speaks before
 
 
 def speech_clips(number: int, *, seed: int = 0) -> list[FloatArray]:
     """3 s pieces at random places of the recording that ships inside pyannote.audio; (48000,) at 16 kHz each."""
     samples = resample(load_waveform(sample_path())).samples
     length = round(CLIP_S * MODEL_RATE_HZ)
-    starts = np.random.default_rng(seed).integers(0, len(samples) - length, number)
+    starts = np.random.default_rng(seed).integers(round(FIRST_WORD_S * MODEL_RATE_HZ), len(samples) - length, number)
     return [np.ascontiguousarray(samples[start : start + length]) for start in starts]
 
 
