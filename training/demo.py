@@ -31,10 +31,10 @@ from training.metrics.diarization import diarization_errors
 # Enrolment before, tests after: each speaker has four seconds or more alone on either side of it.
 SPLIT_S = 18.0
 MIN_PIECE_S = 1.0
-LEAD_IN_S = 1.0
 # Three times what this recording gives: past it something is broken, not merely tuned otherwise.
 MAX_DER = 0.15
-READY_S, STOP_S = 120.0, 30.0
+READY_S, STOP_S, POLL_S = 120.0, 30.0, 0.5
+Process = subprocess.Popen[bytes]
 TOKEN = "demo-token"
 NAMES = ("anna", "bob")
 
@@ -97,17 +97,14 @@ def cut_people(samples: FloatArray, sample_rate_hz: int, turns: Sequence[Turn]) 
     def cut(span: Span) -> FloatArray:
         return samples[round(span.start_s * sample_rate_hz) : round(span.end_s * sample_rate_hz)]
 
-    # A microphone is open before anybody talks; a clip that starts inside a word looks noisier than it is.
-    first_s = min(turn.span.start_s for turn in turns)
-    room = cut(Span(max(0.0, first_s - LEAD_IN_S), first_s))
     people = []
     for name, speaker in zip(NAMES, dict.fromkeys(turn.speaker for turn in turns), strict=True):
         pieces = [span for span in alone(turns, speaker) if span.duration_s >= MIN_PIECE_S]
         people.append(
             Person(
                 name=name,
-                enrolment=tuple(np.concatenate([room, cut(span)]) for span in pieces if span.end_s <= SPLIT_S),
-                test=np.concatenate([room, *(cut(span) for span in pieces if span.start_s >= SPLIT_S)]),
+                enrolment=tuple(cut(span) for span in pieces if span.end_s <= SPLIT_S),
+                test=np.concatenate([cut(span) for span in pieces if span.start_s >= SPLIT_S]),
                 sample_rate_hz=sample_rate_hz,
             )
         )
@@ -115,13 +112,13 @@ def cut_people(samples: FloatArray, sample_rate_hz: int, turns: Sequence[Turn]) 
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[str]:
-    """A server process with its profiles in `folder`: yields its address; SIGTERM must make it end well."""
+def running_server(folder: Path) -> Iterator[tuple[str, Process]]:
+    """A server process with its profiles in `folder`: yields its address and itself; SIGTERM must make it end well."""
     config, log = write_config(folder), folder / "server.log"
     with log.open("wb") as sink:
         process = subprocess.Popen([sys.executable, "-m", "svc", "serve", "--config", config], stdout=sink, stderr=sink)
     try:
-        yield f"127.0.0.1:{listening_port(process, log)}"
+        yield f"127.0.0.1:{listening_port(process, log)}", process
     except BaseException:
         print(f"the server's last words:\n{log.read_text()[-3000:]}", file=sys.stderr)
         raise
@@ -240,6 +237,17 @@ def styled(decision: Decision) -> Text:
     return Text(decision.value.upper(), style=STYLE_OF[decision])
 
 
+def wait_until_ready(client: Client, process: Process) -> None:
+    """Returns once the server is healthy. Raises RuntimeError as soon as it has ended, TimeoutError after READY_S."""
+    end_s = time.monotonic() + READY_S
+    while not client.healthy(timeout_s=POLL_S):
+        if process.poll() is not None:
+            raise RuntimeError("the server ended before it was ready")
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"the server was not ready within {READY_S:g} s")
+        time.sleep(POLL_S)
+
+
 def run(console: Console, folder: Path, checks: Checks) -> None:
     """The whole story against one server."""
     sample = sample_folder() / "sample.wav"
@@ -248,10 +256,10 @@ def run(console: Console, folder: Path, checks: Checks) -> None:
     people = cut_people(samples, sample_rate_hz, turns)
     with ExitStack() as stack:
         console.print(Rule("a server starts", align="left"))
-        address = stack.enter_context(running_server(folder))
+        address, process = stack.enter_context(running_server(folder))
         client = stack.enter_context(Client(address, token=TOKEN))
         started_s = time.monotonic()
-        client.wait_until_healthy(timeout_s=READY_S)
+        wait_until_ready(client, process)
         console.print(f"healthy at {address} {time.monotonic() - started_s:.1f} s after it began to listen")
         console.print(Rule("who spoke when", align="left"))
         judge_diarization(console, client, sample, turns, checks)
