@@ -26,10 +26,9 @@ from svc.artifact import save_artifact
 from svc.config import EquivoxConfig, load_config
 from svc.errors import ServiceError
 from svc.pipelines import extraction
-from svc.scoring.calibration import KIND, CalibrationWeights
+from svc.scoring.calibration import KIND, TENSORS, CalibrationWeights
 from svc.scoring.conditions import FEATURES
 from svc.scoring.normalisation import COSINE
-from training.benchmark import READING_SOURCES
 from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
 from training.calibration_trials import POOLS, draw_pool
@@ -39,7 +38,7 @@ from training.data.trial_list import TrialList, read_trials
 from training.data.trials import EVALUATED, make_trials
 from training.embeddings import VoiceCache, Voices, embed_sides, source_digest
 from training.evaluate import check_both_kinds
-from training.systems import EMBEDDER_SOURCES
+from training.systems import EMBEDDER_SOURCES, READING_SOURCES
 from training.tables import progress_over
 
 FOLDS = 5
@@ -159,7 +158,7 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
         application.close()
     if chosen.out:
         measured = {name: figures_card(rows) for name, rows in figures.items()}
-        tensors = {name: np.asarray(getattr(weights, name), np.float32) for name in ("slope", "offset", "doubt")}
+        tensors = {name: np.asarray(getattr(weights, name), np.float32) for name in TENSORS}
         save_artifact(chosen.out, tensors, {**card, "figures": measured})
         console.print(f'wrote {chosen.out}; serve with it: verification.calibration = "{chosen.out}"', markup=False)
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from svc.scoring.calibration import CalibrationWeights
+from svc.scoring.centring import centred
 from svc.scoring.conditions import Array
 from training.calibration_fit import CalibrationTrials, FitSettings, fit
 from training.metrics.verification import cllr, equal_error_rate, min_cllr
@@ -51,8 +52,7 @@ def figures_of(trials: CalibrationTrials, llrs: Array) -> CalibrationFigures | N
 
 def held_out_llrs(trials: CalibrationTrials, settings: FitSettings, *, folds: int, seed: int) -> Array:
     """(T,) LLRs, each by weights fitted without either of its speakers; NaN where the two are in different folds."""
-    fold_of = _folds(trials, folds, seed)
-    enrolment, test = fold_of[trials.enrolment_unit], fold_of[trials.test_unit]
+    enrolment, test = _folds(trials, folds, seed)
     llrs = np.full(len(trials.scores), np.nan)
     for fold in range(folds):
         inside, outside = (enrolment == fold) & (test == fold), (enrolment != fold) & (test != fold)
@@ -62,7 +62,7 @@ def held_out_llrs(trials: CalibrationTrials, settings: FitSettings, *, folds: in
 
 def llrs_of(weights: CalibrationWeights, trials: CalibrationTrials) -> Array:
     """(T,)"""
-    return weights.llr(trials.scores, trials.features)
+    return weights.llr(centred(trials.scores, trials.conditions, weights.expected), trials.conditions.features())
 
 
 def figures_table(title: str, rows: Mapping[str, CalibrationFigures | None]) -> Table:
@@ -80,7 +80,9 @@ def figures_table(title: str, rows: Mapping[str, CalibrationFigures | None]) -> 
     return table
 
 
-def _folds(trials: CalibrationTrials, folds: int, seed: int) -> npt.NDArray[np.int64]:
-    """(units,) fold of each unit number."""
-    num_units = 1 + int(max(trials.enrolment_unit.max(), trials.test_unit.max()))
-    return np.random.default_rng(seed).permutation(num_units) % folds
+def _folds(trials: CalibrationTrials, folds: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(T,) and (T,) folds of the people on either side."""
+    units, numbers = np.unique(np.stack([trials.enrolment_unit, trials.test_unit]), return_inverse=True)
+    fold_of = np.random.default_rng(seed).permutation(len(units)) % folds
+    enrolment, test = fold_of[numbers.reshape(2, -1)]
+    return enrolment, test

@@ -6,7 +6,8 @@ Letters: T trials, Q features, P parameters = 2 (1 + Q) + 2.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ from scipy.optimize import minimize
 
 from svc.errors import InvalidRequestError
 from svc.scoring.calibration import CalibrationWeights
-from svc.scoring.conditions import Array
+from svc.scoring.centring import centred
+from svc.scoring.conditions import INPUTS, Array, Conditions, SideConditions
 from training.data.trial_list import TrialList
 from training.embeddings import Voices
 
@@ -24,20 +26,23 @@ LOG_DOUBT_RANGE = (-10.0, -3.0)
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CalibrationTrials:
-    """(T,) scores, (T, Q) features, (T,) labels, weights (T,) and the unit (speaker) of each side (T,)."""
+    """(T,) cosines, conditions, labels, weights, and numbers that name the people (or files) on either side."""
 
     scores: Array
-    features: Array
+    conditions: Conditions
     target: npt.NDArray[np.bool_]
     weights: Array
     enrolment_unit: npt.NDArray[np.int64]
     test_unit: npt.NDArray[np.int64]
 
-    def select(self, mask: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "CalibrationTrials":
-        """The trials where `mask` (T,) holds, or those of these numbers."""
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, mask: npt.NDArray[np.bool_]) -> "CalibrationTrials":
+        """The trials where `mask` (T,) holds."""
         return CalibrationTrials(
             scores=self.scores[mask],
-            features=self.features[mask],
+            conditions=self.conditions.take(np.flatnonzero(mask)),
             target=self.target[mask],
             weights=self.weights[mask],
             enrolment_unit=self.enrolment_unit[mask],
@@ -47,18 +52,38 @@ class CalibrationTrials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """How freely conditions may move slope and offset: the weight of the squared parameters beside Cllr in nats."""
+    """How freely conditions may move things. The fewer the people, the less: `penalty` over their number is the weight
+    of squared parameters beside Cllr in nats; `shrink` is how many blank voices the expected voice is averaged with.
+    """
 
-    penalty: float = 1e-3
+    penalty: float = 6e-3
+    shrink: float = 10.0
 
 
 def fit(trials: CalibrationTrials, settings: FitSettings = FitSettings()) -> CalibrationWeights:
     """Raises InvalidRequestError without trials of both kinds."""
     if trials.target.all() or not trials.target.any():
         raise InvalidRequestError("calibration needs target and nontarget trials", field="target")
-    loss = PenalisedCllr(trials, settings.penalty)
-    result = minimize(loss, loss.start(), jac=True, method="L-BFGS-B", bounds=loss.bounds(), options={"maxiter": 2000})
-    return loss.weights_of(result.x)
+    expected = expected_voice((trials.conditions.enrolment, trials.conditions.test), settings.shrink)
+    scores = centred(trials.scores, trials.conditions, expected)
+    num_people = len(np.union1d(trials.enrolment_unit, trials.test_unit))
+    loss = PenalisedCllr(replace(trials, scores=scores), settings.penalty / num_people)
+    result = minimize(loss, loss.start(), jac=True, method="L-BFGS-B", bounds=loss.bounds(), options={"maxiter": 500})
+    return replace(loss.weights_of(result.x), expected=expected)
+
+
+def expected_voice(sides: Sequence[SideConditions], shrink: float) -> Array:
+    """(I, D) least squares of voices on their conditions, ridge `shrink`, each voice once; D = 0 without vectors."""
+    inputs, vectors = [], []
+    for side in sides:
+        if side.vectors is None:
+            return np.zeros((len(INPUTS), 0))
+        rows = np.arange(len(side.net_speech_s)) if side.rows is None else side.rows
+        _, firsts = np.unique(rows, return_index=True)
+        inputs.append(side.inputs()[firsts])
+        vectors.append(side.vectors[rows[firsts]])
+    x, y = np.concatenate(inputs), np.concatenate(vectors).astype(np.float64)
+    return np.asarray(np.linalg.solve(x.T @ x + shrink * np.eye(x.shape[1]), x.T @ y))
 
 
 class PenalisedCllr:
@@ -66,7 +91,7 @@ class PenalisedCllr:
 
     def __init__(self, trials: CalibrationTrials, penalty: float) -> None:
         self.scores = trials.scores
-        self.inputs = np.column_stack([np.ones(len(trials.scores)), trials.features])  # (T, 1 + Q)
+        self.inputs = np.column_stack([np.ones(len(trials)), trials.conditions.features()])  # (T, 1 + Q)
         self.width = self.inputs.shape[1]
         self.sign = np.where(trials.target, -1.0, 1.0)
         self.weights = balanced(trials.weights, trials.target)
@@ -133,10 +158,11 @@ def gather(trials: TrialList, voices: Voices, *, weight: float = 1.0) -> Calibra
     """Trials whose two sides have a voice; each kind adds up to `weight`, shared alike by the pairs of people."""
     heard = voices.heard[trials.enrolment] & voices.heard[trials.test]
     enrolment, test, target = trials.enrolment[heard], trials.test[heard], trials.target[heard]
-    units = trials.unit_of_side
+    # Numbers that mean the same person in every list.
+    units = np.array([int.from_bytes(blake2b(unit.encode(), digest_size=7).digest()) for unit in trials.units])
     return CalibrationTrials(
         scores=voices.cosines(enrolment, test),
-        features=voices.conditions(enrolment, test).features(),
+        conditions=voices.conditions(enrolment, test),
         target=target,
         weights=weight * pair_shares(units[enrolment], units[test], target),
         enrolment_unit=units[enrolment],
@@ -158,13 +184,28 @@ def pair_shares(
 
 
 def join(pools: Sequence[CalibrationTrials]) -> CalibrationTrials:
-    """All trials of pools whose people are all different people: units are renumbered."""
-    firsts = np.cumsum([0, *(1 + max(pool.enrolment_unit.max(), pool.test_unit.max()) for pool in pools)])
+    """All trials of all pools."""
     return CalibrationTrials(
         scores=np.concatenate([pool.scores for pool in pools]),
-        features=np.concatenate([pool.features for pool in pools]),
+        conditions=Conditions(
+            _join_sides([pool.conditions.enrolment for pool in pools]),
+            _join_sides([pool.conditions.test for pool in pools]),
+        ),
         target=np.concatenate([pool.target for pool in pools]),
         weights=np.concatenate([pool.weights for pool in pools]),
-        enrolment_unit=np.concatenate([pool.enrolment_unit + f for pool, f in zip(pools, firsts, strict=False)]),
-        test_unit=np.concatenate([pool.test_unit + f for pool, f in zip(pools, firsts, strict=False)]),
+        enrolment_unit=np.concatenate([pool.enrolment_unit for pool in pools]),
+        test_unit=np.concatenate([pool.test_unit for pool in pools]),
+    )
+
+
+def _join_sides(sides: Sequence[SideConditions]) -> SideConditions:
+    vectors = [side.vectors for side in sides if side.vectors is not None]
+    rows = [np.arange(len(side.net_speech_s)) if side.rows is None else side.rows for side in sides]
+    starts = np.cumsum([0, *(len(each) for each in vectors)])
+    return SideConditions(
+        net_speech_s=np.concatenate([side.net_speech_s for side in sides]),
+        snr_db=np.concatenate([side.snr_db for side in sides]),
+        telephone=np.concatenate([side.telephone for side in sides]),
+        vectors=np.concatenate(vectors) if len(vectors) == len(sides) else None,
+        rows=np.concatenate([row + start for row, start in zip(rows, starts, strict=False)]),
     )

@@ -17,9 +17,9 @@ import numpy as np
 from svc.types import Span
 from training.data.augment import draw_degradation
 from training.data.manifest import Clip, read_manifest
-from training.data.segments import Piece, Segment, SegmentReader, parse_segment
+from training.data.segments import DEGRADE, Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
-from training.data.trials import Corpus, Side, call_sides
+from training.data.trials import Corpus, Side, call_sides, clip_sides
 
 SPLITS = ("train", "dev")
 TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
@@ -36,6 +36,9 @@ class Pool:
     targets_per_speaker: int
     nontargets_per_pair: int
     weight: float
+    degraded_share: float = 0.5
+    # Two plain sides of a talker with one call share line, room and mood, which calls on two days do not.
+    both_plain: bool = True
 
 
 def stretches(corpus: Corpus, *, lengths_s: Sequence[float]) -> list[Side]:
@@ -52,40 +55,43 @@ def stretches(corpus: Corpus, *, lengths_s: Sequence[float]) -> list[Side]:
     return sides
 
 
-def clips_and_stretches(corpus: Corpus, *, lengths_s: Sequence[float]) -> list[Side]:
-    """Each recording whole and in stretches; two sides of one recording never meet in a target trial."""
-    whole = [_side(clip, Segment((Piece(clip.path),)), part=clip.path) for clip in corpus.clips]
-    return whole + [replace(side, part=side.part.rpartition(" ")[0]) for side in stretches(corpus, lengths_s=lengths_s)]
-
-
 POOLS: dict[str, Pool] = {
     "saa": Pool(
         corpus="saa",
         sides=partial(stretches, lengths_s=(1, 2, 2, 3, 3, 5, 8)),
-        targets_per_speaker=60,
-        nontargets_per_pair=2,
+        targets_per_speaker=21,
+        nontargets_per_pair=1,
         weight=1.0,
     ),
     "libri": Pool(
         corpus="libri",
         sides=partial(stretches, lengths_s=(1, 2, 3, 6)),
-        targets_per_speaker=20,
-        nontargets_per_pair=2,
+        targets_per_speaker=6,
+        nontargets_per_pair=1,
         weight=0.5,
     ),
     "wuw": Pool(
         corpus="wuw",
         sides=partial(call_sides, across_calls=False),
         targets_per_speaker=60,
-        nontargets_per_pair=8,
+        nontargets_per_pair=4,
         weight=1.0,
+        both_plain=False,
     ),
     "hyke": Pool(
         corpus="hyke",
-        sides=partial(clips_and_stretches, lengths_s=(2, 3)),
-        targets_per_speaker=60,
-        nontargets_per_pair=20,
+        sides=clip_sides,
+        targets_per_speaker=10,
+        nontargets_per_pair=6,
         weight=0.5,
+        degraded_share=0.0,
+    ),
+    "hyke-short": Pool(
+        corpus="hyke",
+        sides=partial(stretches, lengths_s=(2, 3)),
+        targets_per_speaker=30,
+        nontargets_per_pair=6,
+        weight=0.25,
     ),
 }
 
@@ -100,7 +106,7 @@ def draw_pool(name: str, *, seed: int, root: Path) -> TrialList:
         reader=SegmentReader(root),
         seed=seed,
     )
-    sides = [_perhaps_degraded(side, corpus) for side in pool.sides(corpus)]
+    sides = [_perhaps_degraded(side, corpus, pool.degraded_share) for side in pool.sides(corpus)]
     trials = _pairs(sides, pool, np.random.default_rng(seed))
     return collect_trials((f"pool {name} trial {number}", trial) for number, trial in enumerate(trials))
 
@@ -109,9 +115,9 @@ def _side(clip: Clip, segment: Segment, *, part: str) -> Side:
     return Side(text=str(segment), speaker=clip.speaker, part=part, sex=clip.sex, channel=clip.channel)
 
 
-def _perhaps_degraded(side: Side, corpus: Corpus) -> Side:
+def _perhaps_degraded(side: Side, corpus: Corpus, share: float) -> Side:
     random = corpus.random_for(side.text)
-    if random.random() < 0.5:
+    if random.random() >= share:
         return side
     recipe = draw_degradation(random, corpus.noises)
     if side.channel in TELEPHONE_CHANNELS:
@@ -125,11 +131,17 @@ def _pairs(sides: Sequence[Side], pool: Pool, random: np.random.Generator) -> It
     for side in sides:
         by_speaker[side.speaker].append(side)
     for mine in by_speaker.values():
-        apart = [pair for pair in combinations(mine, 2) if pair[0].part != pair[1].part]
-        yield from _some(apart, pool.targets_per_speaker, random)
+        yield from _some(
+            [pair for pair in combinations(mine, 2) if _fair(*pair, pool)], pool.targets_per_speaker, random
+        )
     for mine, theirs in combinations(by_speaker.values(), 2):
         if mine[0].sex == theirs[0].sex:
             yield from _some(list(product(mine, theirs)), pool.nontargets_per_pair, random)
+
+
+def _fair(one: Side, other: Side, pool: Pool) -> bool:
+    """Whether two sides of one person make a target trial."""
+    return one.part != other.part and (pool.both_plain or DEGRADE in one.text + other.text)
 
 
 def _some(pairs: Sequence[tuple[Side, Side]], most: int, random: np.random.Generator) -> Iterator[Trial]:
@@ -141,5 +153,5 @@ def _some(pairs: Sequence[tuple[Side, Side]], most: int, random: np.random.Gener
             target=enrolment.speaker == test.speaker,
             enrolment_speaker=enrolment.speaker,
             test_speaker=test.speaker,
-            groups={"degraded": str(sum("degrade:" in side.text for side in (enrolment, test)))},
+            groups={"degraded": str(sum(DEGRADE in side.text for side in (enrolment, test)))},
         )

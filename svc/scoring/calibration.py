@@ -1,6 +1,6 @@
 """From a raw score and the conditions it was made under to a natural-log likelihood ratio.
 
-    llr = bounded(exp(slope . x) score + offset . x),  x = (1, features of Conditions)
+    llr = bounded(exp(slope . x) centred(score) + offset . x),  x = (1, features of Conditions)
 
 Logistic regression whose slope and offset depend on how much speech there is, how noisy it is and which band it has
 (quality measure functions as in Mandasari et al., IEEE TASLP 2013, here on the slope too, which is log-linear). The
@@ -8,7 +8,7 @@ slope is positive whatever the weights, so under any one condition a higher scor
 Letters: T trials, Q features.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,14 @@ import numpy.typing as npt
 
 from svc.artifact import Artifact, load_artifact
 from svc.errors import ArtifactError, FingerprintMismatchError
-from svc.scoring.conditions import FEATURES, Array, Conditions
+from svc.scoring.centring import centred
+from svc.scoring.conditions import FEATURES, INPUTS, Array, Conditions
 from svc.scoring.cosine import check_same_model
 from svc.scoring.normalisation import COSINE
 from svc.types import Voiceprint
 
 KIND = "calibration"
+TENSORS = ("slope", "offset", "doubt", "expected")
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 REMEDY = (
     "calibrate it on your own trials: python -m training.calibrate --trials T.csv --audio-root DIR --embedder NAME "
@@ -34,25 +36,29 @@ MAX_LOG_SLOPE = 20.0
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CalibrationWeights:
     """Slope and offset: (1 + Q,). Doubt: (2,) the share of target trials that look like nontargets whatever the voice
-    (wrong label, another person on the line), and the reverse: no score is better evidence than that.
+    (wrong label, another person on the line), and the reverse: no score is better evidence than that. Expected: (I, D)
+    the voice to be expected under given conditions (svc.scoring.centring); D = 0 takes scores as they are.
     """
 
     slope: Array
     offset: Array
     doubt: Array
+    expected: Array = field(default_factory=lambda: np.zeros((len(INPUTS), 0)))
 
     def __post_init__(self) -> None:
         wanted = (1 + len(FEATURES),)
         if self.slope.shape != wanted or self.offset.shape != wanted or self.doubt.shape != (2,):
             raise ValueError(f"slope and offset must be {wanted} and doubt (2,)")
-        if not (np.isfinite(self.slope).all() and np.isfinite(self.offset).all()):
-            raise ValueError("slope and offset must be finite")
+        if self.expected.ndim != 2 or len(self.expected) != len(INPUTS):
+            raise ValueError(f"expected must be ({len(INPUTS)}, D)")
+        if not all(np.isfinite(part).all() for part in (self.slope, self.offset, self.expected)):
+            raise ValueError("slope, offset and expected must be finite")
         # Written so that NaN fails too. Together 1 or more would turn the LLR upside down.
         if not (self.doubt.min() > 0 and self.doubt.sum() < 1):
             raise ValueError("doubt must be two shares > 0 that add up to less than 1")
 
     def llr(self, scores: npt.ArrayLike, features: Array) -> Array:
-        """(T,) scores and (T, Q) features -> (T,) LLRs, between log doubt[0] and -log doubt[1]."""
+        """(T,) centred scores and (T, Q) features -> (T,) LLRs, between log doubt[0] and -log doubt[1]."""
         log_slope = self.slope[0] + features @ self.slope[1:]
         offset = self.offset[0] + features @ self.offset[1:]
         linear = np.exp(np.clip(log_slope, -MAX_LOG_SLOPE, MAX_LOG_SLOPE)) * np.asarray(scores, np.float64) + offset
@@ -74,7 +80,7 @@ class Calibration:
 
     def llr(self, scores: npt.ArrayLike, conditions: Conditions) -> Array:
         """(T,) raw scores -> (T,) natural-log LLRs."""
-        return self.weights.llr(scores, conditions.features())
+        return self.weights.llr(centred(scores, conditions, self.weights.expected), conditions.features())
 
     def llr_of(self, score: float, enrolment: Voiceprint, test: Voiceprint) -> float:
         """One trial. Raises FingerprintMismatchError for voiceprints of a model it was not fitted for."""
@@ -119,7 +125,7 @@ def from_artifact(artifact: Artifact, path: Path) -> Calibration:
     if tuple(card.get("features", ())) != FEATURES:
         raise ArtifactError(f"calibration {path} was fitted by another version of Equivox; {REMEDY}")
     try:
-        tensors = {name: artifact.tensors[name].astype(np.float64) for name in ("slope", "offset", "doubt")}
+        tensors = {name: artifact.tensors[name].astype(np.float64) for name in TENSORS}
         return Calibration(
             calibration_id=f"{card['name']}-{artifact.digest[:8]}",
             model_fingerprint=str(card["model_fingerprint"]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from svc.types import Band, Voiceprint
+from svc.types import Band, FloatArray, Voiceprint
 
 Array = npt.NDArray[np.float64]
 
@@ -26,13 +26,21 @@ FEATURES = (
 )
 
 
+# What the voice to be expected of one side depends on (svc.scoring.centring).
+INPUTS = ("one", "log_speech", "snr", "telephone")
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SideConditions:
-    """(S,) net speech, SNR, and whether the band is that of a telephone."""
+    """(T,) net speech, SNR, and whether the band is that of a telephone; with the voices (S, D) they were measured with
+    and, where sides recur, the row of each (T,).
+    """
 
     net_speech_s: Array
     snr_db: Array
     telephone: npt.NDArray[np.bool_]
+    vectors: FloatArray | None = None
+    rows: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, voiceprints: Sequence[Voiceprint]) -> "SideConditions":
@@ -40,13 +48,28 @@ class SideConditions:
             net_speech_s=np.array([voiceprint.net_speech_s for voiceprint in voiceprints], dtype=np.float64),
             snr_db=np.array([voiceprint.snr_db for voiceprint in voiceprints], dtype=np.float64),
             telephone=np.array([voiceprint.band is Band.TELEPHONE for voiceprint in voiceprints], dtype=bool),
+            vectors=np.stack([voiceprint.vector for voiceprint in voiceprints]),
         )
 
     def take(self, indices: npt.NDArray[np.int64]) -> "SideConditions":
-        """(T,) indices of sides -> (T,) sides."""
+        """(T',) indices of sides -> (T',) sides; no vector is copied."""
         return SideConditions(
-            net_speech_s=self.net_speech_s[indices], snr_db=self.snr_db[indices], telephone=self.telephone[indices]
+            net_speech_s=self.net_speech_s[indices],
+            snr_db=self.snr_db[indices],
+            telephone=self.telephone[indices],
+            vectors=self.vectors,
+            rows=indices if self.rows is None else self.rows[indices],
         )
+
+    def inputs(self) -> Array:
+        """(T, I) as INPUTS, each within -1..1."""
+        columns = (
+            np.ones(len(self.net_speech_s)),
+            _log_share(self.net_speech_s),
+            _share(self.snr_db, *SNR_RANGE_DB),
+            2.0 * self.telephone - 1.0,
+        )
+        return np.stack(columns, axis=-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +83,10 @@ class Conditions:
     def of_pair(cls, enrolment: Voiceprint, test: Voiceprint) -> "Conditions":
         """One trial."""
         return cls(SideConditions.of([enrolment]), SideConditions.of([test]))
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "Conditions":
+        """(T',) indices of trials -> (T',) trials."""
+        return Conditions(self.enrolment.take(indices), self.test.take(indices))
 
     def features(self) -> Array:
         """(T, Q) as FEATURES, each within -1..1 and the same when the sides swap places."""

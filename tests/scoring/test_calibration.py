@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from svc.artifact import save_artifact
 from svc.errors import ArtifactError, FingerprintMismatchError
-from svc.scoring.calibration import CalibrationWeights, load_calibration
+from svc.scoring.calibration import TENSORS, CalibrationWeights, load_calibration
 from svc.scoring.conditions import FEATURES, Conditions, SideConditions
 from svc.scoring.cosine import score
 from tests.scoring.voices import GOOD_VOICE, MODEL, calibration_of, voice_at, weights_of
@@ -20,7 +20,7 @@ features = st.lists(st.floats(-1, 1), min_size=len(FEATURES), max_size=len(FEATU
 
 
 def save(folder: Path, weights: CalibrationWeights, **changes: object) -> Path:
-    tensors = {name: getattr(weights, name).astype(np.float32) for name in ("slope", "offset", "doubt")}
+    tensors = {name: getattr(weights, name).astype(np.float32) for name in TENSORS}
     save_artifact(folder, tensors, CARD | changes)
     return folder
 
@@ -30,7 +30,8 @@ def test_higher_score_is_never_a_lower_llr_whatever_weights_and_conditions(seed:
     scores = np.linspace(-1, 1, 101)
     llrs = weights_of(seed=seed).llr(scores, np.tile(condition, (101, 1)))
     assert np.isfinite(llrs).all()
-    assert (np.diff(llrs) >= 0).all()
+    # Where doubt levels the LLR off, neighbours differ by rounding alone.
+    assert (np.diff(llrs) >= -1e-12).all()
 
 
 @given(st.integers(0, 10**6), st.floats(-1, 1), features)
@@ -92,9 +93,9 @@ def test_artifact_for_something_else_is_refused_with_the_remedy(
         load_calibration(folder, MODEL)
 
 
-@pytest.mark.parametrize("name", ["slope", "offset", "doubt"])
+@pytest.mark.parametrize("name", TENSORS)
 def test_tensors_of_the_wrong_shape_are_refused(tmp_path: Path, name: str) -> None:
-    tensors = {part: getattr(weights_of(), part) for part in ("slope", "offset", "doubt")} | {name: np.zeros(3)}
+    tensors = {part: getattr(weights_of(), part) for part in TENSORS} | {name: np.zeros(3)}
     save_artifact(tmp_path / "c", tensors, CARD)
     with pytest.raises(ArtifactError, match="broken"):
         load_calibration(tmp_path / "c", MODEL)
