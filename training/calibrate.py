@@ -43,7 +43,10 @@ from training.tables import progress_over
 
 FOLDS = 5
 OWN_LICENCE = "as the data of your trials"
-SHIPPED_LICENCE = "research only: fitted on non-commercial data; fifteen or so numbers, no audio and no voice in them"
+SHIPPED_LICENCE = (
+    "research only: fitted on non-commercial data; some 800 numbers (weights, and the mean voice under given "
+    "conditions), no audio and no voice of a person in them"
+)
 SHIPPED_DATA = (
     "train and dev talkers of saa (CC BY-NC-SA), libri (CC BY 4.0), wuw (CC BY-SA 4.0) and hyke (research), half of "
     "all sides degraded with noise of ESC-10 (CC BY 3.0), rooms and the telephone band; nontarget trials of one sex"
