@@ -73,7 +73,7 @@ def fit(trials: CalibrationTrials, settings: FitSettings = FitSettings()) -> Cal
 
 
 def expected_voice(sides: Sequence[SideConditions], shrink: float) -> Array:
-    """(I, D) least squares of voices on their conditions, ridge `shrink`, each voice once; D = 0 without vectors."""
+    """(I, D) least squares of voices on their conditions, ridge `shrink`, each once a role; D = 0 without vectors."""
     inputs, vectors = [], []
     for side in sides:
         if side.vectors is None:
