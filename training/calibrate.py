@@ -114,7 +114,7 @@ def cross_validated(pools: Mapping[str, CalibrationTrials], recipe: Recipe) -> d
 
 
 def on_test_sets(source: VoiceSource, weights: CalibrationWeights, root: Path) -> dict[str, CalibrationFigures | None]:
-    """Figures of final weights on the test sets: talkers no choice here was made on."""
+    """Figures of final weights on the test sets: other talkers than the weights were fitted on."""
     figures = {}
     for name in EVALUATED:
         trials = source.trials_of(name, make_trials(name, root=root), root)

@@ -32,7 +32,7 @@ def pull(
     force: Annotated[bool, typer.Option(help="Fetch again what is there already.")] = False,
     offline: Annotated[bool, typer.Option(help="Never touch the network.")] = False,
 ) -> None:
-    """Fetch models into the cache, checked by sha256. Interrupted downloads go on where they stopped.
+    """Fetch models into the cache, checked by sha256. What is there already is not fetched again.
 
     equivox models pull
     equivox models pull campplus --source ./folder-carried-over
