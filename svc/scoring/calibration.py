@@ -63,8 +63,10 @@ class CalibrationWeights:
         offset = self.offset[0] + features @ self.offset[1:]
         linear = np.exp(np.clip(log_slope, -MAX_LOG_SLOPE, MAX_LOG_SLOPE)) * np.asarray(scores, np.float64) + offset
         miss, alarm = self.doubt
-        above = np.logaddexp(np.log1p(-miss) + linear, np.log(miss))
-        return np.asarray(above - np.logaddexp(np.log1p(-alarm), np.log(alarm) + linear))
+        # Both halves of the ratio over exp(up) when that is large: else rounding shows where the LLR levels off.
+        up, down = np.maximum(linear, 0.0), np.minimum(linear, 0.0)
+        above = np.logaddexp(np.log1p(-miss) + down, np.log(miss) - up)
+        return np.asarray(above - np.logaddexp(np.log1p(-alarm) - up, np.log(alarm) + down))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
