@@ -8,7 +8,6 @@ import numpy.typing as npt
 from rich.table import Table
 
 from svc.scoring.calibration import CalibrationWeights
-from svc.scoring.centring import centred
 from svc.scoring.conditions import Array
 from training.calibration_fit import CalibrationTrials, FitSettings, fit
 from training.metrics.verification import cllr, equal_error_rate, min_cllr
@@ -62,7 +61,7 @@ def held_out_llrs(trials: CalibrationTrials, settings: FitSettings, *, folds: in
 
 def llrs_of(weights: CalibrationWeights, trials: CalibrationTrials) -> Array:
     """(T,)"""
-    return weights.llr(centred(trials.scores, trials.conditions, weights.expected), trials.conditions.features())
+    return weights.llr_under(trials.scores, trials.conditions)
 
 
 def figures_table(title: str, rows: Mapping[str, CalibrationFigures | None]) -> Table:

@@ -57,6 +57,10 @@ class CalibrationWeights:
         if not (self.doubt.min() > 0 and self.doubt.sum() < 1):
             raise ValueError("doubt must be two shares > 0 that add up to less than 1")
 
+    def llr_under(self, scores: npt.ArrayLike, conditions: Conditions) -> Array:
+        """(T,) raw scores -> (T,) LLRs: what serving and fitting both measure."""
+        return self.llr(centred(scores, conditions, self.expected), conditions.features())
+
     def llr(self, scores: npt.ArrayLike, features: Array) -> Array:
         """(T,) centred scores and (T, Q) features -> (T,) LLRs, between log doubt[0] and -log doubt[1]."""
         log_slope = self.slope[0] + features @ self.slope[1:]
@@ -82,7 +86,7 @@ class Calibration:
 
     def llr(self, scores: npt.ArrayLike, conditions: Conditions) -> Array:
         """(T,) raw scores -> (T,) natural-log LLRs."""
-        return self.weights.llr(centred(scores, conditions, self.weights.expected), conditions.features())
+        return self.weights.llr_under(scores, conditions)
 
     def llr_of(self, score: float, enrolment: Voiceprint, test: Voiceprint) -> float:
         """One trial. Raises FingerprintMismatchError for voiceprints of a model it was not fitted for."""
