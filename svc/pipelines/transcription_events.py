@@ -1,0 +1,104 @@
+"""What a live transcription tells its caller, event by event; the same events as in transcription.proto.
+
+Times are seconds from the start of the stream. A turn's events come in this order: TurnStarted, then partial words (each
+set replaces the one before) and final words, then TurnEnded, then any number of revisions.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+UNKNOWN_LABEL = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributedSpeaker:
+    """Who, as far as it can be told: a stable local label S0, S1, .. or UNKNOWN; `confidence` is its posterior."""
+
+    label: str
+    profile_id: str | None = None
+    confidence: float = 0.0
+
+
+NOBODY_KNOWN = AttributedSpeaker(label=UNKNOWN_LABEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscribedWord:
+    """A word, when, on which of the separator's two channels, and by whom."""
+
+    turn_id: int
+    text: str
+    start_s: float
+    end_s: float
+    channel: int
+    speaker: AttributedSpeaker = NOBODY_KNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStarted:
+    """A turn began; turn_ids count up from 0 in the order of these events."""
+
+    turn_id: int
+    channel: int
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialWords:
+    """All words of a turn that may still change; replaces the set of that turn sent before."""
+
+    turn_id: int
+    words: tuple[TranscribedWord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalWord:
+    """A word whose text and times stay; its speaker stays until a SpeakerRevised of its turn, or its TurnEnded."""
+
+    word: TranscribedWord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnded:
+    """A turn is over; `speaker` said all its words. `forced` when the watchdog or a flush closed it, not the model."""
+
+    turn_id: int
+    end_s: float
+    speaker: AttributedSpeaker
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerRevised:
+    """From now on, all words of that turn are by `speaker`."""
+
+    turn_id: int
+    speaker: AttributedSpeaker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRevised:
+    """From now on, these are all words of that turn."""
+
+    turn_id: int
+    words: tuple[TranscribedWord, ...]
+
+
+class WarningReason(Enum):
+    """Why a stream may be worse than it could be; the name goes over the wire."""
+
+    CLIPPED = "clipped"
+    SILENCE = "silence"
+    BAND_MISMATCH = "band_mismatch"
+    SECOND_PASS_BEHIND = "second_pass_behind"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamWarning:
+    """The stream goes on, but."""
+
+    reason: WarningReason
+    message: str
+
+
+TranscriptionEvent = TurnStarted | PartialWords | FinalWord | TurnEnded | SpeakerRevised | TextRevised | StreamWarning
