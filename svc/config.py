@@ -16,8 +16,9 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioConfig:
-    """Limits on what one request may carry; enforced while decoding."""
+    """Limits on what one request may carry; enforced before and while decoding."""
 
+    # Up to twice as much is read so that the refusal can name the field; past that gRPC refuses by itself.
     max_bytes: int = 64 * 2**20
     max_duration_s: float = 3 * 3600.0
 
@@ -72,6 +73,8 @@ class ServerConfig:
     # TOML table token -> tenant. Without it every caller is tenant "default".
     tokens_file: Path | None = None
     max_concurrent_calls: int = 64
+    # Of all requests being answered, as received; each is held a second time as parsed. One call alone is let in.
+    max_bytes_in_flight: int = 512 * 2**20
     max_streams_per_connection: int = 128
     max_connection_idle_s: float = 300.0
     keepalive_s: float = 30.0

@@ -22,6 +22,7 @@ class Call:
     metadata: dict[str, str] = field(default_factory=dict)
     call_id: str = field(default_factory=lambda: uuid4().hex[:16])
     tenant: str = DEFAULT_TENANT
+    request_bytes: int = 0  # as received; 0 for a stream
     scope: CallScope = field(default_factory=CallScope)
     audio_s: float = 0.0  # speech decoded for it so far
     code: grpc.StatusCode = grpc.StatusCode.OK

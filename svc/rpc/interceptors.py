@@ -1,6 +1,7 @@
-"""What every call passes before a servicer sees it: telemetry, errors, who asks, how often, how many, until when.
+"""What every call passes before a servicer sees it: telemetry, errors, who asks, how often, how much, until when.
 
-Each is a guard, an async context manager around the call; GuardInterceptor nests them, first outermost.
+Each is a guard, an async context manager around the call; GuardInterceptor nests them, first outermost. A request is
+parsed inside them, so that a call that is refused costs no parsing and its bytes are known to those who judge it.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from svc.backends.batching import CallScope, current_call
 from svc.errors import NotReadyError, OverloadedError, RateLimitedError, ServiceError, UnauthenticatedError
 from svc.rpc.call import Call, current
 from svc.rpc.limits import TokenBuckets
+from svc.rpc.parsing import Parse, RequestParser
 from svc.rpc.status import abort, status_code_of
 from svc.rpc.telemetry import log
 
@@ -38,9 +40,10 @@ HEALTH = "/grpc.health.v1."
 class GuardInterceptor(Interceptor):
     """Runs `guards` around the calls of our services, `system_guards` around reflection, nothing around health."""
 
-    def __init__(self, guards: Sequence[Guard], *, system_guards: Sequence[Guard]) -> None:
+    def __init__(self, guards: Sequence[Guard], *, system_guards: Sequence[Guard], parser: RequestParser) -> None:
         self.guards = guards
         self.system_guards = system_guards
+        self.parser = parser
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -54,37 +57,51 @@ class GuardInterceptor(Interceptor):
             if handler is None or method.startswith(HEALTH):
                 return handler
             guards = self.system_guards if method.startswith("/grpc.") else self.guards
-            self._handlers[method] = guarded(handler, guards, method)
+            self._handlers[method] = guarded(handler, guards, method, parser=self.parser)
         return self._handlers[method]
 
 
-def guarded(handler: Handler, guards: Sequence[Guard], method: str) -> Handler:
-    """The handler with its behaviour inside the guards."""
-    if handler.response_streaming:
-        stream: Any = handler.stream_stream or handler.unary_stream
+def guarded(handler: Handler, guards: Sequence[Guard], method: str, *, parser: RequestParser) -> Handler:
+    """The handler with its behaviour inside the guards; a single request reaches them as bytes, a stream is theirs to
+    read.
+    """
+    # The stubs allow for none; generated code always has one.
+    parse = parser.of(handler.request_deserializer)  # type: ignore[arg-type]
+    if handler.stream_stream or handler.unary_stream:
+        return _streaming(handler, guards, method, parse=parse)
+    behaviour: Any = handler.stream_unary or handler.unary_unary
 
-        async def stream_inside(requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
-            async with entering(guards, call_of(method, context)):
-                async for response in stream(requests, context):
-                    yield response
+    async def inside(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
+        async with entering(guards, call_of(method, context, request)):
+            return await behaviour(request if handler.stream_unary else parse(request), context)
 
-        build = grpc.stream_stream_rpc_method_handler if handler.stream_stream else grpc.unary_stream_rpc_method_handler
-        return build(stream_inside, handler.request_deserializer, handler.response_serializer)
-
-    unary: Any = handler.stream_unary or handler.unary_unary
-
-    async def unary_inside(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
-        async with entering(guards, call_of(method, context)):
-            return await unary(request, context)
-
-    make = grpc.stream_unary_rpc_method_handler if handler.stream_unary else grpc.unary_unary_rpc_method_handler
-    return make(unary_inside, handler.request_deserializer, handler.response_serializer)
+    if handler.stream_unary:
+        return grpc.stream_unary_rpc_method_handler(inside, handler.request_deserializer, handler.response_serializer)
+    return grpc.unary_unary_rpc_method_handler(inside, None, handler.response_serializer)
 
 
-def call_of(method: str, context: ServicerContext[Any, Any]) -> Call:
-    """A fresh call. Binary metadata is of no interest to any guard."""
+def _streaming(handler: Handler, guards: Sequence[Guard], method: str, *, parse: Parse) -> Handler:
+    behaviour: Any = handler.stream_stream or handler.unary_stream
+
+    async def inside(request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
+        async with entering(guards, call_of(method, context, request)):
+            async for response in behaviour(request if handler.stream_stream else parse(request), context):
+                yield response
+
+    if handler.stream_stream:
+        return grpc.stream_stream_rpc_method_handler(inside, handler.request_deserializer, handler.response_serializer)
+    return grpc.unary_stream_rpc_method_handler(inside, None, handler.response_serializer)
+
+
+def call_of(method: str, context: ServicerContext[Any, Any], request: object) -> Call:
+    """A fresh call. Binary metadata is of no interest to any guard, and the bytes of a stream are not known."""
     pairs = context.invocation_metadata() or ()
-    return Call(method=method, context=context, metadata={key: value for key, value in pairs if isinstance(value, str)})
+    return Call(
+        method=method,
+        context=context,
+        metadata={key: value for key, value in pairs if isinstance(value, str)},
+        request_bytes=len(request) if isinstance(request, bytes) else 0,
+    )
 
 
 @asynccontextmanager
@@ -176,26 +193,34 @@ class RateLimit:
 
 
 class Admission:
-    """At most so many calls at once; none before the models are loaded or while the server drains."""
+    """At most so many calls, and bytes of requests, at once; none before the models are loaded or while the server
+    drains. However large it is, one call alone is let in.
+    """
 
-    def __init__(self, max_concurrent_calls: int) -> None:
+    def __init__(self, max_concurrent_calls: int, *, max_bytes_in_flight: int) -> None:
         self.max_concurrent_calls = max_concurrent_calls
+        self.max_bytes_in_flight = max_bytes_in_flight
         self.num_running = 0
+        self.bytes_in_flight = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self.closed_because = "the server is still loading its models"
 
     @asynccontextmanager
     async def guard(self, call: Call) -> AsyncIterator[None]:
-        self._admit()
+        self._check(call)
+        self.num_running += 1
+        self.bytes_in_flight += call.request_bytes
+        self.idle.clear()
         try:
             yield
         finally:
             self.num_running -= 1
+            self.bytes_in_flight -= call.request_bytes
             if not self.num_running:
                 self.idle.set()
 
-    def _admit(self) -> None:
+    def _check(self, call: Call) -> None:
         if self.closed_because:
             raise NotReadyError(f"{self.closed_because}; retry in 1 s", retry_after_s=1.0)
         if self.num_running >= self.max_concurrent_calls:
@@ -203,8 +228,12 @@ class Admission:
                 f"{self.num_running} calls are under way, the limit is {self.max_concurrent_calls}; retry in 0.5 s",
                 retry_after_s=0.5,
             )
-        self.num_running += 1
-        self.idle.clear()
+        if self.bytes_in_flight and self.bytes_in_flight + call.request_bytes > self.max_bytes_in_flight:
+            raise OverloadedError(
+                f"calls under way hold {self.bytes_in_flight} bytes and this one {call.request_bytes}, the limit is "
+                f"{self.max_bytes_in_flight}; retry in 1 s",
+                retry_after_s=1.0,
+            )
 
 
 @asynccontextmanager

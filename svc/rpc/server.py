@@ -32,6 +32,7 @@ from svc.rpc.interceptors import Admission, Authentication, GuardInterceptor, Ra
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload
+from svc.rpc.parsing import MESSAGE_MARGIN_BYTES, RequestParser
 from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.telemetry import Metrics, configure_logging, log
 from svc.rpc.transcription import TranscriptionServicer
@@ -51,8 +52,9 @@ SERVICES = tuple(
 UNIMPLEMENTED_SERVICE = transcription_pb2.DESCRIPTOR.services_by_name["Transcription"].full_name
 # Threads that decode and then wait for the embedder; enough of them that its batches fill.
 MAX_LIGHT_THREADS = 32
-# A message holds the audio and little else.
-MESSAGE_MARGIN_BYTES = 64 * 2**10
+# gRPC reads messages up to this many times what a request may carry, so that ours is the refusal, with details. Not
+# more: it holds whole messages before anybody is asked whether the caller may call.
+READ_FACTOR = 2
 # What gRPC refuses by itself, without details, before our own admission could: only a backstop for memory.
 BACKSTOP_FACTOR = 2
 # After the drain, for calls that must be cut and for health watchers, who never end by themselves.
@@ -66,7 +68,9 @@ class Server:
         self.application = application
         self.metrics = metrics
         self.config = application.config.server
-        self.admission = Admission(self.config.max_concurrent_calls)
+        self.admission = Admission(
+            self.config.max_concurrent_calls, max_bytes_in_flight=self.config.max_bytes_in_flight
+        )
         self.health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
         self.offload = Offload(
             light_threads=min(MAX_LIGHT_THREADS, self.config.max_concurrent_calls),
@@ -86,7 +90,11 @@ class Server:
             who = [Authentication.from_file(self.config.tokens_file).guard]
         rate_limit = RateLimit(TokenBuckets(self.config.tenant_rate_per_s, self.config.tenant_burst))
         always = [self.metrics.observing, reporting_errors, *who]
-        return GuardInterceptor([*always, rate_limit.guard, self.admission.guard, scoping], system_guards=always)
+        return GuardInterceptor(
+            [*always, rate_limit.guard, self.admission.guard, scoping],
+            system_guards=always,
+            parser=RequestParser(self.application.config.audio.max_bytes),
+        )
 
     def _register(self) -> None:
         application, offload, server = self.application, self.offload, self.grpc_server
@@ -137,7 +145,7 @@ def channel_options(config: EquivoxConfig) -> list[tuple[str, int]]:
     keepalive_ms = round(1000 * server.keepalive_s)
     return [
         ("grpc.so_reuseport", 0),  # else a second server on the port would silently take half of the calls
-        ("grpc.max_receive_message_length", config.audio.max_bytes + MESSAGE_MARGIN_BYTES),
+        ("grpc.max_receive_message_length", READ_FACTOR * config.audio.max_bytes + MESSAGE_MARGIN_BYTES),
         ("grpc.max_concurrent_streams", server.max_streams_per_connection),
         ("grpc.max_connection_idle_ms", round(1000 * server.max_connection_idle_s)),
         ("grpc.keepalive_time_ms", keepalive_ms),

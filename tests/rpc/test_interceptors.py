@@ -5,18 +5,19 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from grpc import StatusCode
 
 from equivox.v1.audio_pb2 import Audio
-from equivox.v1.embeddings_pb2 import EmbedRequest
+from equivox.v1.embeddings_pb2 import EmbedRequest, EmbedResponse
 from svc.errors import CallAbandonedError, ProfileNotFoundError
 from svc.rpc.interceptors import Admission, Authentication, RateLimit
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.telemetry import configure_logging
-from tests.rpc.toy_server import Toy, reason_of, retry_after_s, serving, stub_of
+from tests.rpc.toy_server import Toy, open_admission, reason_of, retry_after_s, serving, stub_of
 
 BLOCKING = EmbedRequest(audio=Audio(channel=1))
 SECRET = "a secret nobody may read in a log"
@@ -109,8 +110,7 @@ async def test_a_tenant_past_its_rate_is_told_when_to_retry(toy: Toy) -> None:
 
 
 async def test_a_call_too_many_is_refused_and_told_when_to_retry(toy: Toy) -> None:
-    admission = Admission(1)
-    admission.closed_because = ""
+    admission = open_admission(1)
     async with serving(toy, admission=admission) as address, stub_of(address) as stub:
         running = stub.Embed(BLOCKING)
         await entered(toy)
@@ -123,8 +123,45 @@ async def test_a_call_too_many_is_refused_and_told_when_to_retry(toy: Toy) -> No
     assert retry_after_s(caught.value) > 0
 
 
+@pytest.mark.parametrize(("second_bytes", "let_in"), [(300, True), (600, False)])
+async def test_bytes_too_many_beside_those_in_flight_are_refused_for_now(
+    toy: Toy, second_bytes: int, let_in: bool
+) -> None:
+    admission = open_admission(8, max_bytes_in_flight=1_000)
+    second = EmbedRequest(audio=Audio(container=bytes(second_bytes)))
+    async with serving(toy, admission=admission) as address, stub_of(address) as stub:
+        running = stub.Embed(EmbedRequest(audio=Audio(channel=1, container=bytes(500))))
+        await entered(toy)
+        if let_in:
+            await stub.Embed(second)
+        else:
+            with pytest.raises(grpc.aio.AioRpcError, match="hold 5") as caught:
+                await stub.Embed(second)
+            assert caught.value.code() is StatusCode.RESOURCE_EXHAUSTED
+            assert (reason_of(caught.value), retry_after_s(caught.value)) == ("OVERLOADED", 1.0)
+        toy.release.set()
+        await running
+        await stub.Embed(second)
+    assert admission.bytes_in_flight == 0
+
+
+async def test_a_call_larger_than_all_that_may_be_in_flight_gets_in_alone(toy: Toy) -> None:
+    async with serving(toy, admission=open_admission(8, max_bytes_in_flight=10)) as address, stub_of(address) as stub:
+        await stub.Embed(EmbedRequest(audio=Audio(container=bytes(500))))
+    assert len(toy.answered) == 1
+
+
+async def test_bytes_that_are_no_request_are_refused_as_such(toy: Toy) -> None:
+    async with serving(toy) as address, grpc.aio.insecure_channel(address) as channel:
+        send: Any = channel.unary_unary("/equivox.v1.Embeddings/Embed", bytes, EmbedResponse.FromString)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await send(b"\xff" * 10)
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert not toy.answered
+
+
 async def test_no_call_gets_in_before_warm_up(toy: Toy) -> None:
-    async with serving(toy, admission=Admission(1)) as address, stub_of(address) as stub:
+    async with serving(toy, admission=Admission(1, max_bytes_in_flight=1)) as address, stub_of(address) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Embed(EmbedRequest())
     assert caught.value.code() is StatusCode.UNAVAILABLE
@@ -132,8 +169,7 @@ async def test_no_call_gets_in_before_warm_up(toy: Toy) -> None:
 
 
 async def test_work_of_a_cancelled_call_is_told_and_its_slot_freed(toy: Toy) -> None:
-    admission = Admission(1)
-    admission.closed_because = ""
+    admission = open_admission(1)
     async with serving(toy, admission=admission) as address, stub_of(address) as stub:
         running = stub.Embed(BLOCKING)
         await entered(toy)

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -17,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
-from equivox.v1.profiles_pb2 import CreateRequest, GetRequest
+from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
 from svc.config import ServerConfig
@@ -29,7 +30,7 @@ from tests.rpc.certificates import Authority
 from tests.rpc.conftest import tiny_server
 from tests.rpc.speech import said
 from tests.rpc.tiny_application import LIMITS, TinyApplication, tiny_config
-from tests.rpc.toy_server import reason_of
+from tests.rpc.toy_server import detail_of, reason_of
 
 ANY_PORT = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -71,16 +72,18 @@ async def test_reflection_lists_every_service(channel: grpc.aio.Channel) -> None
     assert set(SERVICES) < listed
 
 
-async def test_a_message_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    audio = replace(LIMITS, max_bytes=10_000)
+async def test_a_message_over_the_limit_is_refused_by_name_and_a_monstrous_one_unread(tmp_path: Path) -> None:
+    audio = replace(LIMITS, max_bytes=100_000)
     async with tiny_server(tmp_path, audio=audio, server=ANY_PORT) as server, to(server) as channel:
-        stub: Any = EmbeddingsStub(channel)
+        stub: Any = ProfilesStub(channel)
+        utterances = [Audio(container=bytes(80_000)), Audio(container=bytes(90_000))]
         with pytest.raises(grpc.aio.AioRpcError) as large:
-            await stub.Embed(EmbedRequest(audio=Audio(container=bytes(20_000))))
-        with pytest.raises(grpc.aio.AioRpcError) as huge:
-            await stub.Embed(EmbedRequest(audio=Audio(container=bytes(200_000))))
-    assert reason_of(large.value) == "AUDIO_TOO_LONG"
-    assert huge.value.code() is StatusCode.RESOURCE_EXHAUSTED
+            await stub.Enroll(EnrollRequest(profile_id="ann", utterances=utterances))
+        with pytest.raises(grpc.aio.AioRpcError) as monstrous:
+            await stub.Enroll(EnrollRequest(profile_id="ann", utterances=2 * utterances))
+    assert (large.value.code(), reason_of(large.value)) == (StatusCode.INVALID_ARGUMENT, "AUDIO_TOO_LONG")
+    assert detail_of(large.value, BadRequest).field_violations[0].field == "utterances[1].container"
+    assert monstrous.value.code() is StatusCode.RESOURCE_EXHAUSTED
 
 
 class SlowApplication(TinyApplication):

@@ -17,7 +17,9 @@ from svc.backends.batching import current_call
 from svc.rpc.call import tenant_of_call
 from svc.rpc.interceptors import Admission, Guard, GuardInterceptor, reporting_errors, scoping
 from svc.rpc.offload import Offload
+from svc.rpc.parsing import RequestParser
 from svc.rpc.telemetry import Metrics
+from tests.rpc.tiny_application import LIMITS
 
 Detail = TypeVar("Detail", bound=Message)
 
@@ -47,16 +49,23 @@ class Toy(EmbeddingsServicer):
         return EmbedResponse(embedding=Embedding(model_fingerprint=tenant_of_call()))
 
 
+def open_admission(max_concurrent_calls: int, *, max_bytes_in_flight: int = LIMITS.max_bytes) -> Admission:
+    """One that lets calls in."""
+    admission = Admission(max_concurrent_calls, max_bytes_in_flight=max_bytes_in_flight)
+    admission.closed_because = ""
+    return admission
+
+
 @asynccontextmanager
 async def serving(
     toy: Toy, *, admission: Admission | None = None, guards: tuple[Guard, ...] = ()
 ) -> AsyncIterator[str]:
     """The address of a server with the real guards, `guards` among them."""
-    if admission is None:
-        admission = Admission(64)
-        admission.closed_because = ""
+    admission = admission or open_admission(64)
     before = [Metrics().observing, reporting_errors, *guards]
-    interceptor = GuardInterceptor([*before, admission.guard, scoping], system_guards=before)
+    interceptor = GuardInterceptor(
+        [*before, admission.guard, scoping], system_guards=before, parser=RequestParser(LIMITS.max_bytes)
+    )
     server = grpc.aio.server(interceptors=[interceptor])
     add_EmbeddingsServicer_to_server(toy, server)
     port = server.add_insecure_port("127.0.0.1:0")
