@@ -1,9 +1,11 @@
 """What a pretrained model must offer. Implementations hold the weights; pipelines know only these protocols.
 
-Letters: B clips or windows, N samples at 16 kHz, D embedding width, F frames, K local speakers.
+Letters: B clips or windows, N samples at 16 kHz, D embedding width, F frames, K local speakers, C = 2 separated
+channels, k transcriber frames of 40 ms, M mels.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from svc.types import FloatArray
@@ -74,3 +76,31 @@ class Segmenter(Protocol):
     def activities(self, windows: FloatArray) -> FloatArray:
         """(B, window_s * 16000) -> (B, F, K), 1 where a local speaker talks, else 0 (powerset decoded)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """A token the transcriber emitted, the 40 ms frame of the stream it came out at, and its probability. One that is
+    not stable may still be taken back.
+    """
+
+    token_id: int
+    frame: int
+    confidence: float = 1.0
+    stable: bool = True
+
+
+Emissions = tuple[tuple[Emission, ...], tuple[Emission, ...]]
+"""Per channel, in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RecognisedChunk:
+    """What the transcriber made of k frames of 40 ms."""
+
+    first_frame: int
+    emissions: Emissions
+    # All emissions that are not stable yet, of this chunk and of earlier ones; empty for a greedy decoder.
+    partial: Emissions
+    activity: FloatArray  # (C, k) probability that somebody speaks
+    masks: FloatArray  # (C, 4k, M) the separator's share of each mel's power, 0..1

@@ -1,7 +1,7 @@
 """What a live transcription tells its caller, event by event; the same events as in transcription.proto.
 
-Times are seconds from the start of the stream. A turn's events come in this order: TurnStarted, then partial words (each
-set replaces the one before) and final words, then TurnEnded, then any number of revisions.
+Times are seconds from the start of the stream. A turn's events come in this order: TurnStarted, then partial words
+(each set replaces the one before) and final words, then TurnEnded, then any number of revisions.
 """
 
 from dataclasses import dataclass
