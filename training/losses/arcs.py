@@ -1,0 +1,68 @@
+"""The transducer's lattice with two symbols: of V log-probabilities at a node only blank and the next label are used.
+
+A lattice of (T, U + 1, 2) costs a hundredth of one of (T, U + 1, V) in the forward-backward pass and in memory; what
+remains of V is one log-sum-exp per node. Letters: N sequences, T encoder frames, U labels, V vocabulary, blank = 0.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BLANK = 0
+
+
+def arc_log_probs(logits: Tensor, targets: Tensor, *, logit_lengths: list[int], target_lengths: list[int]) -> Tensor:
+    """(N, T, U + 1, V) logits, (N, U) targets -> (N, T, U + 1, 2): log P(blank), log P(next label) at every node.
+
+    Past a sequence's own lengths there is no lattice: zeros, without gradient. The last row has no next label: zeros.
+    """
+    arcs: Tensor = _ArcLogProbs.apply(logits, targets, logit_lengths, target_lengths)
+    return arcs
+
+
+class _ArcLogProbs(torch.autograd.Function):
+    """Log-softmax at two places of V, one sequence at a time: temporaries stay small and padding costs nothing."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        logits: Tensor,
+        targets: Tensor,
+        logit_lengths: list[int],
+        target_lengths: list[int],
+    ) -> Tensor:
+        arcs = logits.new_zeros(*logits.shape[:3], 2)  # (N, T, U+1, 2)
+        normaliser = logits.new_zeros(logits.shape[:3])  # (N, T, U+1)
+        for n, (frames, labels) in enumerate(zip(logit_lengths, target_lengths, strict=True)):
+            nodes = logits[n, :frames, : labels + 1]  # (T_n, U_n+1, V)
+            total = torch.logsumexp(nodes, dim=-1)  # (T_n, U_n+1)
+            arcs[n, :frames, : labels + 1, 0] = nodes[..., BLANK] - total
+            label_logits = nodes[:, :-1].gather(2, _label_index(targets[n, :labels], frames)).squeeze(2)  # (T_n, U_n)
+            arcs[n, :frames, :labels, 1] = label_logits - total[:, :-1]
+            normaliser[n, :frames, : labels + 1] = total
+        ctx.save_for_backward(logits, targets, normaliser)
+        ctx.lengths = logit_lengths, target_lengths
+        return arcs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        logits, targets, normaliser = ctx.saved_tensors
+        (arc_gradients,) = gradients  # (N, T, U+1, 2)
+        logit_gradients = torch.zeros_like(logits)  # (N, T, U+1, V)
+        for n, (frames, labels) in enumerate(zip(*ctx.lengths, strict=True)):
+            region = n, slice(frames), slice(labels + 1)
+            blank, label = arc_gradients[region].unbind(-1)  # (T_n, U_n+1) each
+            label = label[:, :-1]  # (T_n, U_n)
+            posterior = (logits[region] - normaliser[region].unsqueeze(-1)).exp_()  # (T_n, U_n+1, V)
+            nodes = posterior.mul_(-(blank + F.pad(label, (0, 1))).unsqueeze(-1))
+            nodes[..., BLANK] += blank
+            nodes[:, :-1].scatter_add_(2, _label_index(targets[n, :labels], frames), label.unsqueeze(-1))
+            logit_gradients[region] = nodes
+        return logit_gradients, None, None, None
+
+
+def _label_index(targets: Tensor, frames: int) -> Tensor:
+    """(U,) labels -> (T, U, 1), where they lie in V at every frame."""
+    return targets.long().view(1, -1, 1).expand(frames, -1, 1)
