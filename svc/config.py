@@ -4,7 +4,8 @@ import os
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Config = TypeVar("Config")
 
@@ -113,8 +114,17 @@ def parse_config(kind: type[Config], table: dict[str, Any], prefix: str = "") ->
 
 def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
     if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} must be a table, got {value!r}")
         return parse_config(kind, value, f"{name}.")
-    if kind in (Path, Path | None):
+    if NoneType in (choices := get_args(kind)):  # X | None: TOML has no None, so what is there is an X
+        (kind,) = (choice for choice in choices if choice is not NoneType)
+        return _value(kind, value, name)
+    if get_origin(kind) is tuple:  # tuple[X, ...]
+        if not isinstance(value, list):
+            raise ValueError(f"{name} must be a list, got {value!r}")
+        return tuple(_value(choices[0], each, f"{name}[{number}]") for number, each in enumerate(value))
+    if kind is Path:
         return Path(value).expanduser()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

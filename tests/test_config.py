@@ -1,0 +1,49 @@
+"""Typed configuration: what TOML may say and what is refused, by name."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from svc.config import parse_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    name: str
+    rate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    stages: tuple[Stage, ...] = ()
+    words: tuple[str, ...] = ()
+    first: Stage | None = None
+    limit: float | None = None
+    last: Stage = field(default_factory=lambda: Stage(name="end"))
+
+
+def test_lists_of_tables_become_tuples_of_dataclasses() -> None:
+    plan = parse_config(Plan, {"stages": [{"name": "a", "rate": 2}, {"name": "b"}], "words": ["x"]})
+    assert plan.stages == (Stage(name="a", rate=2.0), Stage(name="b"))
+    assert plan.words == ("x",)
+
+
+def test_an_optional_table_is_none_until_it_is_there() -> None:
+    assert parse_config(Plan, {}).first is None
+    assert parse_config(Plan, {"first": {"name": "a"}, "limit": 3}) == Plan(first=Stage(name="a"), limit=3.0)
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ({"stages": [{"name": "a"}, {"nam": "b"}]}, r"stages\[1\]\.nam"),
+        ({"stages": {"name": "a"}}, "stages must be a list"),
+        ({"words": [1]}, r"words\[0\] must be str"),
+        ({"last": 3}, "last must be a table"),
+        ({"frist": {}}, "frist"),
+    ],
+)
+def test_what_is_wrong_is_named(table: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        parse_config(Plan, table)
