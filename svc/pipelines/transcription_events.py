@@ -64,8 +64,8 @@ class TurnEnded:
 
     turn_id: int
     end_s: float
-    speaker: AttributedSpeaker
     forced: bool
+    speaker: AttributedSpeaker = NOBODY_KNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
