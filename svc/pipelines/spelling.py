@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from svc.backends.protocols import Emission
-from svc.units import Units
+from svc.units import WORD_START, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,15 @@ class Speller:
 
     def __init__(self, units: Units) -> None:
         self.units = units
+        # Nothing can follow such a word: it need not wait for the next.
+        self._whole_words = all(piece.startswith(WORD_START) for piece in units.pieces)
         self._held: list[Emission] = []
 
     def add(self, piece: Emission) -> tuple[SpelledWord, ...]:
         """The words this piece completes."""
         done = self.finish() if self.units.opens_word(piece.token_id) else ()
         self._held.append(piece)
-        return (*done, *self.finish()) if self.units.are_whole_words else done
+        return (*done, *self.finish()) if self._whole_words else done
 
     def finish(self) -> tuple[SpelledWord, ...]:
         """The word held back, if any; nothing is held afterwards."""

@@ -11,7 +11,7 @@ from svc.backends.protocols import Emission
 from svc.pipelines.spelling import SpelledWord, Speller
 from svc.pipelines.transcription_events import FinalWord, TranscribedWord, TurnEnded, TurnStarted
 from svc.types import FloatArray
-from svc.units import BLANK_ID, TURN_END_ID, TURN_START_ID, Units
+from svc.units import END_OF_TURN, START_OF_TURN, Units, is_silent
 
 NUM_CHANNELS = 2
 TurnEvent = TurnStarted | FinalWord | TurnEnded
@@ -142,13 +142,12 @@ class _Channel:
         self._last_active_frame = frame
 
     def take(self, token: Emission) -> list[TurnEvent]:
-        match token.token_id:
-            case token_id if token_id == BLANK_ID:
-                return []
-            case token_id if token_id == TURN_START_ID:
-                return self._start(token)
-            case token_id if token_id == TURN_END_ID:
-                return self.close(token.frame, forced=False)
+        if token.token_id == START_OF_TURN:
+            return self._start(token)
+        if token.token_id == END_OF_TURN:
+            return self.close(token.frame, forced=False)
+        if is_silent(token.token_id):
+            return []
         events: list[TurnEvent] = [] if self.turn else [self._open(token, announced=False)]
         if turn := self.turn:
             turn.last_token_frame = max(turn.last_token_frame, token.frame)
@@ -177,7 +176,7 @@ class _Channel:
         return [*events, TurnEnded(turn_id=turn.turn_id, end_s=end_s, forced=forced)]
 
     def peek(self, turn: OpenTurn, unstable: Sequence[Emission]) -> list[TranscribedWord]:
-        pieces = [token for token in unstable if token.token_id not in (BLANK_ID, TURN_START_ID, TURN_END_ID)]
+        pieces = [token for token in unstable if not is_silent(token.token_id)]
         words, floor_s = [], turn.last_word_end_s
         for spelled in turn.speller.peek(pieces):
             words.append(self._timed(turn, spelled, floor_s=floor_s))

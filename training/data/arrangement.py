@@ -5,6 +5,7 @@ of MT-RNN-T, arXiv 2112.10200); `heat` takes the first channel that is free (arX
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from svc.types import Span
@@ -19,7 +20,7 @@ def arrange(spans: Sequence[Span], *, how: Arrangement = "overlap") -> tuple[int
     Where at most two talk at once no two spans of a channel overlap; where three do, some must.
     Raises ValueError when the spans are out of order.
     """
-    if any(later.start_s < earlier.start_s for earlier, later in zip(spans, spans[1:], strict=False)):
+    if any(later.start_s < earlier.start_s for earlier, later in pairwise(spans)):
         raise ValueError("spans must be in order of start")
     choose = RULES[how]
     free_at_s = [0.0] * NUM_CHANNELS
