@@ -1,0 +1,68 @@
+"""What the recognition encoder's slot asks for, and streaming state: a plain tuple of tensors, batch on dim 0.
+
+Letters: N sequences (streams x channels), T feature frames of 10 ms, T' = T / stride_frames, M mels, D encoder width.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+State: TypeAlias = tuple[Tensor, ...]
+
+
+def stack_states(states: Sequence[State]) -> State:
+    """States of several streams as the state of one batch, in that order."""
+    return tuple(torch.cat(tensors) for tensors in zip(*states, strict=True))
+
+
+def split_states(state: State) -> list[State]:
+    """The state of a batch as one state per sequence. Copies: a view would keep the whole batch alive."""
+    parts = [torch.split(tensor, 1) for tensor in state]
+    return [tuple(tensor.clone() for tensor in one) for one in zip(*parts, strict=True)]
+
+
+def state_bytes(state: State) -> int:
+    """What the tensors of a state hold."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in state)
+
+
+class Encoder(nn.Module, ABC):
+    """Causal: log-mels to one frame of width D for every `stride_frames`.
+
+    Feeding a stream in chunks, each a multiple of `stride_frames` long and each with the state the last one returned,
+    gives the same output as feeding it whole. Output frame i depends on no input past
+    stride_frames * (i + 1) + lookahead_frames.
+
+    `input_map` and `input_bias` fit our log-mels to what the weights expect; they are set, never learnt.
+    """
+
+    stride_frames = 4
+    lookahead_frames = 0
+
+    input_map: Tensor
+    input_bias: Tensor
+
+    def __init__(self, num_mels: int, width: int) -> None:
+        super().__init__()
+        self.num_mels = num_mels
+        self.width = width
+        self.register_buffer("input_map", torch.eye(num_mels))
+        self.register_buffer("input_bias", torch.zeros(num_mels))
+
+    @abstractmethod
+    def initial_state(self, batch: int) -> State:
+        """The state of `batch` sequences of which nothing was heard."""
+
+    @abstractmethod
+    def forward(self, features: Tensor, state: State) -> tuple[Tensor, State]:
+        """(N, T, M), T a multiple of `stride_frames`, and the previous state -> (N, T', D) and the next state."""
+
+    def map_input(self, features: Tensor) -> Tensor:
+        """(N, T, M) -> (N, T, M). Raises ValueError for a T that is no multiple of the stride."""
+        if features.shape[1] % self.stride_frames:
+            raise ValueError(f"need a multiple of {self.stride_frames} frames, got {features.shape[1]}")
+        return F.linear(features, self.input_map, self.input_bias)

@@ -1,0 +1,57 @@
+"""The recurrent recognition encoder: four frames side by side, a stack of LSTM layers, a projection."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from svc.models.encoder import Encoder, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LstmEncoderConfig:
+    """Sizes of the recurrent encoder."""
+
+    hidden_width: int = 384
+    num_layers: int = 3
+    width: int = 384  # D
+    dropout: float = 0.0
+
+
+class LstmEncoder(Encoder):
+    """Letters as in svc.models.encoder, and H hidden width, L layers."""
+
+    def __init__(self, config: LstmEncoderConfig, num_mels: int) -> None:
+        super().__init__(num_mels, config.width)
+        self.config = config
+        self.memory = nn.LSTM(
+            num_mels * self.stride_frames,
+            config.hidden_width,
+            config.num_layers,
+            batch_first=True,
+            dropout=config.dropout if config.num_layers > 1 else 0.0,
+        )
+        self.project = nn.Linear(config.hidden_width, config.width)
+        self.final_norm = nn.LayerNorm(config.width)
+
+    def initial_state(self, batch: int) -> State:
+        return zero_lstm_state(self.memory, batch)
+
+    def forward(self, features: Tensor, state: State) -> tuple[Tensor, State]:
+        """(N, T, M) -> (N, T', D). State: hidden and cell, both (N, L, H)."""
+        features = self.map_input(features)
+        stacked = features.reshape(len(features), -1, self.stride_frames * self.num_mels)  # (N, T', 4 M)
+        outputs, state = run_lstm(self.memory, stacked, state)  # (N, T', H)
+        return self.final_norm(self.project(outputs)), state
+
+
+def run_lstm(lstm: nn.LSTM, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    """(N, T, W) -> (N, T, H), with torch's layer-first state turned so that the batch comes first: two of (N, L, H)."""
+    hidden, cell = (tensor.transpose(0, 1).contiguous() for tensor in state)
+    outputs, (hidden, cell) = lstm(inputs, (hidden, cell))
+    return outputs, (hidden.transpose(0, 1), cell.transpose(0, 1))
+
+
+def zero_lstm_state(lstm: nn.LSTM, batch: int) -> State:
+    """The state before the first input: two of (N, L, H)."""
+    zeros = next(lstm.parameters()).new_zeros(batch, lstm.num_layers, lstm.hidden_size)
+    return zeros, zeros.clone()

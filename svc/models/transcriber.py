@@ -1,0 +1,182 @@
+"""The separator-transducer-segmenter: one streaming model that separates, recognises and segments up to two talkers.
+
+Sklyar et al., "Separator-Transducer-Segmenter", arXiv 2205.05199. Separator -> encoder, predictor and joint, which both
+channels share. Turn borders are vocabulary items; a head on the encoder tells where each channel has speech.
+
+Letters: B streams, C = 2 channels, N = B * C, T mel frames of 10 ms, T' = T / 4 encoder frames of 40 ms, M mels, D
+encoder width, U labels, V vocabulary.
+"""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
+from svc.models.encoder import Encoder, State
+from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
+from svc.models.separator import NUM_CHANNELS, SILENCE, Separator, SeparatorConfig, mask_mels
+from svc.models.transducer import Joint, Predictor, PredictorConfig
+from svc.units import BLANK
+
+ENCODER_KINDS = ("transformer", "lstm")
+# The front end's window and hop.
+WINDOW_S, HOP_S = 0.025, 0.010
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Which recognition encoder; the table of the other kind is ignored."""
+
+    kind: str = "transformer"
+    transformer: ChunkedTransformerConfig = field(default_factory=ChunkedTransformerConfig)
+    lstm: LstmEncoderConfig = field(default_factory=LstmEncoderConfig)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ENCODER_KINDS:
+            raise ValueError(f"encoder kind must be one of {', '.join(ENCODER_KINDS)}, got {self.kind!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriberConfig:
+    """The whole model. `num_tokens` is V, blank and the other special tokens included."""
+
+    num_tokens: int
+    num_mels: int = 80
+    separator: SeparatorConfig = field(default_factory=SeparatorConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    predictor: PredictorConfig = field(default_factory=PredictorConfig)
+    joint_width: int = 256
+    # A second head that names tokens frame by frame; only training uses it.
+    ctc: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TranscriberOutput:
+    """A whole pass, aligned with its input: nothing here lags."""
+
+    masked: Tensor  # (B, C, T, M)
+    log_masks: Tensor  # (B, C, T, M)
+    frames: Tensor  # (B, C, T', D)
+    activity: Tensor  # (B, C, T') logits
+    ctc: Tensor | None  # (B, C, T', V) logits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepOutput:
+    """What a step gives; all of it lags the input by `delay_frames`."""
+
+    frames: Tensor  # (B, C, k, D)
+    activity: Tensor  # (B, C, k) logits
+    masks: Tensor  # (B, C, 4 k, M) linear, 0..1
+
+
+class Transcriber(nn.Module):
+    """Causal: feeding a stream in chunks of multiples of 4 frames equals feeding it whole."""
+
+    def __init__(self, config: TranscriberConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.separator = Separator(config.separator, config.num_mels)
+        self.encoder = build_encoder(config)
+        width = self.encoder.width
+        self.predictor = Predictor(config.predictor, config.num_tokens)
+        self.joint = Joint(config.joint_width, width, config.predictor.width, config.num_tokens)
+        self.to_activity = nn.Linear(width, 1)
+        self.to_ctc = nn.Linear(width, config.num_tokens) if config.ctc else None
+
+    @property
+    def stride_frames(self) -> int:
+        """Mel frames in one encoder frame."""
+        return self.encoder.stride_frames
+
+    @property
+    def delay_frames(self) -> int:
+        """Mel frames by which a step's output lags its input; a multiple of the stride."""
+        return self.config.separator.lookahead_frames + self.encoder.lookahead_frames
+
+    @property
+    def algorithmic_latency_s(self) -> float:
+        """From a sound to the output that knows it, on an infinitely fast machine."""
+        return WINDOW_S + HOP_S * (self.stride_frames + self.delay_frames)
+
+    def separate(self, mels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """(B, T, M) -> masked mels (B, C, T, M), lagging by the separator's lookahead, and the next state."""
+        state = state or self.separator.initial_state(len(mels))
+        delayed, log_masks, state = self.separator(mels, state)
+        return mask_mels(delayed, log_masks), state
+
+    def encode(self, masked: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """(N, T, M) -> (N, T', D) and the next state."""
+        frames, state = self.encoder(masked, state or self.encoder.initial_state(len(masked)))
+        return frames, state
+
+    def activity(self, frames: Tensor) -> Tensor:
+        """(.., D) -> (..) logits of speech."""
+        return self.to_activity(frames).squeeze(-1)  # type: ignore[no-any-return]
+
+    def ctc(self, frames: Tensor) -> Tensor:
+        """(.., D) -> (.., V) logits. Raises ValueError when the model was built without this head."""
+        if self.to_ctc is None:
+            raise ValueError("this transcriber has no CTC head: set ctc in its config")
+        return self.to_ctc(frames)  # type: ignore[no-any-return]
+
+    def forward(self, mels: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
+        """(B, T, M), padded with silence to a multiple of 4 -> everything a loss needs but the joint's logits.
+
+        `offset` (B,) starts the ring of positions elsewhere; only the transformer has one.
+        """
+        num_frames = mels.shape[1]
+        lag = self.config.separator.lookahead_frames
+        padding = lag + -num_frames % self.stride_frames
+        mels = F.pad(mels, (0, 0, 0, padding), value=SILENCE)
+        delayed, log_masks, _ = self.separator(mels, self.separator.initial_state(len(mels)))
+        masked = mask_mels(delayed, log_masks)  # (B, C, lag + T, M)
+        frames, _ = self.encoder(masked.flatten(0, 1), self._encoder_state(len(mels), offset))
+        frames = by_channel(frames[:, lag // self.stride_frames :])
+        aligned = slice(lag, lag + num_frames)
+        return TranscriberOutput(
+            masked=masked[:, :, aligned],
+            log_masks=log_masks[:, :, aligned],
+            frames=frames,
+            activity=self.activity(frames),
+            ctc=None if self.to_ctc is None else self.to_ctc(frames),
+        )
+
+    def joint_logits(self, frames: Tensor, targets: Tensor) -> Tensor:
+        """(N, T', D), (N, U) ids, any id as padding -> (N, T', U + 1, V)."""
+        labels = F.pad(targets.long(), (1, 0), value=BLANK)  # (N, U + 1)
+        predicted, _ = self.predictor(labels, self.predictor.initial_state(len(labels)))
+        return self.joint(frames, predicted)  # type: ignore[no-any-return]
+
+    def initial_state(self, batch: int) -> State:
+        """The separator's tensors, then the encoder's as (B, C, ..)."""
+        encoder = self.encoder.initial_state(batch * NUM_CHANNELS)
+        return *self.separator.initial_state(batch), *map(by_channel, encoder)
+
+    def step(self, mels: Tensor, state: State) -> tuple[StepOutput, State]:
+        """(B, 4 k, M) and the previous state -> k encoder frames and the next state."""
+        num_separator = len(self.separator.initial_state(0))
+        encoder_state = tuple(tensor.flatten(0, 1) for tensor in state[num_separator:])
+        delayed, log_masks, separator_state = self.separator(mels, state[:num_separator])
+        frames, encoder_state = self.encoder(mask_mels(delayed, log_masks).flatten(0, 1), encoder_state)
+        frames = by_channel(frames)
+        output = StepOutput(frames=frames, activity=self.activity(frames), masks=log_masks.exp())
+        return output, (*separator_state, *map(by_channel, encoder_state))
+
+    def _encoder_state(self, batch: int, offset: Tensor | None) -> State:
+        if isinstance(self.encoder, ChunkedTransformer) and offset is not None:
+            return self.encoder.initial_state(batch * NUM_CHANNELS, offset.repeat_interleave(NUM_CHANNELS))
+        return self.encoder.initial_state(batch * NUM_CHANNELS)
+
+
+def build_encoder(config: TranscriberConfig) -> Encoder:
+    """The recognition encoder the configuration names."""
+    if config.encoder.kind == "lstm":
+        return LstmEncoder(config.encoder.lstm, config.num_mels)
+    return ChunkedTransformer(config.encoder.transformer, config.num_mels)
+
+
+def by_channel(tensor: Tensor) -> Tensor:
+    """(B * C, ..) -> (B, C, ..)."""
+    return tensor.reshape(-1, NUM_CHANNELS, *tensor.shape[1:])
