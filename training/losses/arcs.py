@@ -4,6 +4,7 @@ A lattice of (T, U + 1, 2) costs a hundredth of one of (T, U + 1, V) in the forw
 remains of V is one log-sum-exp per node. Letters: N sequences, T encoder frames, U labels, V vocabulary, blank = 0.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -66,3 +67,26 @@ class _ArcLogProbs(torch.autograd.Function):
 def _label_index(targets: Tensor, frames: int) -> Tensor:
     """(U,) labels -> (T, U, 1), where they lie in V at every frame."""
     return targets.long().view(1, -1, 1).expand(frames, -1, 1)
+
+
+def arcs_of_sequences(
+    joint_logits: Callable[[Tensor, Tensor], Tensor],
+    frames: Tensor,
+    targets: Tensor,
+    *,
+    logit_lengths: list[int],
+    target_lengths: list[int],
+) -> Tensor:
+    """(N, T, D) frames, (N, U) targets -> (N, max T, max U + 1, 2), as `arc_log_probs` of the joint's logits.
+
+    The joint sees one sequence at a time, (1, T_n, D) and (1, U_n) -> (1, T_n, U_n + 1, V), without its padding: with a
+    silent channel in most mixtures, that is well over half of the nodes, and the joint is most of a step's work.
+    """
+    longest, most = max(logit_lengths), max(target_lengths)
+    arcs = []
+    for n, (num_frames, num_labels) in enumerate(zip(logit_lengths, target_lengths, strict=True)):
+        labels = targets[n : n + 1, :num_labels]  # (1, U_n)
+        logits = joint_logits(frames[n : n + 1, :num_frames], labels)  # (1, T_n, U_n+1, V)
+        own = arc_log_probs(logits, labels, logit_lengths=[num_frames], target_lengths=[num_labels])
+        arcs.append(F.pad(own, (0, 0, 0, most - num_labels, 0, longest - num_frames)))
+    return torch.cat(arcs)

@@ -1,0 +1,179 @@
+"""What a transcriber is trained on: a weighted sum of the transducer's loss and four that help it along.
+
+Letters: B mixtures, C = 2 channels, N = B * C, T mel frames, T' encoder frames, M mels, D encoder width, U labels,
+V vocabulary.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Protocol
+
+from torch import Tensor
+
+from training.losses.arcs import arcs_of_sequences
+from training.losses.auxiliary import activity_loss, ctc_loss, frame_label_loss, separation_loss
+from training.losses.transducer import TransducerLossConfig, transducer_loss_of_arcs
+
+
+class ModelOutput(Protocol):
+    """What the losses need of a transcriber's pass over whole mixtures."""
+
+    @property
+    def masked(self) -> Tensor: ...  # (B, C, T, M) log mels
+
+    @property
+    def frames(self) -> Tensor: ...  # (B, C, T', D)
+
+    @property
+    def activity(self) -> Tensor: ...  # (B, C, T') logits
+
+    @property
+    def ctc(self) -> Tensor | None: ...  # (B, C, T', V) logits
+
+
+class Targets(Protocol):
+    """What the losses need of a batch. A token's due frame counts encoder frames."""
+
+    @property
+    def mel_lengths(self) -> Tensor: ...  # (B,)
+
+    @property
+    def source_mels(self) -> Tensor: ...  # (B, C, T, M)
+
+    @property
+    def targets(self) -> Tensor: ...  # (B, C, U)
+
+    @property
+    def target_lengths(self) -> Tensor: ...  # (B, C)
+
+    @property
+    def token_frames(self) -> Tensor: ...  # (B, C, U)
+
+    @property
+    def activity(self) -> Tensor: ...  # (B, C, T')
+
+    @property
+    def frame_labels(self) -> Tensor: ...  # (B, C, T')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """Weights of the terms, 0 = not computed. CTC and frame labels need the model's CTC head."""
+
+    transducer: float = 1.0
+    ctc: float = 0.2
+    activity: float = 0.2
+    separation: float = 0.2
+    frames: float = 0.0
+    # Mel frames in one encoder frame.
+    stride_frames: int = 4
+    blank_frame_weight: float = 0.1
+    # Natural log mel below which sources need not be told apart.
+    separation_floor: float = -12.0
+    separation_squared: bool = False
+    transducer_terms: TransducerLossConfig = field(default_factory=TransducerLossConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.transducer, self.ctc, self.activity, self.separation, self.frames) < 0:
+            raise ValueError(f"weights must not be negative: {self}")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LossTerms:
+    """Scalars before weighting, none = weight 0: nats per target token, or per frame for activity and frames."""
+
+    total: Tensor
+    transducer: Tensor | None = None
+    ctc: Tensor | None = None
+    activity: Tensor | None = None
+    separation: Tensor | None = None
+    frames: Tensor | None = None
+
+    def plain(self) -> dict[str, float]:
+        """Name -> value of what was computed, for curves."""
+        values = ((term.name, getattr(self, term.name)) for term in fields(self))
+        return {name: value.item() for name, value in values if value is not None}
+
+
+def transcriber_loss(
+    output: ModelOutput, batch: Targets, *, joint_logits: Callable[[Tensor, Tensor], Tensor], config: LossConfig
+) -> LossTerms:
+    """`joint_logits` is (N, T', D), (N, U) -> (N, T', U + 1, V). Raises ValueError if a term's head is missing."""
+    lengths = encoder_lengths(batch.mel_lengths, config.stride_frames).repeat_interleave(output.frames.shape[1])  # (N,)
+    computed: dict[str, Callable[[], Tensor]] = {
+        "transducer": lambda: _transducer(output, batch, lengths, joint_logits=joint_logits, config=config),
+        "ctc": lambda: _ctc(output, batch, lengths),
+        "activity": lambda: activity_loss(output.activity.flatten(0, 1), batch.activity.flatten(0, 1), lengths=lengths),
+        "separation": lambda: _separation(output, batch, config),
+        "frames": lambda: frame_label_loss(
+            _ctc_logits(output),
+            batch.frame_labels.flatten(0, 1),
+            lengths=lengths,
+            blank_weight=config.blank_frame_weight,
+        ),
+    }
+    weights = {name: float(getattr(config, name)) for name in computed}
+    terms = {name: compute() for name, compute in computed.items() if weights[name]}
+    total = sum((weights[name] * term for name, term in terms.items()), start=output.frames.new_zeros(()))
+    return LossTerms(total=total, **terms)
+
+
+def encoder_lengths(mel_lengths: Tensor, stride_frames: int) -> Tensor:
+    """(B,) mel frames -> (B,) encoder frames that hold any of them: the last one may be partly padding."""
+    return -(-mel_lengths // stride_frames)
+
+
+def _transducer(
+    output: ModelOutput,
+    batch: Targets,
+    lengths: Tensor,
+    *,
+    joint_logits: Callable[[Tensor, Tensor], Tensor],
+    config: LossConfig,
+) -> Tensor:
+    targets, target_lengths = batch.targets.flatten(0, 1), batch.target_lengths.flatten()
+    longest = int(target_lengths.max())
+    arcs = arcs_of_sequences(
+        joint_logits,
+        output.frames.flatten(0, 1),
+        targets,
+        logit_lengths=lengths.tolist(),
+        target_lengths=target_lengths.tolist(),
+    )  # (N, T', U+1, 2)
+    losses = transducer_loss_of_arcs(
+        arcs,
+        targets[:, :longest],
+        logit_lengths=lengths,
+        target_lengths=target_lengths,
+        config=config.transducer_terms,
+        token_frames=batch.token_frames.flatten(0, 1)[:, :longest],
+    )
+    return losses.sum() / _num_tokens(target_lengths)
+
+
+def _ctc(output: ModelOutput, batch: Targets, lengths: Tensor) -> Tensor:
+    target_lengths = batch.target_lengths.flatten()
+    losses = ctc_loss(
+        _ctc_logits(output), batch.targets.flatten(0, 1), frame_lengths=lengths, target_lengths=target_lengths
+    )
+    return losses.sum() / _num_tokens(target_lengths)
+
+
+def _separation(output: ModelOutput, batch: Targets, config: LossConfig) -> Tensor:
+    masked, sources = output.masked.flatten(0, 1), batch.source_mels.flatten(0, 1)
+    lengths = batch.mel_lengths.repeat_interleave(output.masked.shape[1])
+    return separation_loss(
+        masked, sources, lengths=lengths, floor=config.separation_floor, squared=config.separation_squared
+    )
+
+
+def _ctc_logits(output: ModelOutput) -> Tensor:
+    """(N, T', V)."""
+    if output.ctc is None:
+        raise ValueError("the CTC and frame-label losses need the model's CTC head: set ctc in its config")
+    return output.ctc.flatten(0, 1)
+
+
+def _num_tokens(target_lengths: Tensor) -> Tensor:
+    """A silent channel counts as one, so that a batch of silence has a loss of ordinary size."""
+    return target_lengths.clamp(min=1).sum()
