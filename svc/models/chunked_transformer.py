@@ -45,7 +45,7 @@ class Band:
     """Which keys each query may see. Keys are the cached P frames, then the new ones."""
 
     num_blocks: int  # K
-    block_frames: int  # W; K * W >= S, the rest is padding
+    block_frames: int  # W; K * W >= S, the rest is padding; with several blocks W >= P
     visible: Tensor  # (N * K, 1, W, W + P) bool
 
     @classmethod
@@ -83,8 +83,10 @@ class TransformerBlock(nn.Module):
         """(N, S, E) and the keys and values of the left context, both (N, P, E) -> (N, S, E) and the next cache."""
         num_frames = hidden.shape[1]
         normed = self.attention_norm(hidden)
-        keys = torch.cat([cache[0], self.key(normed)], dim=1)  # (N, P + S, E)
-        values = torch.cat([cache[1], self.value(normed)], dim=1)
+        keys, values = self.key(normed), self.value(normed)
+        # Under autocast the new ones are narrower than an empty cache: joined as they are, all would widen.
+        keys = torch.cat([cache[0].to(keys), keys], dim=1)  # (N, P + S, E)
+        values = torch.cat([cache[1].to(values), values], dim=1)
         hidden = hidden + self.dropout(self.out(self._attend(self.query(normed), keys, values, band)))
         hidden = hidden + self.dropout(self.down(F.gelu(self.up(self.mlp_norm(hidden)))))
         return hidden, (keys[:, num_frames:], values[:, num_frames:])
@@ -112,8 +114,10 @@ class TransformerBlock(nn.Module):
         """(N, P + K W, E) -> (N K, P + W, E): the stretch each block can see."""
         if band.num_blocks == 1:
             return frames
-        windows = frames.unfold(1, band.visible.shape[-1], band.block_frames)  # (N, K, E, P + W)
-        return windows.transpose(2, 3).flatten(0, 1)
+        context = band.visible.shape[-1] - band.block_frames  # P, at most W
+        blocks = (frames.shape[0], band.num_blocks, band.block_frames, frames.shape[2])
+        before = frames[:, : frames.shape[1] - context].view(blocks)[:, :, :context]
+        return torch.cat([before, frames[:, context:].view(blocks)], dim=2).flatten(0, 1)
 
 
 class ChunkedTransformer(Encoder):
