@@ -70,7 +70,7 @@ class TurnTracker:
         self.delay_s = delay_s
         self._channels = tuple(_Channel(number, self) for number in range(NUM_CHANNELS))
         self._num_turns = 0
-        self._frame = -1
+        self.frame = -1
         self._end_s = float("inf")
 
     @property
@@ -85,7 +85,7 @@ class TurnTracker:
 
         `pending` tells on which channels the decoder still holds tokens back: their turns are not idle.
         """
-        self._frame = frame
+        self.frame = frame
         events: list[TurnEvent] = []
         for channel, tokens, probability in zip(self._channels, emitted, activity.tolist(), strict=True):
             channel.hear(frame, active=probability >= self.config.active_probability)
@@ -96,7 +96,7 @@ class TurnTracker:
 
     def flush(self) -> list[TurnEvent]:
         """Closes the open turns now."""
-        return [event for channel in self._channels for event in channel.close(self._frame, forced=True)]
+        return [event for channel in self._channels for event in channel.close(self.frame, forced=True)]
 
     def end_at(self, end_s: float) -> None:
         """The audio ends here: frames that follow are the model's delay, and no time lies past it."""
