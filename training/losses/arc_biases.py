@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-START_OF_TURN = 2
-END_OF_TURN = 3
+from svc.units import END_OF_TURN, START_OF_TURN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BLANK = 0
+from svc.units import BLANK
 
 
 def arc_log_probs(logits: Tensor, targets: Tensor, *, logit_lengths: list[int], target_lengths: list[int]) -> Tensor:

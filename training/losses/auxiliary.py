@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses.arcs import BLANK
+from svc.units import BLANK
 
 # A frame that no token or silence is known for.
 NO_LABEL = -1

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import rnnt_loss
 
+from svc.units import BLANK
 from training.losses.arc_biases import AlignmentBand, LatencyPenalty, label_arc_penalties
-from training.losses.arcs import BLANK, arc_log_probs
+from training.losses.arcs import arc_log_probs
 
 # The one label of the two-symbol lattice.
 LABEL = 1
