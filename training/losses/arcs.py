@@ -34,10 +34,11 @@ class _ArcLogProbs(torch.autograd.Function):
         logit_lengths: list[int],
         target_lengths: list[int],
     ) -> Tensor:
-        arcs = logits.new_zeros(*logits.shape[:3], 2)  # (N, T, U+1, 2)
-        normaliser = logits.new_zeros(logits.shape[:3])  # (N, T, U+1)
+        exact = exact_dtype(logits)
+        arcs = logits.new_zeros(*logits.shape[:3], 2, dtype=exact)  # (N, T, U+1, 2)
+        normaliser = logits.new_zeros(logits.shape[:3], dtype=exact)  # (N, T, U+1)
         for n, (frames, labels) in enumerate(zip(logit_lengths, target_lengths, strict=True)):
-            nodes = logits[n, :frames, : labels + 1]  # (T_n, U_n+1, V)
+            nodes = logits[n, :frames, : labels + 1].to(exact)  # (T_n, U_n+1, V)
             total = torch.logsumexp(nodes, dim=-1)  # (T_n, U_n+1)
             arcs[n, :frames, : labels + 1, 0] = nodes[..., BLANK] - total
             label_logits = nodes[:, :-1].gather(2, _label_index(targets[n, :labels], frames)).squeeze(2)  # (T_n, U_n)
@@ -62,6 +63,11 @@ class _ArcLogProbs(torch.autograd.Function):
             nodes[:, :-1].scatter_add_(2, _label_index(targets[n, :labels], frames), label.unsqueeze(-1))
             logit_gradients[region] = nodes
         return logit_gradients, None, None, None
+
+
+def exact_dtype(tensor: Tensor) -> torch.dtype:
+    """What sums of its logarithms need: half precision loses whole nats over the thousands of nodes of a lattice."""
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def _label_index(targets: Tensor, frames: int) -> Tensor:

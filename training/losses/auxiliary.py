@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from svc.units import BLANK
+from training.losses.arcs import exact_dtype
 
 # A frame that no token or silence is known for.
 NO_LABEL = -1
@@ -15,6 +16,7 @@ NO_LABEL = -1
 
 def activity_loss(logits: Tensor, speech: Tensor, *, lengths: Tensor) -> Tensor:
     """(N, T') logits, (N, T') 0 or 1, (N,) -> binary cross-entropy per frame."""
+    logits = logits.to(exact_dtype(logits))
     losses = F.binary_cross_entropy_with_logits(logits, speech.to(logits), reduction="none")
     return _mean_over(losses, real_frames(lengths, logits.shape[1]))
 
@@ -22,7 +24,7 @@ def activity_loss(logits: Tensor, speech: Tensor, *, lengths: Tensor) -> Tensor:
 def ctc_loss(logits: Tensor, targets: Tensor, *, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
     """(N, T', V) logits, (N, U) targets, (N,) lengths -> (N,) nats; 0 for targets too long for their frames."""
     return F.ctc_loss(
-        logits.log_softmax(-1).transpose(0, 1),  # (T', N, V)
+        logits.to(exact_dtype(logits)).log_softmax(-1).transpose(0, 1),  # (T', N, V)
         targets.long(),
         frame_lengths.long(),
         target_lengths.long(),
@@ -35,6 +37,7 @@ def ctc_loss(logits: Tensor, targets: Tensor, *, frame_lengths: Tensor, target_l
 def frame_label_loss(logits: Tensor, labels: Tensor, *, lengths: Tensor, blank_weight: float) -> Tensor:
     """(N, T', V) logits, (N, T') ids or NO_LABEL, (N,) -> cross-entropy per frame, blank frames at `blank_weight`."""
     known = real_frames(lengths, logits.shape[1]) & (labels != NO_LABEL)
+    logits = logits.to(exact_dtype(logits))
     losses = F.cross_entropy(logits.transpose(1, 2), labels.long().clamp(min=0), reduction="none")  # (N, T')
     return _mean_over(losses, known * torch.where(labels == BLANK, blank_weight, 1.0))
 
@@ -45,6 +48,7 @@ def separation_loss(masked: Tensor, sources: Tensor, *, lengths: Tensor, floor: 
     Below `floor` nobody hears a difference, so there everything equals the floor; but a mask too low for real speech
     is still told so, which clamping both sides would not do.
     """
+    masked = masked.to(exact_dtype(masked))
     distance = masked - sources.clamp(min=floor)  # (N, T, M)
     distance = torch.where((masked <= floor) & (sources <= floor), 0.0, distance)
     losses = distance.square() if squared else distance.abs()

@@ -137,6 +137,27 @@ def test_gradients_are_those_of_the_terms(output: Output, batch: Batch, joint: T
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_half_precision_in_the_model_leaves_the_sums_exact(output: Output, batch: Batch, joint: ToyJoint) -> None:
+    assert output.ctc is not None
+    half = Output(
+        *(tensor.detach().bfloat16() for tensor in (output.masked, output.frames, output.activity, output.ctc))
+    )
+    rounded = Output(
+        *(tensor.float() for tensor in (half.masked, half.frames, half.activity, half.ctc) if tensor is not None)
+    )
+
+    def halved(frames: Tensor, targets: Tensor) -> Tensor:
+        logits: Tensor = joint(frames.float(), targets)
+        return logits.bfloat16()
+
+    ours = transcriber_loss(half, batch, joint_logits=halved, config=EVERY_TERM)
+    same = transcriber_loss(
+        rounded, batch, joint_logits=lambda frames, targets: halved(frames, targets).float(), config=EVERY_TERM
+    )
+    assert ours.total.dtype == torch.float32
+    assert ours.plain() == pytest.approx(same.plain(), rel=1e-5)
+
+
 def test_the_joint_sees_no_padding(output: Output, batch: Batch, joint: ToyJoint) -> None:
     transcriber_loss(output, batch, joint_logits=joint, config=EVERY_TERM)
     assert joint.nodes == 6 * 5 + 6 * 1 + 4 * 2 + 4 * 3
