@@ -99,7 +99,7 @@ def transcriber_loss(
     output: ModelOutput, batch: Targets, *, joint_logits: Callable[[Tensor, Tensor], Tensor], config: LossConfig
 ) -> LossTerms:
     """`joint_logits` is (N, T', D), (N, U) -> (N, T', U + 1, V). Raises ValueError if a term's head is missing."""
-    lengths = encoder_lengths(batch.mel_lengths, config.stride_frames).repeat_interleave(output.frames.shape[1])  # (N,)
+    lengths = encoder_lengths(batch.mel_lengths, config.stride_frames).repeat_interleave(output.masked.shape[1])  # (N,)
     computed: dict[str, Callable[[], Tensor]] = {
         "transducer": lambda: _transducer(output, batch, lengths, joint_logits=joint_logits, config=config),
         "ctc": lambda: _ctc(output, batch, lengths),
@@ -114,7 +114,7 @@ def transcriber_loss(
     }
     weights = {name: float(getattr(config, name)) for name in computed}
     terms = {name: compute() for name, compute in computed.items() if weights[name]}
-    total = sum((weights[name] * term for name, term in terms.items()), start=output.frames.new_zeros(()))
+    total = sum((weights[name] * term for name, term in terms.items()), start=output.masked.new_zeros(()))
     return LossTerms(total=total, **terms)
 
 

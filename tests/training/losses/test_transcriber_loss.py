@@ -173,6 +173,15 @@ def test_a_term_of_weight_zero_is_neither_computed_nor_shown(
     assert (joint.nodes == 0) == (name == "transducer")
 
 
+def test_masks_alone_suffice_for_the_separation_loss(output: Output, batch: Batch, joint: ToyJoint) -> None:
+    nothing = torch.zeros(0)
+    masks = Output(masked=output.masked, frames=nothing, activity=nothing, ctc=None)
+    config = LossConfig(transducer=0, ctc=0, activity=0, separation=2.0)
+    terms = transcriber_loss(masks, batch, joint_logits=joint, config=config)
+    assert terms.separation is not None
+    assert terms.total.item() == pytest.approx(2 * terms.separation.item())
+
+
 def test_a_missing_head_is_named(output: Output, batch: Batch, joint: ToyJoint) -> None:
     headless = replace(output, ctc=None)
     with pytest.raises(ValueError, match="CTC head"):
