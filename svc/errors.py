@@ -97,6 +97,12 @@ class ConsentMissingError(ServiceError):
     reason = "CONSENT_MISSING"
 
 
+class StreamProtocolError(ServiceError):
+    """A message of a stream where it has no place: audio before the config, or a second config."""
+
+    reason = "PROTOCOL"
+
+
 # The request is fine, the state of the service is not.
 class FingerprintMismatchError(ServiceError):
     """Two embeddings of different models: FAILED_PRECONDITION; re-enrol with the current model."""
@@ -181,6 +187,18 @@ class RateLimitedError(ServiceError):
     """The tenant's rate is used up: RESOURCE_EXHAUSTED with RetryInfo."""
 
     reason = "RATE_LIMITED"
+
+
+class StreamTooFastError(ServiceError):
+    """A live stream sends audio faster than it may: RESOURCE_EXHAUSTED with RetryInfo."""
+
+    reason = "STREAM_TOO_FAST"
+
+
+class StreamIdleError(ServiceError):
+    """A live stream has sent nothing for too long, not even keep_alive: DEADLINE_EXCEEDED."""
+
+    reason = "STREAM_IDLE"
 
 
 class CallAbandonedError(ServiceError):

@@ -34,6 +34,7 @@ STATUS_OF: dict[type[ServiceError], StatusCode] = {
     errors.VoiceMissingError: StatusCode.INVALID_ARGUMENT,
     errors.PolicyUnknownError: StatusCode.INVALID_ARGUMENT,
     errors.ConsentMissingError: StatusCode.INVALID_ARGUMENT,
+    errors.StreamProtocolError: StatusCode.INVALID_ARGUMENT,
     errors.FingerprintMismatchError: StatusCode.FAILED_PRECONDITION,
     errors.ProfileNotFoundError: StatusCode.NOT_FOUND,
     errors.ProfileExistsError: StatusCode.ALREADY_EXISTS,
@@ -48,6 +49,8 @@ STATUS_OF: dict[type[ServiceError], StatusCode] = {
     errors.UnauthenticatedError: StatusCode.UNAUTHENTICATED,
     errors.OverloadedError: StatusCode.RESOURCE_EXHAUSTED,
     errors.RateLimitedError: StatusCode.RESOURCE_EXHAUSTED,
+    errors.StreamTooFastError: StatusCode.RESOURCE_EXHAUSTED,
+    errors.StreamIdleError: StatusCode.DEADLINE_EXCEEDED,
     errors.CallAbandonedError: StatusCode.CANCELLED,
     errors.NotImplementedYetError: StatusCode.UNIMPLEMENTED,
 }

@@ -26,7 +26,7 @@ from equivox.v1 import audio_pb2 as equivox_dot_v1_dot_audio__pb2
 from equivox.v1 import verification_pb2 as equivox_dot_v1_dot_verification__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65quivox/v1/transcription.proto\x12\nequivox.v1\x1a\x16\x65quivox/v1/audio.proto\x1a\x1d\x65quivox/v1/verification.proto\"\xad\x01\n\x11TranscribeRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.equivox.v1.TranscribeConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12+\n\nkeep_alive\x18\x03 \x01(\x0b\x32\x15.equivox.v1.KeepAliveH\x00\x12\"\n\x05\x66lush\x18\x04 \x01(\x0b\x32\x11.equivox.v1.FlushH\x00\x42\x06\n\x04kind\"\xea\x01\n\x10TranscribeConfig\x12)\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x17.equivox.v1.PcmEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\r\x12\x14\n\x0cnum_channels\x18\x03 \x01(\r\x12\x14\n\x07\x63hannel\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08partials\x18\x05 \x01(\x08\x12\x10\n\x08identify\x18\x06 \x01(\x08\x12\"\n\x06policy\x18\x07 \x01(\x0b\x32\x12.equivox.v1.Policy\x12\x13\n\x0bsecond_pass\x18\x08 \x01(\x08\x42\n\n\x08_channel\"\x0b\n\tKeepAlive\"\x07\n\x05\x46lush\"\x8c\x03\n\x12TranscribeResponse\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.equivox.v1.StreamAcceptedH\x00\x12+\n\nturn_start\x18\x02 \x01(\x0b\x32\x15.equivox.v1.TurnStartH\x00\x12+\n\x07partial\x18\x03 \x01(\x0b\x32\x18.equivox.v1.PartialWordsH\x00\x12 \n\x04word\x18\x04 \x01(\x0b\x32\x10.equivox.v1.WordH\x00\x12\'\n\x08turn_end\x18\x05 \x01(\x0b\x32\x13.equivox.v1.TurnEndH\x00\x12\x37\n\x10speaker_revision\x18\x06 \x01(\x0b\x32\x1b.equivox.v1.SpeakerRevisionH\x00\x12\x31\n\rtext_revision\x18\x07 \x01(\x0b\x32\x18.equivox.v1.TextRevisionH\x00\x12,\n\x07warning\x18\x08 \x01(\x0b\x32\x19.equivox.v1.StreamWarningH\x00\x42\x07\n\x05\x65vent\"^\n\x0eStreamAccepted\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1d\n\x15\x61lgorithmic_latency_s\x18\x02 \x01(\x01\x12\x19\n\x11model_fingerprint\x18\x03 \x01(\t\">\n\tTurnStart\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\r\x12\x0f\n\x07start_s\x18\x03 \x01(\x01\"@\n\x0cPartialWords\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.equivox.v1.Word\"\x86\x01\n\x04Word\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07start_s\x18\x03 \x01(\x01\x12\r\n\x05\x65nd_s\x18\x04 \x01(\x01\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\r\x12.\n\x07speaker\x18\x06 \x01(\x0b\x32\x1d.equivox.v1.AttributedSpeaker\"^\n\x11\x41ttributedSpeaker\x12\r\n\x05label\x18\x01 \x01(\t\x12\x17\n\nprofile_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x42\r\n\x0b_profile_id\"i\n\x07TurnEnd\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\r\n\x05\x65nd_s\x18\x02 \x01(\x01\x12.\n\x07speaker\x18\x03 \x01(\x0b\x32\x1d.equivox.v1.AttributedSpeaker\x12\x0e\n\x06\x66orced\x18\x04 \x01(\x08\"R\n\x0fSpeakerRevision\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12.\n\x07speaker\x18\x02 \x01(\x0b\x32\x1d.equivox.v1.AttributedSpeaker\"@\n\x0cTextRevision\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.equivox.v1.Word\"0\n\rStreamWarning\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t2`\n\rTranscription\x12O\n\nTranscribe\x12\x1d.equivox.v1.TranscribeRequest\x1a\x1e.equivox.v1.TranscribeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65quivox/v1/transcription.proto\x12\nequivox.v1\x1a\x16\x65quivox/v1/audio.proto\x1a\x1d\x65quivox/v1/verification.proto\"\xad\x01\n\x11TranscribeRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.equivox.v1.TranscribeConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12+\n\nkeep_alive\x18\x03 \x01(\x0b\x32\x15.equivox.v1.KeepAliveH\x00\x12\"\n\x05\x66lush\x18\x04 \x01(\x0b\x32\x11.equivox.v1.FlushH\x00\x42\x06\n\x04kind\"\xea\x01\n\x10TranscribeConfig\x12)\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x17.equivox.v1.PcmEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\r\x12\x14\n\x0cnum_channels\x18\x03 \x01(\r\x12\x14\n\x07\x63hannel\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08partials\x18\x05 \x01(\x08\x12\x10\n\x08identify\x18\x06 \x01(\x08\x12\"\n\x06policy\x18\x07 \x01(\x0b\x32\x12.equivox.v1.Policy\x12\x13\n\x0bsecond_pass\x18\x08 \x01(\x08\x42\n\n\x08_channel\"\x0b\n\tKeepAlive\"\x07\n\x05\x46lush\"\x8c\x03\n\x12TranscribeResponse\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.equivox.v1.StreamAcceptedH\x00\x12+\n\nturn_start\x18\x02 \x01(\x0b\x32\x15.equivox.v1.TurnStartH\x00\x12+\n\x07partial\x18\x03 \x01(\x0b\x32\x18.equivox.v1.PartialWordsH\x00\x12 \n\x04word\x18\x04 \x01(\x0b\x32\x10.equivox.v1.WordH\x00\x12\'\n\x08turn_end\x18\x05 \x01(\x0b\x32\x13.equivox.v1.TurnEndH\x00\x12\x37\n\x10speaker_revision\x18\x06 \x01(\x0b\x32\x1b.equivox.v1.SpeakerRevisionH\x00\x12\x31\n\rtext_revision\x18\x07 \x01(\x0b\x32\x18.equivox.v1.TextRevisionH\x00\x12,\n\x07warning\x18\x08 \x01(\x0b\x32\x19.equivox.v1.StreamWarningH\x00\x42\x07\n\x05\x65vent\"\x9e\x01\n\x0eStreamAccepted\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1d\n\x15\x61lgorithmic_latency_s\x18\x02 \x01(\x01\x12\x19\n\x11model_fingerprint\x18\x03 \x01(\t\x12\x11\n\tmax_speed\x18\x04 \x01(\x01\x12\x13\n\x0bmax_burst_s\x18\x05 \x01(\x01\x12\x16\n\x0eidle_timeout_s\x18\x06 \x01(\x01\">\n\tTurnStart\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\r\x12\x0f\n\x07start_s\x18\x03 \x01(\x01\"@\n\x0cPartialWords\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.equivox.v1.Word\"\x86\x01\n\x04Word\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07start_s\x18\x03 \x01(\x01\x12\r\n\x05\x65nd_s\x18\x04 \x01(\x01\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\r\x12.\n\x07speaker\x18\x06 \x01(\x0b\x32\x1d.equivox.v1.AttributedSpeaker\"^\n\x11\x41ttributedSpeaker\x12\r\n\x05label\x18\x01 \x01(\t\x12\x17\n\nprofile_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x42\r\n\x0b_profile_id\"i\n\x07TurnEnd\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\r\n\x05\x65nd_s\x18\x02 \x01(\x01\x12.\n\x07speaker\x18\x03 \x01(\x0b\x32\x1d.equivox.v1.AttributedSpeaker\x12\x0e\n\x06\x66orced\x18\x04 \x01(\x08\"R\n\x0fSpeakerRevision\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12.\n\x07speaker\x18\x02 \x01(\x0b\x32\x1d.equivox.v1.AttributedSpeaker\"@\n\x0cTextRevision\x12\x0f\n\x07turn_id\x18\x01 \x01(\x04\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.equivox.v1.Word\"0\n\rStreamWarning\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t2`\n\rTranscription\x12O\n\nTranscribe\x12\x1d.equivox.v1.TranscribeRequest\x1a\x1e.equivox.v1.TranscribeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,24 +43,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLUSH']._serialized_end=534
   _globals['_TRANSCRIBERESPONSE']._serialized_start=537
   _globals['_TRANSCRIBERESPONSE']._serialized_end=933
-  _globals['_STREAMACCEPTED']._serialized_start=935
-  _globals['_STREAMACCEPTED']._serialized_end=1029
-  _globals['_TURNSTART']._serialized_start=1031
-  _globals['_TURNSTART']._serialized_end=1093
-  _globals['_PARTIALWORDS']._serialized_start=1095
-  _globals['_PARTIALWORDS']._serialized_end=1159
-  _globals['_WORD']._serialized_start=1162
-  _globals['_WORD']._serialized_end=1296
-  _globals['_ATTRIBUTEDSPEAKER']._serialized_start=1298
-  _globals['_ATTRIBUTEDSPEAKER']._serialized_end=1392
-  _globals['_TURNEND']._serialized_start=1394
-  _globals['_TURNEND']._serialized_end=1499
-  _globals['_SPEAKERREVISION']._serialized_start=1501
-  _globals['_SPEAKERREVISION']._serialized_end=1583
-  _globals['_TEXTREVISION']._serialized_start=1585
-  _globals['_TEXTREVISION']._serialized_end=1649
-  _globals['_STREAMWARNING']._serialized_start=1651
-  _globals['_STREAMWARNING']._serialized_end=1699
-  _globals['_TRANSCRIPTION']._serialized_start=1701
-  _globals['_TRANSCRIPTION']._serialized_end=1797
+  _globals['_STREAMACCEPTED']._serialized_start=936
+  _globals['_STREAMACCEPTED']._serialized_end=1094
+  _globals['_TURNSTART']._serialized_start=1096
+  _globals['_TURNSTART']._serialized_end=1158
+  _globals['_PARTIALWORDS']._serialized_start=1160
+  _globals['_PARTIALWORDS']._serialized_end=1224
+  _globals['_WORD']._serialized_start=1227
+  _globals['_WORD']._serialized_end=1361
+  _globals['_ATTRIBUTEDSPEAKER']._serialized_start=1363
+  _globals['_ATTRIBUTEDSPEAKER']._serialized_end=1457
+  _globals['_TURNEND']._serialized_start=1459
+  _globals['_TURNEND']._serialized_end=1564
+  _globals['_SPEAKERREVISION']._serialized_start=1566
+  _globals['_SPEAKERREVISION']._serialized_end=1648
+  _globals['_TEXTREVISION']._serialized_start=1650
+  _globals['_TEXTREVISION']._serialized_end=1714
+  _globals['_STREAMWARNING']._serialized_start=1716
+  _globals['_STREAMWARNING']._serialized_end=1764
+  _globals['_TRANSCRIPTION']._serialized_start=1766
+  _globals['_TRANSCRIPTION']._serialized_end=1862
 # @@protoc_insertion_point(module_scope)

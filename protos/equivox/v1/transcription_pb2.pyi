@@ -69,14 +69,20 @@ class TranscribeResponse(_message.Message):
     def __init__(self, accepted: _Optional[_Union[StreamAccepted, _Mapping]] = ..., turn_start: _Optional[_Union[TurnStart, _Mapping]] = ..., partial: _Optional[_Union[PartialWords, _Mapping]] = ..., word: _Optional[_Union[Word, _Mapping]] = ..., turn_end: _Optional[_Union[TurnEnd, _Mapping]] = ..., speaker_revision: _Optional[_Union[SpeakerRevision, _Mapping]] = ..., text_revision: _Optional[_Union[TextRevision, _Mapping]] = ..., warning: _Optional[_Union[StreamWarning, _Mapping]] = ...) -> None: ...
 
 class StreamAccepted(_message.Message):
-    __slots__ = ("session_id", "algorithmic_latency_s", "model_fingerprint")
+    __slots__ = ("session_id", "algorithmic_latency_s", "model_fingerprint", "max_speed", "max_burst_s", "idle_timeout_s")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     ALGORITHMIC_LATENCY_S_FIELD_NUMBER: _ClassVar[int]
     MODEL_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    MAX_SPEED_FIELD_NUMBER: _ClassVar[int]
+    MAX_BURST_S_FIELD_NUMBER: _ClassVar[int]
+    IDLE_TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     algorithmic_latency_s: float
     model_fingerprint: str
-    def __init__(self, session_id: _Optional[str] = ..., algorithmic_latency_s: _Optional[float] = ..., model_fingerprint: _Optional[str] = ...) -> None: ...
+    max_speed: float
+    max_burst_s: float
+    idle_timeout_s: float
+    def __init__(self, session_id: _Optional[str] = ..., algorithmic_latency_s: _Optional[float] = ..., model_fingerprint: _Optional[str] = ..., max_speed: _Optional[float] = ..., max_burst_s: _Optional[float] = ..., idle_timeout_s: _Optional[float] = ...) -> None: ...
 
 class TurnStart(_message.Message):
     __slots__ = ("turn_id", "channel", "start_s")
