@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -18,17 +19,19 @@ from svc.backends.lockfile import LockEntry
 from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
 from svc.config import EquivoxConfig
+from svc.errors import ModelUnavailableError
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
+from svc.pipelines.transcription_events import TranscriptionEvent
 from svc.pipelines.verification import Verifier
 from svc.profiles.encryption import load_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, load_calibration
-from svc.scoring.policy import policy_named
-from svc.types import MODEL_RATE_HZ, Waveform
+from svc.scoring.policy import Policy, policy_named
+from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,50 @@ class LoadedModel:
     licence: str
     runtime: str
     card_toml: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """What the caller of a live transcription wants; without a policy nobody is named."""
+
+    sample_rate_hz: int
+    tenant: str
+    policy: Policy | None = None
+    second_pass: bool = False
+
+
+class LiveStream(Protocol):
+    """One live transcription. Blocking; one call at a time."""
+
+    def push(self, samples: FloatArray) -> list[TranscriptionEvent]:
+        """The next samples (N,) at the source's rate, none when only what is late is wanted."""
+        ...
+
+    def flush(self) -> list[TranscriptionEvent]:
+        """Closes open turns."""
+        ...
+
+    def close(self) -> list[TranscriptionEvent]:
+        """The end of the audio."""
+        ...
+
+    def abandon(self) -> None:
+        """Frees everything; of a stream that is closed or abandoned already, too."""
+        ...
+
+
+class LiveTranscriber(Protocol):
+    """Opens live transcriptions."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def algorithmic_latency_s(self) -> float: ...
+
+    def open(self, options: LiveOptions) -> LiveStream:
+        """Raises OverloadedError when there are too many."""
+        ...
 
 
 class Application:
@@ -118,6 +165,16 @@ class Application:
     @cached_property
     def diarizer(self) -> Diarizer:
         return Diarizer(segmenter=self.segmenter, embedder=self.embedder)
+
+    @property
+    def can_transcribe(self) -> bool:
+        """Whether there is a transcriber, in the configuration or shipped."""
+        return self.config.transcription.artifact is not None
+
+    @cached_property
+    def transcriber(self) -> LiveTranscriber:
+        """Raises ModelUnavailableError when there is none."""
+        raise ModelUnavailableError("this release ships no transcriber: set transcription.artifact to one")
 
     @cached_property
     def loaded(self) -> tuple[LoadedModel, ...]:

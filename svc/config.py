@@ -62,6 +62,31 @@ class ProfileConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionConfig:
+    """Live streams: which model, how many, how fast."""
+
+    # A transcriber artifact; empty = the one shipped.
+    artifact: Path | None = None
+    # Beside server.max_concurrent_calls, which counts the other calls.
+    max_streams: int = 64
+    # Audio of one stream that is read but not yet worked on; past it the sender is slowed down.
+    max_backlog_s: float = 2.0
+    # Audio seconds a second that one stream may send on average, and how much more at once; a speed of 0 = no limit.
+    max_speed: float = 20.0
+    max_burst_s: float = 60.0
+    # Longest pause between two messages of a stream.
+    idle_timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.max_streams < 1 or self.max_backlog_s < 0 or self.idle_timeout_s <= 0:
+            raise ValueError("need max_streams >= 1, max_backlog_s >= 0 and idle_timeout_s > 0")
+        if self.max_speed and (self.max_speed < 1 or self.max_burst_s < 2):
+            raise ValueError(
+                "a stream must be let send in real time, and one chunk of 2 s at once: max_speed, max_burst_s"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """The network side."""
 
@@ -93,6 +118,7 @@ class EquivoxConfig:
     models: ModelConfig = field(default_factory=ModelConfig)
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     profiles: ProfileConfig = field(default_factory=ProfileConfig)
+    transcription: TranscriptionConfig = field(default_factory=TranscriptionConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
 
 

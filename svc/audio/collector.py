@@ -36,7 +36,7 @@ class SampleCollector:
     def add(self, samples: FloatArray) -> None:
         """Takes the next samples (N,). Raises AudioTooLongError, AudioNotFiniteError or AudioFormatError."""
         self._check_length(self.num_received + len(samples))
-        self._check_values(samples)
+        check_values(samples, self.num_received, self.source_hz, field=self._field)
         self.num_received += len(samples)
         if (
             self._resampler is None
@@ -63,21 +63,6 @@ class SampleCollector:
                 field=self._field,
             )
 
-    def _check_values(self, samples: FloatArray) -> None:
-        # NaN and infinity survive both extremes, so two passes tell all.
-        low, high = (float(samples.min()), float(samples.max())) if len(samples) else (0.0, 0.0)
-        if not (np.isfinite(low) and np.isfinite(high)):
-            first = self.num_received + int(np.flatnonzero(~np.isfinite(samples))[0])
-            raise AudioNotFiniteError(
-                f"sample {first} (at {self._seconds(first):.3f} s) is not a finite number: clean the recording",
-                field=self._field,
-            )
-        if max(-low, high) > MAX_AMPLITUDE:
-            raise AudioFormatError(
-                f"samples reach {max(-low, high):g} where full scale is 1: divide 16-bit values by 32768",
-                field=self._field,
-            )
-
     def _lower_rate(self) -> None:
         """From here on at 16 kHz, what is held already included."""
         held = self._samples[: self._length]
@@ -95,3 +80,21 @@ class SampleCollector:
             self._samples = grown
         self._samples[self._length : end] = samples
         self._length = end
+
+
+def check_values(samples: FloatArray, num_before: int, rate_hz: int, *, field: str) -> None:
+    """Refuses samples (N,), which come after `num_before` others, that are no finite number or far past full scale.
+
+    Raises AudioNotFiniteError or AudioFormatError.
+    """
+    # NaN and infinity survive both extremes, so two passes tell all.
+    low, high = (float(samples.min()), float(samples.max())) if len(samples) else (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        first = num_before + int(np.flatnonzero(~np.isfinite(samples))[0])
+        raise AudioNotFiniteError(
+            f"sample {first} (at {first / rate_hz:.3f} s) is not a finite number: clean the recording", field=field
+        )
+    if max(-low, high) > MAX_AMPLITUDE:
+        raise AudioFormatError(
+            f"samples reach {max(-low, high):g} where full scale is 1: divide 16-bit values by 32768", field=field
+        )

@@ -45,9 +45,9 @@ def decode_container(
     container = container_of(data)
     check_whole(data, container)
     with _open(data) as file:
-        _check_rate(file.samplerate, field="container")
+        check_rate(file.samplerate, field="container")
         _check_declared(declared_rate_hz, file, data)
-        return _decode(file, _chosen(file.channels, channel), container=container, limits=limits)
+        return _decode(file, chosen_channel(file.channels, channel), container=container, limits=limits)
 
 
 def decode_pcm(
@@ -61,8 +61,8 @@ def decode_pcm(
 ) -> Waveform:
     """Interleaved samples without a header -> one channel."""
     _check_bytes(len(data), limits, field="pcm.samples")
-    _check_rate(sample_rate_hz, field="pcm.sample_rate_hz")
-    chosen = _chosen(num_channels, channel, field="pcm.num_channels")
+    check_rate(sample_rate_hz, field="pcm.sample_rate_hz")
+    chosen = chosen_channel(num_channels, channel, field="pcm.num_channels")
     frame_bytes = encoding.sample_bytes * num_channels
     if len(data) % frame_bytes:
         raise AudioTruncatedError(
@@ -140,7 +140,8 @@ def _check_bytes(num_bytes: int, limits: AudioConfig, *, field: str) -> None:
         )
 
 
-def _check_rate(rate_hz: int, *, field: str) -> None:
+def check_rate(rate_hz: int, *, field: str) -> None:
+    """Raises RateUnsupportedError."""
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise RateUnsupportedError(
             f"sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {rate_hz}: resample the audio", field=field
@@ -158,7 +159,8 @@ def _check_declared(declared_rate_hz: int | None, file: _BlockFile, data: bytes)
         )
 
 
-def _chosen(num_channels: int, channel: int | None, *, field: str = "container") -> int:
+def chosen_channel(num_channels: int, channel: int | None, *, field: str = "container") -> int:
+    """The channel to read of an interleaved signal; None is right only for mono. Raises ChannelError."""
     if not 1 <= num_channels <= MAX_CHANNELS:
         raise ChannelError(f"the audio must have 1 to {MAX_CHANNELS} channels, got {num_channels}", field=field)
     if channel is None and num_channels > 1:

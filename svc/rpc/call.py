@@ -24,7 +24,9 @@ class Call:
     tenant: str = DEFAULT_TENANT
     request_bytes: int = 0  # as received; 0 for a stream
     scope: CallScope = field(default_factory=CallScope)
+    streaming: bool = False  # its requests are a stream
     audio_s: float = 0.0  # speech decoded for it so far
+    work_s: float = 0.0  # of a live stream, which lasts as long as its audio whatever it costs
     code: grpc.StatusCode = grpc.StatusCode.OK
     reason: str = ""
 

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +84,11 @@ def _streaming(handler: Handler, guards: Sequence[Guard], method: str, *, parse:
     behaviour: Any = handler.stream_stream or handler.unary_stream
 
     async def inside(request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
-        async with entering(guards, call_of(method, context, request)):
-            async for response in behaviour(request if handler.stream_stream else parse(request), context):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(entering(guards, call_of(method, context, request)))
+            answering = behaviour(request if handler.stream_stream else parse(request), context)
+            # Closed, not left to the garbage collector: what a stream holds is freed when its caller is gone.
+            async for response in await stack.enter_async_context(aclosing(answering)):
                 yield response
 
     if handler.stream_stream:
@@ -101,6 +104,7 @@ def call_of(method: str, context: ServicerContext[Any, Any], request: object) ->
         context=context,
         metadata={key: value for key, value in pairs if isinstance(value, str)},
         request_bytes=len(request) if isinstance(request, bytes) else 0,
+        streaming=not isinstance(request, bytes),
     )
 
 
@@ -197,7 +201,8 @@ class Admission:
     drains. However large it is, one call alone is let in.
     """
 
-    def __init__(self, max_concurrent_calls: int, *, max_bytes_in_flight: int) -> None:
+    def __init__(self, max_concurrent_calls: int, *, max_bytes_in_flight: int = 0, what: str = "calls") -> None:
+        self.what = what
         self.max_concurrent_calls = max_concurrent_calls
         self.max_bytes_in_flight = max_bytes_in_flight
         self.num_running = 0
@@ -225,7 +230,8 @@ class Admission:
             raise NotReadyError(f"{self.closed_because}; retry in 1 s", retry_after_s=1.0)
         if self.num_running >= self.max_concurrent_calls:
             raise OverloadedError(
-                f"{self.num_running} calls are under way, the limit is {self.max_concurrent_calls}; retry in 0.5 s",
+                f"{self.num_running} {self.what} are under way, the limit is {self.max_concurrent_calls}; "
+                "retry in 0.5 s",
                 retry_after_s=0.5,
             )
         if self.bytes_in_flight and self.bytes_in_flight + call.request_bytes > self.max_bytes_in_flight:

@@ -1,4 +1,4 @@
-"""Token buckets: so many calls a second on average, so many at once."""
+"""Token buckets: so many calls a second on average, so many at once; the same for seconds of audio in a stream."""
 
 import time
 from collections.abc import Callable
@@ -33,4 +33,32 @@ class TokenBuckets:
         if bucket.tokens < 1:
             return (1 - bucket.tokens) / self.rate_per_s
         bucket.tokens -= 1
+        return 0.0
+
+
+class AudioPace:
+    """How fast one stream sends: `max_speed` seconds of audio a second on average, `max_burst_s` more at once.
+
+    A speed of 0 limits nothing.
+    """
+
+    def __init__(self, max_speed: float, max_burst_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if max_speed < 0 or max_burst_s <= 0:
+            raise ValueError(f"need max_speed >= 0 and max_burst_s > 0, got {max_speed} and {max_burst_s}")
+        self.max_speed = max_speed
+        self.max_burst_s = max_burst_s
+        self.clock = clock
+        self._ahead_s = 0.0
+        self._at_s = clock()
+
+    def spend(self, audio_s: float) -> float:
+        """0 when these seconds may come now, else how long to wait before sending them."""
+        if not self.max_speed:
+            return 0.0
+        now_s = self.clock()
+        self._ahead_s = max(0.0, self._ahead_s - (now_s - self._at_s) * self.max_speed)
+        self._at_s = now_s
+        if (over_s := self._ahead_s + audio_s - self.max_burst_s) > 0:
+            return over_s / self.max_speed
+        self._ahead_s += audio_s
         return 0.0

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -26,6 +26,7 @@ from equivox.v1 import (
 from svc.application import Application, build_application, num_workers
 from svc.config import EquivoxConfig, ServerConfig
 from svc.errors import ServiceError
+from svc.rpc.call import Call
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.interceptors import Admission, Authentication, GuardInterceptor, RateLimit, reporting_errors, scoping
@@ -49,7 +50,7 @@ SERVICES = tuple(
         (models_pb2, "Models"),
     )
 )
-UNIMPLEMENTED_SERVICE = transcription_pb2.DESCRIPTOR.services_by_name["Transcription"].full_name
+TRANSCRIPTION = transcription_pb2.DESCRIPTOR.services_by_name["Transcription"].full_name
 # Threads that decode and then wait for the embedder; enough of them that its batches fill.
 MAX_LIGHT_THREADS = 32
 # gRPC reads messages up to this many times what a request may carry, so that ours is the refusal, with details. Not
@@ -71,6 +72,10 @@ class Server:
         self.admission = Admission(
             self.config.max_concurrent_calls, max_bytes_in_flight=self.config.max_bytes_in_flight
         )
+        # Live streams last for hours: they must neither starve the calls nor be starved.
+        max_streams = application.config.transcription.max_streams
+        self.stream_admission = Admission(max_streams, what="streams")
+        self.transcription = TranscriptionServicer(application, metrics.streams)
         self.health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
         self.offload = Offload(
             light_threads=min(MAX_LIGHT_THREADS, self.config.max_concurrent_calls),
@@ -79,7 +84,7 @@ class Server:
         self.grpc_server = grpc.aio.server(
             interceptors=[self._guards()],
             options=channel_options(application.config),
-            maximum_concurrent_rpcs=BACKSTOP_FACTOR * self.config.max_concurrent_calls + 16,
+            maximum_concurrent_rpcs=BACKSTOP_FACTOR * (self.config.max_concurrent_calls + max_streams) + 16,
         )
         self._register()
         self.port = 0
@@ -91,10 +96,17 @@ class Server:
         rate_limit = RateLimit(TokenBuckets(self.config.tenant_rate_per_s, self.config.tenant_burst))
         always = [self.metrics.observing, reporting_errors, *who]
         return GuardInterceptor(
-            [*always, rate_limit.guard, self.admission.guard, scoping],
+            [*always, rate_limit.guard, self._admitting, scoping],
             system_guards=always,
             parser=RequestParser(self.application.config.audio.max_bytes),
         )
+
+    @property
+    def admissions(self) -> tuple[Admission, Admission]:
+        return self.admission, self.stream_admission
+
+    def _admitting(self, call: Call) -> AbstractAsyncContextManager[None]:
+        return (self.stream_admission if call.streaming else self.admission).guard(call)
 
     def _register(self) -> None:
         application, offload, server = self.application, self.offload, self.grpc_server
@@ -102,7 +114,7 @@ class Server:
         verification_pb2_grpc.add_VerificationServicer_to_server(VerificationServicer(application, offload), server)
         profiles_pb2_grpc.add_ProfilesServicer_to_server(ProfilesServicer(application, offload), server)
         diarization_pb2_grpc.add_DiarizationServicer_to_server(DiarizationServicer(application, offload), server)
-        transcription_pb2_grpc.add_TranscriptionServicer_to_server(TranscriptionServicer(), server)
+        transcription_pb2_grpc.add_TranscriptionServicer_to_server(self.transcription, server)
         models_pb2_grpc.add_ModelsServicer_to_server(ModelsServicer(application), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
@@ -118,25 +130,36 @@ class Server:
         started_s = time.monotonic()
         await asyncio.to_thread(self.application.warm_up)
         self.metrics.watch_queue(lambda: self.application.embedder.num_queued)
-        self.admission.closed_because = ""
+        for admission in self.admissions:
+            admission.closed_because = ""
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         log.info("ready", port=self.port, warm_up_s=round(time.monotonic() - started_s, 2))
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
         for service in ("", *SERVICES):
-            if service != UNIMPLEMENTED_SERVICE or status == health_pb2.HealthCheckResponse.NOT_SERVING:
-                await self.health.set(service, status)
+            without_model = service == TRANSCRIPTION and not self.application.can_transcribe
+            await self.health.set(service, health_pb2.HealthCheckResponse.NOT_SERVING if without_model else status)
 
     async def drain(self) -> None:
-        """Lets what is under way finish, at most drain_s; new calls are told to go elsewhere. Then closes the port."""
+        """Lets what is under way finish, at most drain_s, live streams once their open turns are closed; new calls are
+        told to go elsewhere. Then closes the port.
+        """
         await self.health.enter_graceful_shutdown()
-        self.admission.closed_because = "the server is shutting down"
-        log.info("draining", num_running=self.admission.num_running, drain_s=self.config.drain_s)
+        for admission in self.admissions:
+            admission.closed_because = "the server is shutting down"
+        self.transcription.drain()
+        log.info("draining", num_running=self._num_running(), drain_s=self.config.drain_s)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.admission.idle.wait(), self.config.drain_s)
-        log.info("drained", num_cut=self.admission.num_running)
+            async with asyncio.timeout(self.config.drain_s):
+                for admission in self.admissions:
+                    await admission.idle.wait()
+        log.info("drained", num_cut=self._num_running())
         await self.grpc_server.stop(CUT_S)
         await asyncio.to_thread(self.offload.close)
+        await asyncio.to_thread(self.transcription.close)
+
+    def _num_running(self) -> int:
+        return sum(admission.num_running for admission in self.admissions)
 
 
 def channel_options(config: EquivoxConfig) -> list[tuple[str, int]]:

@@ -16,6 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from svc.backends.batching import BatchReport
 from svc.rpc.call import Call
+from svc.rpc.stream_telemetry import StreamMetrics
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 1800)
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -56,10 +57,11 @@ class Metrics:
         self.latency = self._histogram("equivox_call_seconds", "Duration of a call", LATENCY_BUCKETS_S, ["method"])
         self.audio = Counter("equivox_audio_seconds", "Seconds of audio decoded", ["method"], registry=self.registry)
         self.real_time_factor = self._histogram(
-            "equivox_real_time_factor", "Seconds of a call per second of its audio", REAL_TIME_BUCKETS, ["method"]
+            "equivox_real_time_factor", "Seconds of work per second of a call's audio", REAL_TIME_BUCKETS, ["method"]
         )
         self.batch_clips = self._histogram("equivox_batch_clips", "Clips in an embedder batch", BATCH_BUCKETS)
         self.batch_seconds = self._histogram("equivox_batch_seconds", "Duration of a batch", LATENCY_BUCKETS_S)
+        self.streams = StreamMetrics(self.registry)
         self.queued_clips = Gauge("equivox_queued_clips", "Clips waiting for the embedder", registry=self.registry)
 
     def _histogram(
@@ -85,7 +87,7 @@ class Metrics:
         if call.audio_s > 0:
             self.audio.labels(call.name).inc(call.audio_s)
             if call.code is StatusCode.OK:
-                self.real_time_factor.labels(call.name).observe(elapsed_s / call.audio_s)
+                self.real_time_factor.labels(call.name).observe((call.work_s or elapsed_s) / call.audio_s)
 
     @asynccontextmanager
     async def observing(self, call: Call) -> AsyncIterator[None]:

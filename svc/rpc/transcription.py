@@ -1,20 +1,136 @@
-"""Transcription: in the contract, its models not yet in the server."""
+"""Transcription: live audio in, attributed words out while people talk."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from grpc.aio import ServicerContext
 
-from equivox.v1.transcription_pb2 import TranscribeRequest, TranscribeResponse
+from equivox.v1.transcription_pb2 import StreamAccepted, TranscribeConfig, TranscribeRequest, TranscribeResponse
 from equivox.v1.transcription_pb2_grpc import TranscriptionServicer as Contract
-from svc.errors import NotImplementedYetError
+from svc.application import Application
+from svc.errors import NotReadyError, ServiceError, StreamProtocolError
+from svc.pipelines.transcription_events import PartialWords
+from svc.rpc.call import current, tenant_of_call
+from svc.rpc.convert_transcription import DRAINING, from_event, to_decoder, to_options
+from svc.rpc.inbox import Inbox
+from svc.rpc.limits import AudioPace
+from svc.rpc.session import Events, Parts, Session, open_stream
+from svc.rpc.stream_telemetry import StreamMeter, StreamMetrics
 
 
 class TranscriptionServicer(Contract):
-    """equivox.v1.Transcription; answers UNIMPLEMENTED."""
+    """equivox.v1.Transcription. A stream's steps run one after the other on a thread; between them it holds none."""
+
+    def __init__(self, application: Application, metrics: StreamMetrics) -> None:
+        self.application = application
+        self.config = application.config.transcription
+        self.metrics = metrics
+        self.pool = ThreadPoolExecutor(self.config.max_streams, "stream")
+        self._inboxes: set[Inbox] = set()
+        self._draining = False
 
     async def Transcribe(
         self, requests: AsyncIterator[TranscribeRequest], context: ServicerContext[Any, Any]
     ) -> AsyncIterator[TranscribeResponse]:
-        raise NotImplementedYetError("Transcribe is not in this release; Diarization.Diarize tells who spoke when")
-        yield  # makes this a stream, as the contract wants it
+        inbox = Inbox(requests, idle_timeout_s=self.config.idle_timeout_s)
+        async with inbox:
+            with self._told_to_drain(inbox), self.metrics.metering(current.get()) as meter:
+                config = await first_config(inbox)
+                session = await self._open(config, inbox, meter)
+                try:
+                    yield self._accepted()
+                    async with aclosing(self._responses(session, inbox, partials=config.partials)) as responses:
+                        async for response in responses:
+                            yield response
+                finally:
+                    session.abandon()
+
+    def drain(self) -> None:
+        """Streams under way are told, their open turns closed and sent; then they end well."""
+        self._draining = True
+        for inbox in self._inboxes:
+            inbox.stop()
+
+    def close(self) -> None:
+        """Waits for the threads at work."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    @contextmanager
+    def _told_to_drain(self, inbox: Inbox) -> Iterator[None]:
+        self._inboxes.add(inbox)
+        if self._draining:
+            inbox.stop()
+        try:
+            yield
+        finally:
+            self._inboxes.remove(inbox)
+
+    async def _open(self, config: TranscribeConfig, inbox: Inbox, meter: StreamMeter) -> Session:
+        decoder = to_decoder(config)
+        options = to_options(
+            config, tenant=tenant_of_call(), default_policy=self.application.config.verification.policy
+        )
+        stream = await open_stream(self.pool, lambda: self.application.transcriber.open(options))
+        # Only now may the caller be read ahead of.
+        inbox.max_waiting_bytes = round(self.config.max_backlog_s * decoder.bytes_per_s)
+        pace = AudioPace(self.config.max_speed, self.config.max_burst_s)
+        return Session(Parts(stream=stream, decoder=decoder, pace=pace, pool=self.pool, meter=meter))
+
+    def _accepted(self) -> TranscribeResponse:
+        call, transcriber = current.get(), self.application.transcriber
+        accepted = StreamAccepted(
+            session_id=call.call_id if call else "",
+            algorithmic_latency_s=transcriber.algorithmic_latency_s,
+            model_fingerprint=transcriber.fingerprint,
+            max_speed=self.config.max_speed,
+            max_burst_s=self.config.max_burst_s,
+            idle_timeout_s=self.config.idle_timeout_s,
+        )
+        return TranscribeResponse(accepted=accepted)
+
+    async def _responses(self, session: Session, inbox: Inbox, *, partials: bool) -> AsyncGenerator[TranscribeResponse]:
+        """All after `accepted`. A caller's mistake ends the stream only after its open turns are closed and sent."""
+        mistake: ServiceError | None = None
+        while mistake is None:
+            events, mistake, at_end = await self._step(session, inbox)
+            for response in sent(events, session.meter, partials=partials):
+                yield response
+            if at_end:
+                break
+        if inbox.stopped:
+            yield DRAINING
+        for response in sent(await session.close(), session.meter, partials=partials):
+            yield response
+        if mistake is not None:
+            raise mistake
+
+    async def _step(self, session: Session, inbox: Inbox) -> tuple[Events, ServiceError | None, bool]:
+        """Events, what the caller did wrong, and whether the stream is at its end."""
+        try:
+            requests = await inbox.take()
+        except ServiceError as error:
+            return [], error, True
+        if not requests:
+            return [], None, True
+        return *await session.answer(requests), False
+
+
+def sent(events: Events, meter: StreamMeter, *, partials: bool) -> Iterator[TranscribeResponse]:
+    """The events to send, each counted as it goes."""
+    for event in events:
+        if partials or not isinstance(event, PartialWords):
+            meter.on_event(event)
+            yield from_event(event)
+
+
+async def first_config(inbox: Inbox) -> TranscribeConfig:
+    """The first message. Raises StreamProtocolError when it is another, or none came."""
+    requests = await inbox.take()
+    if requests and requests[0].WhichOneof("kind") == "config":
+        return requests[0].config
+    if inbox.stopped:
+        raise NotReadyError("the server is shutting down; retry in 1 s", retry_after_s=1.0)
+    what = requests[0].WhichOneof("kind") or "an empty message" if requests else "the end of the stream"
+    raise StreamProtocolError(f"the first message must be config, got {what}", field="config")

@@ -7,17 +7,24 @@ from pathlib import Path
 import grpc
 import pytest
 
-from svc.config import AudioConfig, ServerConfig
+from svc.config import AudioConfig, ServerConfig, TranscriptionConfig
 from svc.rpc.server import Server
 from svc.rpc.telemetry import Metrics
 from tests.rpc.tiny_application import LIMITS, TinyApplication, tiny_config
 
 
 @asynccontextmanager
-async def tiny_server(folder: Path, *, audio: AudioConfig = LIMITS, server: ServerConfig) -> AsyncIterator[Server]:
+async def tiny_server(
+    folder: Path,
+    *,
+    audio: AudioConfig = LIMITS,
+    server: ServerConfig,
+    transcription: TranscriptionConfig | None = None,
+) -> AsyncIterator[Server]:
     """Ready; drained at the end."""
     metrics = Metrics()
-    application = TinyApplication(tiny_config(folder, audio=audio, server=server), on_batch=metrics.on_batch)
+    config = tiny_config(folder, audio=audio, server=server, transcription=transcription)
+    application = TinyApplication(config, on_batch=metrics.on_batch)
     running = Server(application, metrics)
     try:
         await running.start()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc.rpc.limits import TokenBuckets
+from svc.rpc.limits import AudioPace, TokenBuckets
 
 
 class Clock:
@@ -50,3 +50,36 @@ def test_a_rate_of_zero_limits_nothing() -> None:
 def test_a_negative_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="rate_per_s"):
         TokenBuckets(-1, 1)
+
+
+@given(chunks_s=st.lists(st.floats(0.01, 2.0), max_size=60), pauses_s=st.lists(st.floats(0, 1.0), max_size=60))
+def test_no_more_audio_passes_than_speed_and_burst_allow(chunks_s: list[float], pauses_s: list[float]) -> None:
+    clock = Clock()
+    pace = AudioPace(4.0, 3.0, clock=clock)
+    passed_s = 0.0
+    for chunk_s, pause_s in zip(chunks_s, pauses_s, strict=False):
+        passed_s += 0.0 if pace.spend(chunk_s) else chunk_s
+        assert passed_s <= 3.0 + 4.0 * clock.now_s + 1e-6
+        clock.now_s += pause_s
+
+
+def test_after_the_wait_it_asks_for_the_chunk_passes() -> None:
+    clock = Clock()
+    pace = AudioPace(2.0, 1.0, clock=clock)
+    assert pace.spend(1.0) == 0
+    wait_s = pace.spend(0.5)
+    assert wait_s == pytest.approx(0.25)
+    clock.now_s += wait_s
+    assert pace.spend(0.5) == 0
+
+
+def test_real_time_never_has_to_wait() -> None:
+    clock = Clock()
+    pace = AudioPace(1.0, 2.0, clock=clock)
+    for _ in range(1000):
+        assert pace.spend(0.1) == 0
+        clock.now_s += 0.1
+
+
+def test_a_speed_of_zero_limits_nothing() -> None:
+    assert AudioPace(0.0, 1.0).spend(1e9) == 0

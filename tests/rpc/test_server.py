@@ -23,11 +23,12 @@ from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
 from svc.config import ServerConfig
 from svc.errors import StorageError
-from svc.rpc.server import SERVICES, UNIMPLEMENTED_SERVICE, Server, bind, run, server_credentials, sweep
+from svc.rpc.server import SERVICES, TRANSCRIPTION, Server, bind, run, server_credentials, sweep
 from svc.rpc.telemetry import Metrics
 from svc.types import FloatArray
 from tests.rpc.certificates import Authority
 from tests.rpc.conftest import tiny_server
+from tests.rpc.live import CONFIG, transcribe
 from tests.rpc.speech import said
 from tests.rpc.tiny_application import LIMITS, TinyApplication, tiny_config
 from tests.rpc.toy_server import detail_of, reason_of
@@ -47,7 +48,27 @@ async def health_of(channel: grpc.aio.Channel, service: str = "") -> int:
 
 @pytest.mark.parametrize("service", ["", *SERVICES])
 async def test_each_service_is_healthy_once_warm(channel: grpc.aio.Channel, service: str) -> None:
-    assert await health_of(channel, service) == (NOT_SERVING if service == UNIMPLEMENTED_SERVICE else SERVING)
+    assert await health_of(channel, service) == SERVING
+
+
+class WithoutTranscriber(TinyApplication):
+    """As a release that ships none."""
+
+    can_transcribe = Application.can_transcribe
+    transcriber = Application.transcriber  # type: ignore[assignment]
+
+
+async def test_without_a_transcriber_all_else_serves_and_streams_are_told_the_remedy(tmp_path: Path) -> None:
+    server = Server(WithoutTranscriber(tiny_config(tmp_path, server=ANY_PORT)), Metrics())
+    await server.start()
+    await server.warm_up()
+    async with to(server) as channel:
+        assert (await health_of(channel), await health_of(channel, TRANSCRIPTION)) == (SERVING, NOT_SERVING)
+    error = (await transcribe(server, [CONFIG])).refusal()
+    await server.drain()
+    server.application.close()
+    assert (error.code(), reason_of(error)) == (StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
+    assert "transcription.artifact" in str(error.details())
 
 
 async def test_before_warm_up_health_answers_and_calls_are_told_to_retry(tmp_path: Path) -> None:

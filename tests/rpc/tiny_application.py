@@ -8,10 +8,11 @@ import numpy as np
 
 from svc.application import Application
 from svc.backends.batching import BatchingEmbedder
-from svc.config import AudioConfig, EquivoxConfig, ProfileConfig, ServerConfig
+from svc.config import AudioConfig, EquivoxConfig, ProfileConfig, ServerConfig, TranscriptionConfig
 from svc.scoring.calibration import Calibration, CalibrationWeights
 from svc.scoring.conditions import FEATURES
 from svc.types import MODEL_RATE_HZ, FloatArray
+from tests.rpc.toy_transcriber import ToyTranscriber
 
 TINY_FINGERPRINT = "7177" * 4
 NUM_BANDS = 16
@@ -62,10 +63,20 @@ class EnergySegmenter:
         return active
 
 
-def tiny_config(folder: Path, *, audio: AudioConfig = LIMITS, server: ServerConfig | None = None) -> EquivoxConfig:
+def tiny_config(
+    folder: Path,
+    *,
+    audio: AudioConfig = LIMITS,
+    server: ServerConfig | None = None,
+    transcription: TranscriptionConfig | None = None,
+) -> EquivoxConfig:
     """A database in `folder`, small limits."""
-    profiles = ProfileConfig(database=folder / "profiles.sqlite3")
-    return EquivoxConfig(audio=audio, profiles=profiles, server=server or ServerConfig())
+    return EquivoxConfig(
+        audio=audio,
+        profiles=ProfileConfig(database=folder / "profiles.sqlite3"),
+        server=server or ServerConfig(),
+        transcription=transcription or TranscriptionConfig(),
+    )
 
 
 class TinyApplication(Application):
@@ -82,6 +93,14 @@ class TinyApplication(Application):
     @cached_property
     def segmenter(self) -> EnergySegmenter:
         return EnergySegmenter()
+
+    @property
+    def can_transcribe(self) -> bool:
+        return True
+
+    @cached_property
+    def transcriber(self) -> ToyTranscriber:
+        return ToyTranscriber()
 
     @cached_property
     def calibration(self) -> Calibration:

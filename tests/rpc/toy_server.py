@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from equivox.errors import FailedCall
 from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer, EmbeddingsStub, add_EmbeddingsServicer_to_server
 from svc.backends.batching import current_call
@@ -85,19 +86,19 @@ async def stub_of(address: str) -> AsyncIterator[Any]:
         yield EmbeddingsStub(channel)
 
 
-def reason_of(error: grpc.aio.AioRpcError) -> str:
+def reason_of(error: FailedCall) -> str:
     """ErrorInfo.reason."""
     return str(detail_of(error, ErrorInfo).reason)
 
 
-def retry_after_s(error: grpc.aio.AioRpcError) -> float:
+def retry_after_s(error: FailedCall) -> float:
     """RetryInfo.retry_delay."""
     return float(detail_of(error, RetryInfo).retry_delay.ToMilliseconds()) / 1000
 
 
-def detail_of(error: grpc.aio.AioRpcError, kind: type[Detail]) -> Detail:
+def detail_of(error: FailedCall, kind: type[Detail]) -> Detail:
     """The first detail of that kind."""
-    trailing: dict[str, Any] = dict(error.trailing_metadata())  # type: ignore[arg-type]
+    trailing: dict[str, Any] = dict(error.trailing_metadata())
     found = kind()
     for detail in Status.FromString(trailing["grpc-status-details-bin"]).details:
         if detail.Unpack(found):

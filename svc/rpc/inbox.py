@@ -1,0 +1,99 @@
+"""What one caller has sent and nobody has worked on yet: read ahead a little, so that nothing waits, and never more."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from google.protobuf.message import DecodeError
+
+from equivox.v1.transcription_pb2 import TranscribeRequest
+from svc.errors import InvalidRequestError, StreamIdleError
+
+# Of a caller who sends single samples, or keep_alive without end.
+MAX_WAITING_REQUESTS = 256
+
+
+class Inbox:
+    """Reads a stream's requests while the last ones are being worked on. Lives on one event loop; an async context.
+
+    Reading stops while `max_waiting_bytes` of audio or more wait; gRPC's flow control then slows the caller down. It is
+    0 at first: then there is never more than one message.
+    """
+
+    def __init__(self, requests: AsyncIterator[TranscribeRequest], *, idle_timeout_s: float) -> None:
+        self.max_waiting_bytes = 0
+        self.idle_timeout_s = idle_timeout_s
+        self.stopped = False
+        self._requests = requests
+        self._waiting: deque[TranscribeRequest] = deque()
+        self._waiting_bytes = 0
+        self._arrived, self._taken = asyncio.Event(), asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._reading = asyncio.create_task(self._read())
+        self._reading.add_done_callback(self._on_end)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._reading.cancel()
+
+    def stop(self) -> None:
+        """Reads no more; what was read is still handed out, then the inbox is at its end."""
+        self.stopped = True
+        self._reading.cancel()
+
+    async def take(self) -> list[TranscribeRequest]:
+        """The next request, with the audio behind it when it is audio; none at the end of the stream.
+
+        Raises StreamIdleError when nothing came for too long, InvalidRequestError for bytes that are no request.
+        """
+        try:
+            async with asyncio.timeout(self.idle_timeout_s):
+                while not self._waiting and not self._reading.done():
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise StreamIdleError(
+                f"nothing came for {self.idle_timeout_s:g} s: send keep_alive while there is no audio"
+            ) from None
+        taken = self._pop()
+        if not taken and not self._reading.cancelled() and (failure := self._reading.exception()):
+            raise failure
+        self._taken.set()
+        return taken
+
+    def _pop(self) -> list[TranscribeRequest]:
+        taken: list[TranscribeRequest] = []
+        while self._waiting and (not taken or (is_audio(taken[-1]) and is_audio(self._waiting[0]))):
+            taken.append(self._waiting.popleft())
+            self._waiting_bytes -= len(taken[-1].audio)
+        return taken
+
+    async def _read(self) -> None:
+        try:
+            async for request in self._requests:
+                self._waiting.append(request)
+                self._waiting_bytes += len(request.audio)
+                self._arrived.set()
+                while self._is_full():
+                    self._taken.clear()
+                    await self._taken.wait()
+        except DecodeError as error:
+            raise InvalidRequestError("a message of the stream is not a TranscribeRequest") from error
+
+    def _is_full(self) -> bool:
+        too_much = self._waiting_bytes >= self.max_waiting_bytes or len(self._waiting) >= MAX_WAITING_REQUESTS
+        return too_much if self._waiting else False
+
+    def _on_end(self, reading: "asyncio.Task[None]") -> None:
+        if not reading.cancelled():
+            reading.exception()  # taken note of, or asyncio complains where nobody waits for it any more
+        self._arrived.set()
+
+
+def is_audio(request: TranscribeRequest) -> bool:
+    return bool(request.WhichOneof("kind") == "audio")

@@ -1,0 +1,301 @@
+"""Live transcription over a real channel: the protocol, every kind of bad input, limits, and how streams end."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from google.rpc.error_details_pb2 import BadRequest
+from grpc import StatusCode
+
+from equivox.v1.audio_pb2 import (
+    PCM_ENCODING_ALAW,
+    PCM_ENCODING_F32LE,
+    PCM_ENCODING_MULAW,
+    PCM_ENCODING_S16LE,
+    PcmEncoding,
+)
+from equivox.v1.transcription_pb2 import TranscribeConfig, TranscribeRequest
+from equivox.v1.verification_pb2 import Policy
+from svc.config import ServerConfig, TranscriptionConfig
+from svc.rpc.server import Server
+from svc.types import FloatArray
+from tests.rpc.conftest import tiny_server
+from tests.rpc.live import CONFIG, FLUSH, KEEP_ALIVE, Dialogue, answered_by, chunks, transcribe
+from tests.rpc.speech import RATE_HZ, voice
+from tests.rpc.test_server import to, until
+from tests.rpc.toy_server import detail_of, reason_of, retry_after_s
+
+ANY_PORT = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
+SPEECH = voice("ann", seconds=3.0)
+
+
+def config(**changes: object) -> TranscribeRequest:
+    """CONFIG with other fields."""
+    request = TranscribeRequest()
+    request.CopyFrom(CONFIG)
+    request.config.MergeFrom(TranscribeConfig(**changes))  # type: ignore[arg-type]
+    return request
+
+
+async def test_the_config_is_acknowledged_before_any_audio(channel: grpc.aio.Channel) -> None:
+    dialogue = Dialogue(channel)
+    await dialogue.send([CONFIG])
+    accepted = (await dialogue.read_until("accepted")).accepted
+    assert len(accepted.session_id) == 16
+    assert 0 < accepted.algorithmic_latency_s < 1
+    assert accepted.model_fingerprint
+    assert (accepted.max_speed, accepted.max_burst_s, accepted.idle_timeout_s) == (20, 60, 60)
+    assert (await dialogue.end()).events == []
+
+
+async def test_words_come_while_the_stream_is_open(channel: grpc.aio.Channel) -> None:
+    dialogue = Dialogue(channel)
+    await dialogue.send([CONFIG, *chunks(SPEECH[: RATE_HZ // 2])])
+    word = (await dialogue.read_until("word")).word
+    assert word.text
+    assert word.speaker.label
+    assert (await dialogue.end()).kinds()[-1] == "turn_end"
+
+
+async def test_turns_hold_their_words_in_order(server: Server) -> None:
+    answered = await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    turns: list[int] = []
+    for event in answered.events:
+        match event.WhichOneof("event"):
+            case "turn_start":
+                turns.append(event.turn_start.turn_id)
+            case "word":
+                assert event.word.turn_id in turns
+                assert event.word.end_s > event.word.start_s
+            case "turn_end":
+                assert event.turn_end.turn_id in turns
+    assert len(answered.words()) > 3
+    assert answered.kinds().count("turn_start") == answered.kinds().count("turn_end") == len(turns) > 1
+
+
+@pytest.mark.parametrize("chunk_samples", [1, 7, 160, 5_000, 32_000])
+async def test_chunking_never_changes_the_words(server: Server, chunk_samples: int) -> None:
+    heard = SPEECH[: RATE_HZ // 2] if chunk_samples < 100 else SPEECH
+    whole = await transcribe(
+        server, [CONFIG, TranscribeRequest(audio=heard[: 2 * RATE_HZ].tobytes()), *chunks(heard[2 * RATE_HZ :])]
+    )
+    pieces = await transcribe(server, [CONFIG, *chunks(heard, chunk_samples)])
+    assert pieces.words() == whole.words() != []
+
+
+ENCODED: dict[int, tuple[float, str]] = {PCM_ENCODING_S16LE: (2**15 - 1, "<i2"), PCM_ENCODING_F32LE: (1.0, "<f4")}
+
+
+@pytest.mark.parametrize("encoding", [PCM_ENCODING_S16LE, PCM_ENCODING_F32LE])
+async def test_each_encoding_and_channel_says_the_same(server: Server, encoding: PcmEncoding) -> None:
+    scale, kind = ENCODED[encoding]
+    stereo = np.stack([np.zeros_like(SPEECH), SPEECH], axis=1)
+    data = (stereo * scale).astype(kind).tobytes()
+    asked = TranscribeRequest(
+        config=TranscribeConfig(encoding=encoding, sample_rate_hz=RATE_HZ, num_channels=2, channel=1)
+    )
+    half = len(data) // 2
+    answered = await transcribe(
+        server, [asked, TranscribeRequest(audio=data[:half]), TranscribeRequest(audio=data[half:])]
+    )
+    assert answered.words() == (await transcribe(server, [CONFIG, *chunks(SPEECH)])).words()
+
+
+@pytest.mark.parametrize("encoding", [PCM_ENCODING_MULAW, PCM_ENCODING_ALAW])
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 48_000])
+async def test_any_rate_and_telephone_code_is_heard(server: Server, encoding: PcmEncoding, rate_hz: int) -> None:
+    asked = TranscribeRequest(config=TranscribeConfig(encoding=encoding, sample_rate_hz=rate_hz))
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, rate_hz, np.uint8).tobytes()
+    answered = await transcribe(server, [asked, TranscribeRequest(audio=data)])
+    assert answered.error is None
+    assert answered.kinds()[0] == "accepted"
+
+
+async def test_partials_come_only_to_those_who_ask(server: Server) -> None:
+    asked = TranscribeRequest(config=TranscribeConfig(encoding=PCM_ENCODING_F32LE, sample_rate_hz=RATE_HZ))
+    without = await transcribe(server, [asked, *chunks(SPEECH)])
+    with_them = await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    assert "partial" not in without.kinds()
+    assert "partial" in with_them.kinds()
+    assert without.words() == with_them.words()
+
+
+async def test_flush_closes_the_open_turn_now_and_the_stream_goes_on(channel: grpc.aio.Channel) -> None:
+    dialogue = Dialogue(channel)
+    await dialogue.send([CONFIG, *chunks(SPEECH[: RATE_HZ // 2]), FLUSH])
+    assert (await dialogue.read_until("turn_end")).turn_end.forced
+    await dialogue.send(chunks(SPEECH[RATE_HZ:]))
+    assert (await dialogue.end()).words()
+
+
+NOT_FINITE = np.where(np.arange(1600) == 7, np.nan, 0).astype(np.float32)
+WRONG_CONFIGS: dict[str, tuple[dict[str, object], str, str]] = {
+    "no encoding": ({"encoding": 17}, "INVALID_REQUEST", "config.encoding"),
+    "4 kHz": ({"sample_rate_hz": 4_000}, "RATE_UNSUPPORTED", "config.sample_rate_hz"),
+    "96 kHz": ({"sample_rate_hz": 96_000}, "RATE_UNSUPPORTED", "config.sample_rate_hz"),
+    "stereo without a channel": ({"num_channels": 2}, "CHANNEL_REQUIRED", "config.channel"),
+    "no such channel": ({"num_channels": 2, "channel": 2}, "CHANNEL_REQUIRED", "config.channel"),
+    "a hundred channels": ({"num_channels": 100, "channel": 0}, "CHANNEL_REQUIRED", "config.num_channels"),
+    "unknown policy": ({"identify": True, "policy": Policy(name="whatever")}, "POLICY_UNKNOWN", "config.policy.name"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CONFIGS)
+async def test_a_wrong_config_names_its_field(server: Server, name: str) -> None:
+    changes, reason, field = WRONG_CONFIGS[name]
+    answered = await transcribe(server, [config(**changes)])
+    error = answered.refusal()
+    assert (error.code(), reason_of(error)) == (StatusCode.INVALID_ARGUMENT, reason)
+    assert detail_of(error, BadRequest).field_violations[0].field == field
+    assert answered.events == []
+
+
+WRONG_STREAMS: dict[str, tuple[list[TranscribeRequest], str, str]] = {
+    "audio before config": (chunks(SPEECH), "PROTOCOL", "config"),
+    "keep_alive before config": ([KEEP_ALIVE], "PROTOCOL", "config"),
+    "nothing at all": ([], "PROTOCOL", "config"),
+    "config twice": ([CONFIG, CONFIG], "PROTOCOL", "config"),
+    "config amid audio": ([CONFIG, *chunks(SPEECH), CONFIG], "PROTOCOL", "config"),
+    "an empty message": ([CONFIG, TranscribeRequest()], "INVALID_REQUEST", "audio"),
+    "an empty chunk": ([CONFIG, TranscribeRequest(audio=b"")], "AUDIO_MISSING", "audio"),
+    "half a sample": ([CONFIG, TranscribeRequest(audio=b"\0" * 6)], "AUDIO_TRUNCATED", "audio"),
+    "NaN": ([CONFIG, *chunks(NOT_FINITE)], "AUDIO_NOT_FINITE", "audio"),
+    "integers as floats": ([CONFIG, *chunks(SPEECH * 32_768)], "AUDIO_FORMAT", "audio"),
+    "more than 2 s": ([CONFIG, *chunks(SPEECH, 32_001)], "AUDIO_TOO_LONG", "audio"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STREAMS)
+async def test_a_wrong_message_names_its_field(server: Server, name: str) -> None:
+    requests, reason, field = WRONG_STREAMS[name]
+    error = (await transcribe(server, requests)).refusal()
+    assert (error.code(), reason_of(error)) == (StatusCode.INVALID_ARGUMENT, reason)
+    assert detail_of(error, BadRequest).field_violations[0].field == field
+    assert len(error.details() or "") > 20
+
+
+async def test_a_chunk_of_100_seconds_is_refused_by_name(server: Server) -> None:
+    asked = TranscribeRequest(config=TranscribeConfig(encoding=PCM_ENCODING_MULAW, sample_rate_hz=8_000))
+    error = (await transcribe(server, [asked, TranscribeRequest(audio=bytes(800_000))])).refusal()
+    assert (reason_of(error), "100.000 s" in str(error.details())) == ("AUDIO_TOO_LONG", True)
+
+
+async def test_bytes_that_are_no_message_are_refused_as_such(server: Server) -> None:
+    error = (await answered_by(server, [b"\xff" * 9], bytes)).refusal()
+    assert (error.code(), reason_of(error)) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
+async def test_a_mistake_costs_no_words_said_before_it(server: Server) -> None:
+    good = await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    spoilt = await transcribe(server, [CONFIG, *chunks(SPEECH), CONFIG])
+    assert spoilt.words() == good.words()
+    assert spoilt.kinds()[-1] == "turn_end"
+
+
+TIME_S = np.arange(RATE_HZ) / RATE_HZ
+SOUNDS: dict[str, FloatArray] = {
+    "silence": np.zeros(RATE_HZ, np.float32),
+    "music": 0.2 * np.sin(np.outer(TIME_S, [1646, 2073, 2463])).sum(axis=1).astype(np.float32),  # a chord of C
+    "clipping": np.clip(50 * SPEECH, -1, 1),
+    "8 kHz declared as 16": voice("ann", seconds=2)[::2],
+    "noise": np.random.default_rng(0).normal(0, 0.2, RATE_HZ).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+async def test_odd_sounds_are_answered_all_the_same(server: Server, name: str) -> None:
+    answered = await transcribe(server, [CONFIG, *chunks(SOUNDS[name])])
+    assert answered.error is None
+    assert answered.kinds().count("turn_start") == answered.kinds().count("turn_end")
+
+
+async def test_a_dropped_stream_frees_its_state_at_once(server: Server, channel: grpc.aio.Channel) -> None:
+    held = server.application.transcriber.open_streams  # type: ignore[attr-defined]
+    dialogue = Dialogue(channel)
+    await dialogue.send([CONFIG, *chunks(SPEECH)])
+    await dialogue.read_until("word")
+    assert len(held) == 1
+    dialogue.call.cancel()
+    await until(lambda: not held)
+    await until(lambda: server.stream_admission.num_running == 0)
+    assert server.metrics.registry.get_sample_value("equivox_streams_open") == 0
+
+
+async def test_an_ended_stream_frees_its_state(server: Server, channel: grpc.aio.Channel) -> None:
+    await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    assert not server.application.transcriber.open_streams  # type: ignore[attr-defined]
+
+
+async def test_audio_too_fast_is_told_when_to_go_on(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_speed=2.0, max_burst_s=2.0)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server:
+        answered = await transcribe(server, [CONFIG, *chunks(np.tile(SPEECH, 3))])
+    error = answered.refusal()
+    assert (error.code(), reason_of(error)) == (StatusCode.RESOURCE_EXHAUSTED, "STREAM_TOO_FAST")
+    assert 0 < retry_after_s(error) < 0.1
+    assert answered.kinds()[-1] == "turn_end"
+
+
+async def test_a_stream_that_falls_silent_is_ended_and_keep_alive_prevents_it(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(idle_timeout_s=0.3)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server, to(server) as channel:
+        dialogue = Dialogue(channel)
+        await dialogue.send([CONFIG, *chunks(SPEECH[:8000])])
+        for _ in range(4):
+            await asyncio.sleep(0.1)
+            await dialogue.send([KEEP_ALIVE])
+        answered = await dialogue.rest()
+    error = answered.refusal()
+    assert (error.code(), reason_of(error)) == (StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+    assert answered.kinds()[-1] == "turn_end"
+
+
+async def test_one_stream_too_many_is_told_to_come_back_and_calls_are_not(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_streams=1)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server, to(server) as channel:
+        first = Dialogue(channel)
+        await first.send([CONFIG])
+        await first.read_until("accepted")
+        error = (await transcribe(server, [CONFIG])).refusal()
+        await first.end()
+        after = await transcribe(server, [CONFIG])
+    assert (error.code(), reason_of(error)) == (StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert "1 streams are under way" in str(error.details())
+    assert after.error is None
+
+
+async def test_a_drain_closes_open_turns_and_ends_streams_well(tmp_path: Path) -> None:
+    async with tiny_server(tmp_path, server=replace(ANY_PORT, drain_s=30.0)) as server, to(server) as channel:
+        talking, waiting = Dialogue(channel), Dialogue(channel)
+        await talking.send([CONFIG, *chunks(SPEECH[:8000])])
+        await talking.read_until("word")
+        await until(lambda: server.stream_admission.num_running == 2)
+        await asyncio.wait_for(server.drain(), 5)
+        answered = await talking.rest()
+        early = await waiting.rest()
+    assert answered.error is None
+    assert answered.kinds()[-2:] == ["warning", "turn_end"]
+    assert answered.events[-2].warning.reason == "DRAINING"
+    assert reason_of(early.refusal()) == "NOT_READY"
+
+
+async def test_many_streams_at_once_each_get_their_own_words(server: Server) -> None:
+    people = ["ann", "ben", "cleo"] * 8
+    alone = {name: (await transcribe(server, [CONFIG, *chunks(voice(name))])).words() for name in set(people)}
+    together = await asyncio.gather(*(transcribe(server, [CONFIG, *chunks(voice(name))]) for name in people))
+    assert [answered.words() for answered in together] == [alone[name] for name in people]
+    assert alone["ann"] != alone["cleo"]
+
+
+async def test_metrics_tell_audio_words_and_the_wait_for_the_first(server: Server, channel: grpc.aio.Channel) -> None:
+    answered = await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    value = server.metrics.registry.get_sample_value
+    assert value("equivox_stream_audio_seconds_total") == pytest.approx(3.0)
+    assert value("equivox_stream_words_total") == len(answered.words())
+    assert value("equivox_stream_first_word_seconds_count") == answered.kinds().count("turn_start")
+    await until(lambda: value("equivox_real_time_factor_count", {"method": "Transcription.Transcribe"}) == 1)
+    assert 0 < (value("equivox_stream_work_seconds_total") or 0) < 3
