@@ -1,5 +1,7 @@
 """Chunks of a live stream: any cut between frames gives the same samples, and the same as the whole decoded at once."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,10 +29,7 @@ def test_chunks_together_are_the_whole(encoding: PcmEncoding, num_channels: int,
     how = {"encoding": encoding, "sample_rate_hz": RATE_HZ, "num_channels": num_channels, "channel": num_channels - 1}
     decoder = ChunkDecoder(**how)  # type: ignore[arg-type]
     edges = [0, *sorted(cuts), NUM_FRAMES]
-    pieces = [
-        decoder.decode(data[start * frame_bytes : end * frame_bytes])
-        for start, end in zip(edges, edges[1:], strict=False)
-    ]
+    pieces = [decoder.decode(data[start * frame_bytes : end * frame_bytes]) for start, end in pairwise(edges)]
     whole = decode_pcm(data, **how, limits=AudioConfig())  # type: ignore[arg-type]
     np.testing.assert_array_equal(np.concatenate(pieces), whole.samples)
     assert decoder.num_decoded == NUM_FRAMES
