@@ -1,0 +1,44 @@
+"""The store gives back what is in the recordings, decoded once."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from tests.training.data.talkers import talkers, tones
+from training.data.cached_array import cached_array
+from training.data.manifest import read_manifest
+from training.data.speech_store import SpeechStore, load_noises
+
+
+def test_cuts_are_those_of_the_recording_and_survive_its_loss(tmp_path: Path) -> None:
+    spoken = talkers(2)
+    for utterance in spoken:
+        path = tmp_path / "audio" / utterance.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, tones(utterance), 16_000)
+    SpeechStore.open(spoken, root=tmp_path / "audio", folder=tmp_path / "kept")
+    again = SpeechStore.open(spoken[::-1], root=tmp_path / "gone", folder=tmp_path / "kept")
+    for utterance in spoken:
+        cut = again.read(utterance.utterance_id, 0.1, 0.6)
+        np.testing.assert_allclose(cut, tones(utterance)[1600:9600][: len(cut)], atol=1e-4)
+
+
+def test_an_array_is_made_once_for_what_it_is_made_from(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        return np.arange(3)
+
+    for seed in (0, 0, 1):
+        np.testing.assert_array_equal(cached_array(tmp_path, "numbers", {"seed": seed}, make), np.arange(3))
+    assert len(made) == 2
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_noises_are_at_the_rate_of_the_models(corpus_root: Path) -> None:
+    clips = [clip for clip in read_manifest(corpus_root / "manifest.csv") if clip.corpus == "noise"]
+    noises = load_noises(clips, corpus_root)
+    assert set(noises) == {clip.path for clip in clips}
+    assert all(noise.sample_rate_hz == 16_000 and len(noise.samples) == 48_000 for noise in noises.values())

@@ -1,0 +1,175 @@
+"""Mixtures as the transcriber is trained on them: drawn, rendered, turned into features and targets, put in batches.
+
+    batches = MixtureBatches(examples, batch=8, world_size=2, rank=0)
+    for batch in batches: ...
+    batches.position  # keep it; MixtureBatches(.., position=kept) goes on with the very next batch
+
+Mixture n of the run has seed (seed, n), whoever renders it. Rank r of w takes mixtures r, r + w, ..: two ranks with
+batches of b see in each step what one process with batches of 2 b sees.
+Letters: B mixtures, C = 2 channels, T mel frames (10 ms), T' encoder frames (40 ms), M mels, U tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from svc.audio.filterbank import LOG_FLOOR, Filterbank, FilterbankConfig
+from svc.types import FloatArray
+from training.data.mixture_recipe import MixtureRecipe
+from training.data.mixtures import MixtureSimulator
+from training.data.rendering import Mixture, Sounds, render
+from training.data.targets import ChannelTargets, TargetConfig, WordEncoder, channel_targets
+
+SILENCE = float(np.log(LOG_FLOOR))
+NO_LABEL = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingExample:
+    """(T, M) log mels of a mixture, (C, T, M) of its channels, T a multiple of the stride, and both targets."""
+
+    recipe: MixtureRecipe
+    mels: FloatArray
+    source_mels: FloatArray
+    targets: tuple[ChannelTargets, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Batch:
+    """Examples padded to the longest: mels with silence, token frames with 0, frame labels with -1."""
+
+    mels: Tensor  # (B, T, M)
+    mel_lengths: Tensor  # (B,)
+    source_mels: Tensor  # (B, C, T, M)
+    targets: Tensor  # (B, C, U) int32
+    target_lengths: Tensor  # (B, C) int32
+    token_frames: Tensor  # (B, C, U) int32
+    activity: Tensor  # (B, C, T')
+    frame_labels: Tensor  # (B, C, T') int64
+
+
+def make_example(mixture: Mixture, filterbank: Filterbank, units: WordEncoder, config: TargetConfig) -> TrainingExample:
+    """Features by the front end the service listens with; the last frames short of a stride are left out."""
+    num_frames = filterbank.config.num_frames(len(mixture.samples)) // config.stride_frames
+    kept = slice(num_frames * config.stride_frames)
+    return TrainingExample(
+        recipe=mixture.recipe,
+        mels=filterbank(mixture.samples)[kept],
+        source_mels=np.stack([filterbank(source)[kept] for source in mixture.sources]),
+        targets=channel_targets(mixture.recipe, units, num_frames=num_frames, config=config),
+    )
+
+
+class MixtureExamples(Dataset[TrainingExample]):
+    """Example n of an endless run, made when it is asked for; picklable, so that worker processes can make them."""
+
+    def __init__(
+        self,
+        simulator: MixtureSimulator,
+        sounds: Sounds,
+        units: WordEncoder,
+        *,
+        config: TargetConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.simulator = simulator
+        self.sounds = sounds
+        self.units = units
+        self.config = config or TargetConfig()
+        self.seed = seed
+        self.filterbank = Filterbank(FilterbankConfig())
+
+    def __getitem__(self, index: int) -> TrainingExample:
+        mixture = render(self.simulator.draw((self.seed << 40) + index), self.sounds)
+        return make_example(mixture, self.filterbank, self.units, self.config)
+
+
+class MixtureBatches:
+    """An endless iterator over batches of one rank; `workers` processes render ahead, in order."""
+
+    def __init__(
+        self,
+        examples: MixtureExamples,
+        *,
+        batch: int,
+        rank: int = 0,
+        world_size: int = 1,
+        position: int = 0,
+        workers: int = 0,
+    ) -> None:
+        if batch < 1 or not 0 <= rank < world_size or position < 0:
+            raise ValueError(f"need a mixture per batch, a rank of the world and a position, got {batch=} {rank=}")
+        self.batch = batch
+        self.rank = rank
+        self.world_size = world_size
+        self.position = position
+        self._examples = examples
+        self._workers = workers
+
+    def __iter__(self) -> Iterator[Batch]:
+        loader = DataLoader(
+            self._examples,
+            batch_sampler=_Indices(self.batch, self.rank, self.world_size, self.position),
+            collate_fn=collate,
+            num_workers=self._workers,
+            # The loader draws from it once: the caller's own random state must not depend on who reads the data.
+            generator=torch.Generator(),
+        )
+        for made in loader:
+            # Counted when handed out: what was rendered ahead and never used is rendered again.
+            self.position += 1
+            yield made
+
+
+@dataclass(frozen=True, slots=True)
+class _Indices:
+    """Which mixtures make each batch, without end."""
+
+    batch: int
+    rank: int
+    world_size: int
+    first_step: int
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.first_step
+        while True:
+            start = step * self.batch * self.world_size + self.rank
+            yield list(range(start, start + self.batch * self.world_size, self.world_size))
+            step += 1
+
+
+def collate(examples: Sequence[TrainingExample]) -> Batch:
+    """At least one example -> a batch."""
+    channels = [target for example in examples for target in example.targets]  # B * C
+    return Batch(
+        mels=_padded([example.mels for example in examples], SILENCE),
+        mel_lengths=torch.tensor([len(example.mels) for example in examples]),
+        source_mels=_by_channel(
+            _padded([source for example in examples for source in example.source_mels], SILENCE), len(examples)
+        ),
+        targets=_by_channel(_padded([target.tokens for target in channels], 0), len(examples)),
+        target_lengths=torch.tensor([len(target.tokens) for target in channels], dtype=torch.int32).view(
+            len(examples), -1
+        ),
+        token_frames=_by_channel(_padded([target.frames for target in channels], 0), len(examples)),
+        activity=_by_channel(_padded([target.activity for target in channels], 0), len(examples)),
+        frame_labels=_by_channel(_padded([target.labels for target in channels], NO_LABEL), len(examples)).long(),
+    )
+
+
+def _padded(arrays: Sequence[np.ndarray], value: float) -> Tensor:
+    """Arrays (L, ..) of one type -> (len(arrays), longest L, ..)."""
+    longest = max(len(array) for array in arrays)
+    padded = np.full((len(arrays), longest, *arrays[0].shape[1:]), value, arrays[0].dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+    return torch.from_numpy(padded)
+
+
+def _by_channel(stacked: Tensor, num_examples: int) -> Tensor:
+    """(B * C, ..) -> (B, C, ..)."""
+    return stacked.view(num_examples, -1, *stacked.shape[1:])
