@@ -1,0 +1,159 @@
+"""From encoder frames to tokens as they arrive: what a decoder is, and the greedy one.
+
+Letters: N sequences (streams x channels), k frames of 40 ms in this chunk, D encoder width, J joint width, V tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from svc.models.encoder import State
+from svc.models.transducer import Joint, Predictor
+from svc.units import BLANK
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderConfig:
+    """How to search. A beam of 1 is the greedy search."""
+
+    beam: int = 1
+    # So many tokens may leave one frame; a model that would emit for ever is cut there.
+    max_symbols_per_frame: int = 4
+    # Taken off the blank's logit: more than 0 emits more, and earlier.
+    blank_penalty: float = 0.0
+    # A beam that disagrees on more tokens than this gives in to its best hypothesis.
+    max_unstable_tokens: int = 24
+
+    def __post_init__(self) -> None:
+        if min(self.beam, self.max_symbols_per_frame, self.max_unstable_tokens) < 1:
+            raise ValueError(f"beam, max_symbols_per_frame and max_unstable_tokens must be positive: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """A token, the 40 ms frame of its stream at which it came out, and its log-probability there."""
+
+    token_id: int
+    frame: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one sequence's chunk added for good, and everything the decoder may yet take back."""
+
+    emissions: tuple[Emission, ...] = ()
+    partial: tuple[Emission, ...] = ()
+
+
+class Decoder(Protocol, Generic[Kept]):
+    """Decoding a stream in chunks, each with the state the last one returned, equals decoding it whole."""
+
+    def initial_state(self, batch: int, *, first_frame: int = 0) -> Kept:
+        """Of `batch` streams whose next frame is `first_frame`. Frames below 0 lie before it: skipped."""
+        ...
+
+    def decode(self, frames: Tensor, state: Kept) -> tuple[list[Decoded], Kept]:
+        """(N, k, D) and the previous state -> N results and the next state."""
+        ...
+
+    def finish(self, state: Kept) -> list[Decoded]:
+        """What was still partial, for good."""
+        ...
+
+
+def decode_whole(decoder: Decoder[Kept], frames: Tensor) -> list[list[Emission]]:
+    """(N, T', D) -> the tokens of N whole sequences."""
+    decoded, state = decoder.decode(frames, decoder.initial_state(len(frames)))
+    rest = decoder.finish(state)
+    return [[*first.emissions, *last.emissions] for first, last in zip(decoded, rest, strict=True)]
+
+
+class GreedyDecoder:
+    """The best token of every frame. State: next frame (N,), the labels as the joint projects them (N, J), memory."""
+
+    def __init__(self, predictor: Predictor, joint: Joint, config: DecoderConfig | None = None) -> None:
+        self.predictor = predictor
+        self.joint = joint
+        self.config = config or DecoderConfig()
+
+    def initial_state(self, batch: int, *, first_frame: int = 0) -> State:
+        labels, memory = first_label(self.predictor, self.joint)
+        next_frame = torch.full((batch,), first_frame, device=labels.device)
+        return next_frame, *(tensor.repeat(batch, *[1] * (tensor.dim() - 1)) for tensor in (labels, *memory))
+
+    @torch.no_grad()
+    def decode(self, frames: Tensor, state: State) -> tuple[list[Decoded], State]:
+        """As the protocol says. A row leaves the loop at its last blank, so most rows pass the joint once."""
+        next_frame, labels, *memory = state
+        num_frames = frames.shape[1]
+        projected = self.joint.from_frames(frames)  # (N, k, J)
+        found: list[list[Emission]] = [[] for _ in frames]
+        rows = torch.arange(len(frames), device=frames.device)
+        cursor = (-next_frame).clamp(0, num_frames)  # (N,): the frame a row has come to
+        emitted_here = torch.zeros_like(cursor)
+        while len(rows):
+            scores = self._scores(projected[rows], labels[rows])  # (n, k, V)
+            tokens = scores.argmax(-1)  # (n, k)
+            frame = first_true((tokens != BLANK) & (torch.arange(num_frames, device=rows.device) >= cursor[rows, None]))
+            emits = frame < num_frames
+            rows, frame = rows[emits], frame[emits]
+            token = tokens[emits, frame]
+            logprob = scores[emits, frame].log_softmax(-1).gather(1, token[:, None])[:, 0]
+            if not len(rows):
+                break
+            record(found, rows, token, next_frame[rows] + frame, logprob)
+            labels, memory = self._accept(token, rows, (labels, *memory))
+            emitted_here[rows] = torch.where(frame == cursor[rows], emitted_here[rows], 0) + 1
+            full = emitted_here[rows] >= self.config.max_symbols_per_frame
+            cursor[rows] = frame + full
+            emitted_here[rows] *= ~full
+        return [Decoded(tuple(emissions)) for emissions in found], (next_frame + num_frames, labels, *memory)
+
+    def finish(self, state: State) -> list[Decoded]:
+        """Nothing: all of it went out at once."""
+        return [Decoded() for _ in state[0]]
+
+    def _scores(self, frames: Tensor, labels: Tensor) -> Tensor:
+        """Projected (n, k, J), (n, J) -> (n, k, V)."""
+        return penalised(self.joint.combine(frames, labels[:, None]), self.config)
+
+    def _accept(self, token: Tensor, rows: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
+        """Runs the predictor for the rows that emitted, and only these."""
+        labels, *memory = state
+        outputs, after = self.predictor(token[:, None], tuple(tensor[rows] for tensor in memory))
+        projected = self.joint.from_labels(outputs[:, 0])
+        changed = (old.index_copy(0, rows, new) for old, new in zip(memory, after, strict=True))
+        return labels.index_copy(0, rows, projected), list(changed)
+
+
+def first_label(predictor: Predictor, joint: Joint) -> tuple[Tensor, State]:
+    """(1, J) and the predictor's state once it has seen the blank with which every stream begins."""
+    with torch.no_grad():
+        start = torch.full((1, 1), BLANK, device=joint.output.weight.device)
+        outputs, memory = predictor(start, predictor.initial_state(1))
+        return joint.from_labels(outputs[:, 0]), memory
+
+
+def penalised(logits: Tensor, config: DecoderConfig) -> Tensor:
+    """(.., V) -> (.., V), blank made less likely as configured."""
+    if config.blank_penalty:
+        logits[..., BLANK] -= config.blank_penalty
+    return logits
+
+
+def first_true(flags: Tensor) -> Tensor:
+    """(n, k) -> (n,): the column of the first true flag, k where there is none."""
+    return torch.where(flags.any(1), flags.int().argmax(1), flags.shape[1])
+
+
+def record(found: Sequence[list[Emission]], rows: Tensor, *columns: Tensor) -> None:
+    """Adds one emission to each of the rows: token, frame and log-probability."""
+    table = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
+    for row, token, frame, logprob in table:
+        found[row].append(Emission(token, frame, logprob))

@@ -1,0 +1,126 @@
+"""Greedy search: against a plain rendering, together = alone, chunked = whole."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from svc.models.decoding import Decoder, DecoderConfig, Emission, GreedyDecoder, Kept, decode_whole
+from svc.models.encoder import split_states, stack_states
+from svc.models.transducer import Joint, Predictor, PredictorConfig
+from svc.units import BLANK
+
+WIDTH = 6
+
+
+def toy(kind: str = "lstm", seed: int = 0) -> tuple[Predictor, Joint]:
+    """Weights wide enough apart that blanks and tokens both win now and then."""
+    torch.manual_seed(seed)
+    predictor, joint = Predictor(PredictorConfig(kind=kind, width=8), 7).eval(), Joint(8, WIDTH, 8, 7)
+    for weight in (*predictor.parameters(), *joint.parameters()):
+        torch.nn.init.normal_(weight, std=0.8)
+    return predictor, joint
+
+
+def random_frames(batch: int, num_frames: int, seed: int = 0) -> Tensor:
+    return torch.randn(batch, num_frames, WIDTH, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def plain_greedy(predictor: Predictor, joint: Joint, frames: Tensor, config: DecoderConfig) -> list[Emission]:
+    """(T', D) -> tokens, one sequence, one frame, one label at a time."""
+    label, state = predictor(torch.tensor([[BLANK]]), predictor.initial_state(1))
+    emissions = []
+    for number, frame in enumerate(frames):
+        for _ in range(config.max_symbols_per_frame):
+            logits = joint(frame[None, None], label)[0, 0, 0]
+            logits[BLANK] -= config.blank_penalty
+            logprob, token = logits.log_softmax(0).max(0)
+            if token == BLANK:
+                break
+            emissions.append(Emission(int(token), number, logprob.item()))
+            label, state = predictor(token[None, None], state)
+    return emissions
+
+
+def decode_chunked(decoder: Decoder[Kept], frames: Tensor, chunks: list[int]) -> list[list[Emission]]:
+    state = decoder.initial_state(len(frames))
+    found: list[list[Emission]] = [[] for _ in frames]
+    for piece in torch.split(frames, chunks, dim=1):
+        decoded, state = decoder.decode(piece, state)
+        for row, one in zip(found, decoded, strict=True):
+            row += one.emissions
+    return [row + list(rest.emissions) for row, rest in zip(found, decoder.finish(state), strict=True)]
+
+
+def assert_same(actual: list[list[Emission]], expected: list[list[Emission]]) -> None:
+    assert [[(e.token_id, e.frame) for e in row] for row in actual] == [
+        [(e.token_id, e.frame) for e in row] for row in expected
+    ]
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert [e.logprob for e in ours] == pytest.approx([e.logprob for e in theirs], abs=1e-4)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    kind=st.sampled_from(["lstm", "context"]),
+    max_symbols=st.integers(1, 3),
+    blank_penalty=st.sampled_from([0.0, 1.5]),
+)
+def test_equals_the_plain_rendering(seed: int, kind: str, max_symbols: int, blank_penalty: float) -> None:
+    predictor, joint = toy(kind, seed)
+    config = DecoderConfig(max_symbols_per_frame=max_symbols, blank_penalty=blank_penalty)
+    frames = random_frames(3, 9, seed)
+    expected = [plain_greedy(predictor, joint, one, config) for one in frames]
+    assert_same(decode_whole(GreedyDecoder(predictor, joint, config), frames), expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), chunks=st.lists(st.integers(1, 4), min_size=1, max_size=6))
+def test_chunked_equals_whole(seed: int, chunks: list[int]) -> None:
+    decoder, frames = GreedyDecoder(*toy(seed=seed)), random_frames(2, sum(chunks), seed)
+    assert_same(decode_chunked(decoder, frames, chunks), decode_whole(decoder, frames))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_streams_of_different_age_decode_together_as_alone(seed: int) -> None:
+    decoder, frames = GreedyDecoder(*toy(seed=seed)), random_frames(3, 4, seed)
+    states = [decoder.decode(random_frames(1, age, age), decoder.initial_state(1))[1] for age in (1, 2, 7)]
+    alone = [decoder.decode(one[None], state) for one, state in zip(frames, states, strict=True)]
+    together, after = decoder.decode(frames, stack_states(states))
+    assert_same([list(one.emissions) for one in together], [list(one[0].emissions) for one, _ in alone])
+    torch.testing.assert_close(split_states(after), [state for _, state in alone])
+
+
+def test_frames_before_the_stream_are_skipped() -> None:
+    decoder, frames = GreedyDecoder(*toy(seed=4)), random_frames(2, 8)
+    decoded, state = decoder.decode(frames, decoder.initial_state(2, first_frame=-3))
+    assert_same([list(one.emissions) for one in decoded], decode_whole(decoder, frames[:, 3:]))
+    assert state[0].tolist() == [5, 5]
+
+
+def test_a_chunk_leaves_the_state_it_was_given_alone() -> None:
+    decoder = GreedyDecoder(*toy(seed=4))
+    state = decoder.initial_state(2)
+    before = [tensor.clone() for tensor in state]
+    decoder.decode(random_frames(2, 8), state)
+    torch.testing.assert_close(list(state), before)
+
+
+def test_a_model_that_would_never_stop_is_cut() -> None:
+    predictor, joint = toy()
+    with torch.no_grad():
+        joint.output.bias[BLANK] = -100
+    (emissions,) = decode_whole(
+        GreedyDecoder(predictor, joint, DecoderConfig(max_symbols_per_frame=2)), random_frames(1, 3)
+    )
+    assert [emission.frame for emission in emissions] == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"beam": 0}, {"max_symbols_per_frame": 0}, {"max_unstable_tokens": 0}])
+def test_a_search_without_room_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        DecoderConfig(**wrong)
