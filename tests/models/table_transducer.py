@@ -19,8 +19,8 @@ def table_transducer(table: Tensor) -> tuple[Predictor, Joint, Tensor]:
     rows = table.reshape(-1, num_tokens)  # (T V, V)
     with torch.no_grad():
         predictor.embedding.weight.copy_(torch.eye(num_tokens))
-        predictor.memory.weight.fill_(1)
-        predictor.memory.bias.zero_()  # type: ignore[operator, union-attr]
+        for parameter, value in zip(predictor.memory.parameters(), (1.0, 0.0), strict=True):  # weight, bias
+            parameter.fill_(value)
         joint.from_frames.weight.copy_(2 * SURE * torch.eye(num_frames).repeat_interleave(num_tokens, dim=0))
         joint.from_frames.bias.fill_(-3 * SURE)
         joint.from_labels.weight.copy_(2 * SURE * torch.eye(num_tokens).repeat(num_frames, 1))
