@@ -4,13 +4,15 @@
     for batch in batches: ...
     batches.position  # keep it; MixtureBatches(.., position=kept) goes on with the very next batch
 
-Mixture n of the run has seed (seed, n), whoever renders it. Rank r of w takes mixtures r, r + w, ..: two ranks with
+Mixture n of the run has a seed of its own, whoever renders it. Those of eight steps are put in order of length, so
+that little is padded, and each step takes a stretch of them: rank r of w its mixtures r, r + w, .. So two ranks with
 batches of b see in each step what one process with batches of 2 b sees.
 Letters: B mixtures, C = 2 channels, T mel frames (10 ms), T' encoder frames (40 ms), M mels, U tokens.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from training.data.targets import ChannelTargets, TargetConfig, WordEncoder, cha
 
 SILENCE = float(np.log(LOG_FLOOR))
 NO_LABEL = -1
+SORTED_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +87,11 @@ class MixtureExamples(Dataset[TrainingExample]):
         self.filterbank = Filterbank(FilterbankConfig())
 
     def __getitem__(self, index: int) -> TrainingExample:
-        mixture = render(self.simulator.draw((self.seed << 40) + index), self.sounds)
-        return make_example(mixture, self.filterbank, self.units, self.config)
+        return make_example(render(self.recipe(index), self.sounds), self.filterbank, self.units, self.config)
+
+    def recipe(self, index: int) -> MixtureRecipe:
+        """Of mixture `index`; half a millisecond."""
+        return self.simulator.draw((self.seed << 40) + index)
 
 
 class MixtureBatches:
@@ -113,7 +119,7 @@ class MixtureBatches:
     def __iter__(self) -> Iterator[Batch]:
         loader = DataLoader(
             self._examples,
-            batch_sampler=_Indices(self.batch, self.rank, self.world_size, self.position),
+            batch_sampler=_Schedule(self._examples, self.batch, self.rank, self.world_size, self.position),
             collate_fn=collate,
             num_workers=self._workers,
             # The loader draws from it once: the caller's own random state must not depend on who reads the data.
@@ -126,20 +132,28 @@ class MixtureBatches:
 
 
 @dataclass(frozen=True, slots=True)
-class _Indices:
-    """Which mixtures make each batch, without end."""
+class _Schedule:
+    """Which mixtures make each batch of a rank, without end."""
 
+    examples: MixtureExamples
     batch: int
     rank: int
     world_size: int
     first_step: int
 
     def __iter__(self) -> Iterator[list[int]]:
-        step = self.first_step
-        while True:
-            start = step * self.batch * self.world_size + self.rank
-            yield list(range(start, start + self.batch * self.world_size, self.world_size))
-            step += 1
+        for window in count(self.first_step // SORTED_STEPS):
+            skipped = max(0, self.first_step - window * SORTED_STEPS)
+            yield from self._window(window)[skipped:]
+
+    def _window(self, window: int) -> list[list[int]]:
+        """The batches of SORTED_STEPS steps, each of like lengths, the steps in random order."""
+        whole = self.batch * self.world_size
+        indices = range(window * SORTED_STEPS * whole, (window + 1) * SORTED_STEPS * whole)
+        by_length = sorted(indices, key=lambda index: (self.examples.recipe(index).duration_s, index))
+        steps = [by_length[start : start + whole] for start in range(0, len(by_length), whole)]
+        order = np.random.default_rng([self.examples.seed, window]).permutation(SORTED_STEPS)
+        return [steps[step][self.rank :: self.world_size] for step in order]
 
 
 def collate(examples: Sequence[TrainingExample]) -> Batch:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.units import BLANK, END_OF_TURN, START_OF_TURN
 from tests.training.data.talkers import WORDS, TonesInMemory, talkers
-from training.data.batches import NO_LABEL, SILENCE, Batch, MixtureBatches, MixtureExamples, collate
+from training.data.batches import (
+    NO_LABEL,
+    SILENCE,
+    SORTED_STEPS,
+    Batch,
+    MixtureBatches,
+    MixtureExamples,
+    _Schedule,
+    collate,
+)
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.targets import TargetConfig, channel_targets, due_tokens
@@ -53,13 +62,21 @@ def test_two_ranks_see_what_one_process_with_twice_the_batch_sees() -> None:
             torch.testing.assert_close(part.mels, mels, rtol=0, atol=0)
 
 
-def test_a_restart_goes_on_with_the_very_next_batch() -> None:
-    made = MixtureBatches(EXAMPLES, batch=2)
-    first = next(iter(made))
-    assert made.position == 1
-    assert_equal(first, batches()[0])
-    resumed = next(iter(MixtureBatches(EXAMPLES, batch=2, position=made.position)))
-    assert_equal(resumed, batches()[1])
+@pytest.mark.parametrize("position", [1, 7, 8])
+def test_a_restart_goes_on_with_the_very_next_batch(position: int) -> None:
+    made = MixtureBatches(EXAMPLES, batch=1)
+    steps = list(islice(made, position + 1))
+    assert made.position == position + 1
+    assert_equal(steps[-1], next(iter(MixtureBatches(EXAMPLES, batch=1, position=position))))
+
+
+def test_every_mixture_is_seen_once_and_those_of_a_step_are_of_like_length() -> None:
+    schedule = islice(_Schedule(EXAMPLES, batch=2, rank=0, world_size=2, first_step=0), SORTED_STEPS)
+    others = islice(_Schedule(EXAMPLES, batch=2, rank=1, world_size=2, first_step=0), SORTED_STEPS)
+    steps = [[*ours, *theirs] for ours, theirs in zip(schedule, others, strict=True)]
+    assert sorted(index for step in steps for index in step) == list(range(4 * SORTED_STEPS))
+    lengths = sorted(sorted(EXAMPLES.recipe(index).duration_s for index in step) for step in steps)
+    assert all(shorter[-1] <= longer[0] for shorter, longer in pairwise(lengths))
 
 
 def test_workers_change_neither_order_nor_content_nor_the_callers_random_state() -> None:
