@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from types import TracebackType
 from typing import Self, cast
@@ -11,12 +12,16 @@ import grpc
 import grpc.aio
 
 from equivox import calls, results
+from equivox.aio_streams import events_of, on_threads
 from equivox.audio import AudioLike
 from equivox.calls import Call, Result
 from equivox.channel import Connection, Tls, open_async_channel
-from equivox.client import DEFAULT_TIMEOUT_S, DIARIZE_TIMEOUT_S, HEALTH_POLL_S
+from equivox.client import DEFAULT_TIMEOUT_S, DIARIZE_TIMEOUT_S, HEALTH_POLL_S, Sender
 from equivox.errors import EquivoxError, FailedCall, read_error
 from equivox.requests import DiarizeOptions, PolicyLike, VoiceLike
+from equivox.stream_audio import StreamLike, to_source
+from equivox.streaming import LiveCall, TranscribeOptions
+from equivox.transcripts import Transcript, TranscriptionEvent
 
 
 class AsyncSender:
@@ -28,6 +33,7 @@ class AsyncSender:
         self.timeout_s = timeout_s
         self._connection = connection
         self._channel: grpc.aio.Channel | None = None
+        self._streams: Sender | None = None
 
     @property
     def channel(self) -> grpc.aio.Channel:
@@ -46,9 +52,19 @@ class AsyncSender:
             raise read_error(cast(FailedCall, error)) from error
         return call.read(response)
 
+    async def stream(self, call: LiveCall, timeout_s: float | None = None) -> AsyncGenerator[TranscriptionEvent]:
+        """Over a blocking channel in a thread: grpc.aio loses the status of a call that ends while it still sends."""
+        if self._streams is None:
+            self._streams = Sender(self._connection, self.timeout_s)
+        async with aclosing(events_of(self._streams, call, timeout_s)) as events:
+            async for event in events:
+                yield event
+
     async def close(self) -> None:
         if self._channel is not None:
             await self._channel.close(grace=None)
+        if self._streams is not None:
+            await asyncio.to_thread(self._streams.close)
 
 
 class AsyncClient:
@@ -109,6 +125,26 @@ class AsyncClient:
     ) -> results.DiarizationResult:
         """Who spoke when in a finished recording."""
         return await self._sender.send(lambda: calls.diarize(audio, options or DiarizeOptions()), timeout_s)
+
+    async def transcribe(
+        self, audio: StreamLike, options: TranscribeOptions | None = None, *, timeout_s: float | None = None
+    ) -> AsyncGenerator[TranscriptionEvent]:
+        """Live transcription; chunks may come from an async iterator. See `Client.transcribe`."""
+        source = await asyncio.to_thread(to_source, audio)
+        with on_threads(source) as blocking:
+            call = LiveCall(blocking, options or TranscribeOptions())
+            async with aclosing(self._sender.stream(call, timeout_s)) as events:
+                async for event in events:
+                    yield event
+
+    async def transcribe_all(
+        self, audio: StreamLike, options: TranscribeOptions | None = None, *, timeout_s: float | None = None
+    ) -> Transcript:
+        """The same once it is over, with every revision applied."""
+        transcript = Transcript()
+        async for event in self.transcribe(audio, options, timeout_s=timeout_s):
+            transcript.add(event)
+        return transcript
 
     async def healthy(self, service: str = "", *, timeout_s: float | None = None) -> bool:
         """Whether the server, or one service of it (equivox.v1.Verification), is ready; False when out of reach."""

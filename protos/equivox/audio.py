@@ -74,7 +74,7 @@ def to_audio(audio: AudioLike) -> audio_pb2.Audio:
     """The message for `audio`. Reads the file when it is a path. OSError when that fails, TypeError for other types."""
     match audio:
         case Pcm():
-            return audio_pb2.Audio(pcm=_pcm(audio), channel=audio.channel)
+            return audio_pb2.Audio(pcm=to_pcm(audio), channel=audio.channel)
         case Container():
             return audio_pb2.Audio(
                 container=_contents(audio.source),
@@ -95,7 +95,8 @@ def _contents(source: "str | os.PathLike[str] | bytes | bytearray | memoryview")
     return Path(source).read_bytes() if isinstance(source, str | os.PathLike) else bytes(source)
 
 
-def _pcm(pcm: Pcm) -> audio_pb2.PcmAudio:
+def to_pcm(pcm: Pcm) -> audio_pb2.PcmAudio:
+    """The message for bare samples."""
     if isinstance(pcm.samples, bytes | bytearray | memoryview):
         return _pcm_from_bytes(pcm, bytes(pcm.samples))
     return _pcm_from_array(pcm.samples, pcm.sample_rate_hz)

@@ -1,10 +1,10 @@
 """The blocking client. Every call has a deadline; which are retried is in service_config.json."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import grpc
 
@@ -14,6 +14,11 @@ from equivox.calls import Call, Result
 from equivox.channel import Connection, Tls, open_channel
 from equivox.errors import EquivoxError, FailedCall, read_error
 from equivox.requests import DiarizeOptions, PolicyLike, VoiceLike
+from equivox.stream_audio import StreamLike, to_source
+from equivox.streaming import LiveCall, TranscribeOptions
+from equivox.transcripts import Transcript, TranscriptionEvent
+from equivox.v1.transcription_pb2 import TranscribeResponse
+from equivox.v1.transcription_pb2_grpc import TranscriptionStub
 
 DEFAULT_TIMEOUT_S = 30.0
 DIARIZE_TIMEOUT_S = 1800.0
@@ -25,6 +30,7 @@ class Transport(Protocol):
     """What carries calls: a channel to a server here, the models themselves in the command line."""
 
     def send(self, call: Call[Result], timeout_s: float | None = None) -> Result: ...
+    def stream(self, call: LiveCall, timeout_s: float | None = None) -> Iterator[TranscriptionEvent]: ...
     def close(self) -> None: ...
 
 
@@ -47,8 +53,34 @@ class Sender:
             raise read_error(cast(FailedCall, error)) from error
         return call.read(response)
 
+    def stream(self, call: LiveCall, timeout_s: float | None = None) -> Iterator[TranscriptionEvent]:
+        """Events as they come; leaving early ends the call. No deadline unless one is given."""
+        responses = self.open_stream(call, timeout_s)
+        try:
+            yield from read_stream(call, responses)
+        finally:
+            call.end()
+            responses.cancel()
+
+    def open_stream(self, call: LiveCall, timeout_s: float | None = None) -> Any:  # noqa: ANN401 - gRPC's call object
+        """What is iterated for responses, and can be cancelled from any thread."""
+        transcribe: Any = TranscriptionStub(self._channel).Transcribe
+        return transcribe(call.requests(), timeout=timeout_s, metadata=self._metadata)
+
     def close(self) -> None:
         self._channel.close()
+
+
+def read_stream(call: LiveCall, responses: Iterable[TranscribeResponse]) -> Iterator[TranscriptionEvent]:
+    """The events; then what the caller's own iterator of chunks raised, if it did."""
+    try:
+        for response in responses:
+            if (event := call.read(response)) is not None:
+                yield event
+    except grpc.RpcError as error:
+        raise read_error(cast(FailedCall, error)) from error
+    if call.failure is not None:
+        raise call.failure
 
 
 class Client:
@@ -122,6 +154,21 @@ class Client:
     ) -> results.DiarizationResult:
         """Who spoke when in a finished recording."""
         return self._sender.send(calls.diarize(audio, options or DiarizeOptions()), timeout_s)
+
+    def transcribe(
+        self, audio: StreamLike, options: TranscribeOptions | None = None, *, timeout_s: float | None = None
+    ) -> Iterator[TranscriptionEvent]:
+        """Live transcription: events while the audio is sent, which is no faster than the server allows.
+
+        The stream has no deadline unless `timeout_s` sets one, and is never retried. Leaving the loop ends it.
+        """
+        return self._sender.stream(LiveCall(to_source(audio), options or TranscribeOptions()), timeout_s)
+
+    def transcribe_all(
+        self, audio: StreamLike, options: TranscribeOptions | None = None, *, timeout_s: float | None = None
+    ) -> Transcript:
+        """The same once it is over, with every revision applied."""
+        return Transcript.of(self.transcribe(audio, options, timeout_s=timeout_s))
 
     def healthy(self, service: str = "", *, timeout_s: float | None = None) -> bool:
         """Whether the server, or one service of it (equivox.v1.Verification), is ready; False when out of reach."""

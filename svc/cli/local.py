@@ -1,16 +1,21 @@
 """Calls without a server: the servicers themselves, in this process. So both ways give the same answers and errors."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
+from prometheus_client import CollectorRegistry
 
 from equivox.calls import Call, Result
+from equivox.client import read_stream
 from equivox.errors import read_error
+from equivox.streaming import LiveCall
+from equivox.transcripts import TranscriptionEvent
 from equivox.v1.diarization_pb2_grpc import DiarizationStub
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
 from equivox.v1.models_pb2_grpc import ModelsStub
@@ -18,6 +23,7 @@ from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from equivox.v1.verification_pb2_grpc import VerificationStub
 from svc.application import Application
 from svc.backends.protocols import Embedder, Segmenter
+from svc.cli.local_stream import asking, closed, drive
 from svc.config import EquivoxConfig
 from svc.errors import ServiceError
 from svc.pipelines.diarization import Diarizer
@@ -28,8 +34,12 @@ from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload
 from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.status import message_of, status_code_of, trailing_details
+from svc.rpc.stream_telemetry import StreamMetrics
+from svc.rpc.transcription import TranscriptionServicer
 from svc.rpc.verification import VerificationServicer
 from svc.types import DiarizationResult, Waveform
+
+YEAR_S = 365 * 86_400.0
 
 
 class Inline(Offload):
@@ -71,7 +81,9 @@ class LocalApplication(Application):
     """An Application for one person at a terminal."""
 
     def __init__(self, config: EquivoxConfig, report: Progress) -> None:
-        super().__init__(config)
+        # One person with one stream, who may send it as fast as this machine works and pause as long as they like.
+        alone = replace(config.transcription, max_streams=1, max_speed=0.0, idle_timeout_s=YEAR_S)
+        super().__init__(replace(config, transcription=alone))
         self.report = report
 
     @cached_property
@@ -116,6 +128,19 @@ class LocalTransport:
             return call.read(asyncio.run(method(call.request, None)))
         except ServiceError as error:
             raise read_error(Refusal(error)) from error
+
+    def stream(self, call: LiveCall, timeout_s: float | None = None) -> Iterator[TranscriptionEvent]:
+        """The same for a live transcription: between two events nothing runs but the threads."""
+        servicer = TranscriptionServicer(self.application, StreamMetrics(CollectorRegistry()))
+        with asyncio.Runner() as runner, closing(servicer):
+            responses = servicer.Transcribe(asking(call), None)
+            try:
+                yield from read_stream(call, drive(runner, responses))
+            except ServiceError as error:
+                raise read_error(Refusal(error)) from error
+            finally:
+                call.end()
+                runner.run(closed(responses))
 
     def close(self) -> None:
         self.application.close()

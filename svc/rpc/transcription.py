@@ -32,8 +32,8 @@ class TranscriptionServicer(Contract):
         self._draining = False
 
     async def Transcribe(
-        self, requests: AsyncIterator[TranscribeRequest], context: ServicerContext[Any, Any]
-    ) -> AsyncIterator[TranscribeResponse]:
+        self, requests: AsyncIterator[TranscribeRequest], context: ServicerContext[Any, Any] | None
+    ) -> AsyncGenerator[TranscribeResponse]:
         inbox = Inbox(requests, idle_timeout_s=self.config.idle_timeout_s)
         async with inbox:
             with self._told_to_drain(inbox), self.metrics.metering(current.get()) as meter:

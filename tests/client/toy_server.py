@@ -1,5 +1,6 @@
 """A real gRPC server whose servicers answer with fixed messages, keep what they were sent and fail when told to."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from equivox.v1 import (
     models_pb2_grpc,
     profiles_pb2,
     profiles_pb2_grpc,
+    transcription_pb2,
+    transcription_pb2_grpc,
     verification_pb2,
     verification_pb2_grpc,
 )
@@ -39,11 +42,12 @@ class Recorder:
     time_remaining_s: list[float] = field(default_factory=list)
     failures: list[grpc.Status | grpc.StatusCode] = field(default_factory=list)
     delay_s: float = 0.0
+    max_speed: float = 0.0  # told to live streams
 
     def answer(self, request: Message, context: Context, response: Response) -> Response:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
-        self.time_remaining_s.append(context.time_remaining())
+        self.time_remaining_s.append(context.time_remaining() or math.inf)
         time.sleep(self.delay_s)
         if self.failures:
             failure = self.failures.pop(0)
@@ -162,6 +166,50 @@ class ToyProfiles(profiles_pb2_grpc.ProfilesServicer):
         return self.seen.answer(request, context, profiles_pb2.ExportResponse(profile=PROFILE, enrolments=[enrolment]))
 
 
+SPEAKER = transcription_pb2.AttributedSpeaker(label="S0", confidence=0.75)
+
+
+@dataclass
+class ToyTranscription(transcription_pb2_grpc.TranscriptionServicer):
+    """One turn; each chunk is a word that tells how many bytes it has; a flush names the speaker."""
+
+    seen: Recorder
+
+    def Transcribe(
+        self, request_iterator: Iterator[transcription_pb2.TranscribeRequest], context: Context
+    ) -> Iterator[transcription_pb2.TranscribeResponse]:
+        num_words = 0
+        for request in request_iterator:
+            match request.WhichOneof("kind"):
+                case "config":
+                    accepted = transcription_pb2.StreamAccepted(session_id="s", max_speed=self.seen.max_speed)
+                    accepted.max_burst_s = 0.2
+                    yield self.seen.answer(request, context, transcription_pb2.TranscribeResponse(accepted=accepted))
+                    start = transcription_pb2.TurnStart(turn_id=7, channel=1)
+                    yield transcription_pb2.TranscribeResponse(turn_start=start)
+                case "audio":
+                    word = transcription_pb2.Word(
+                        turn_id=7, text=str(len(request.audio)), start_s=num_words, end_s=num_words + 0.5, channel=1
+                    )
+                    num_words += 1
+                    partial = transcription_pb2.PartialWords(turn_id=7, words=[word])
+                    yield transcription_pb2.TranscribeResponse(partial=partial)
+                    yield self.seen.answer(request, context, transcription_pb2.TranscribeResponse(word=word))
+                case "keep_alive":
+                    self.seen.requests.append(request)
+                case "flush":
+                    self.seen.requests.append(request)
+                    revision = transcription_pb2.SpeakerRevision(turn_id=7, speaker=SPEAKER)
+                    yield transcription_pb2.TranscribeResponse(speaker_revision=revision)
+        yield transcription_pb2.TranscribeResponse(
+            warning=transcription_pb2.StreamWarning(reason="SILENCE", message="nothing heard")
+        )
+        yield transcription_pb2.TranscribeResponse()  # of a newer server
+        yield transcription_pb2.TranscribeResponse(
+            turn_end=transcription_pb2.TurnEnd(turn_id=7, end_s=num_words, speaker=SPEAKER)
+        )
+
+
 @dataclass
 class ToyModels(models_pb2_grpc.ModelsServicer):
     seen: Recorder
@@ -191,6 +239,7 @@ def toy_server(
     diarization_pb2_grpc.add_DiarizationServicer_to_server(ToyDiarization(recorder), server)
     profiles_pb2_grpc.add_ProfilesServicer_to_server(ToyProfiles(recorder), server)
     models_pb2_grpc.add_ModelsServicer_to_server(ToyModels(recorder), server)
+    transcription_pb2_grpc.add_TranscriptionServicer_to_server(ToyTranscription(recorder), server)
     healthy = health.HealthServicer()
     healthy.set("equivox.v1.Diarization", health_pb2.HealthCheckResponse.NOT_SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

@@ -1,0 +1,88 @@
+"""Between an event loop and the threads that carry a live transcription: its events one way, its chunks the other."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from dataclasses import replace
+
+from equivox.client import Sender, read_stream
+from equivox.stream_audio import Control, StreamSource
+from equivox.streaming import LiveCall
+from equivox.transcripts import TranscriptionEvent
+
+# Events read but not yet consumed; past it the thread waits, and with it the server.
+MAX_WAITING_EVENTS = 256
+
+
+async def events_of(sender: Sender, call: LiveCall, timeout_s: float | None) -> AsyncGenerator[TranscriptionEvent]:
+    """The events of a call that a thread of its own reads."""
+    events: asyncio.Queue[TranscriptionEvent | None] = asyncio.Queue()
+    room, loop = threading.Semaphore(MAX_WAITING_EVENTS), asyncio.get_running_loop()
+    responses = sender.open_stream(call, timeout_s)
+    failures: list[BaseException] = []
+
+    def deliver() -> None:
+        try:
+            for event in read_stream(call, responses):
+                room.acquire()
+                loop.call_soon_threadsafe(events.put_nowait, event)
+        except BaseException as error:
+            failures.append(error)
+        loop.call_soon_threadsafe(events.put_nowait, None)
+
+    reading = threading.Thread(target=deliver, name="transcribe", daemon=True)
+    reading.start()
+    try:
+        while (event := await events.get()) is not None:
+            room.release()
+            yield event
+        if failures:
+            raise failures[0]
+    finally:
+        call.end()
+        responses.cancel()
+        room.release(MAX_WAITING_EVENTS)
+
+
+@contextmanager
+def on_threads(source: StreamSource) -> Iterator[StreamSource]:
+    """The source with its pieces where threads can iterate them; an async iterable stays on the running loop."""
+    if not isinstance(source.pieces, AsyncIterable):
+        yield source
+        return
+    pieces = FromLoop(aiter(source.pieces), asyncio.get_running_loop())
+    try:
+        yield replace(source, pieces=pieces)
+    finally:
+        pieces.close()
+
+
+class FromLoop(Iterator[bytes | Control]):
+    """Iterates, on any one thread, an async iterator that lives on an event loop. Ends when closed."""
+
+    def __init__(self, pieces: AsyncIterator[bytes | Control], loop: asyncio.AbstractEventLoop) -> None:
+        self._pieces, self._loop = pieces, loop
+        self._waiting: Future[bytes | Control | None] | None = None
+        self._closed = False
+
+    def __next__(self) -> bytes | Control:
+        if self._closed:
+            raise StopIteration
+        self._waiting = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        try:
+            piece = self._waiting.result()
+        except CancelledError:
+            piece = None
+        if piece is None:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        self._closed = True
+        if self._waiting:
+            self._waiting.cancel()
+
+    async def _next(self) -> bytes | Control | None:
+        return await anext(self._pieces, None)

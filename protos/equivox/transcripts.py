@@ -1,0 +1,197 @@
+"""What a live transcription hands back: events as plain frozen dataclasses, and the transcript they add up to.
+
+Times are seconds from the start of the stream.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+UNKNOWN = "UNKNOWN"
+"""Label of a speaker who cannot be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """Who, as far as it can be told: a label stable within the stream, or UNKNOWN; `confidence` is its posterior."""
+
+    label: str
+    profile_id: str | None = None
+    confidence: float = 0.0
+
+    @property
+    def known(self) -> bool:
+        return self.label != UNKNOWN
+
+    @property
+    def name(self) -> str:
+        """The matched profile, else the label."""
+        return self.profile_id or self.label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscribedWord:
+    """A word, when, on which of two channels (talkers at once are on different ones), and by whom."""
+
+    turn_id: int
+    text: str
+    start_s: float
+    end_s: float
+    channel: int
+    speaker: Speaker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAccepted:
+    """The first event. `max_speed` 0 = no limit; the client keeps to it and to the burst by itself."""
+
+    session_id: str
+    algorithmic_latency_s: float
+    model_fingerprint: str
+    max_speed: float
+    max_burst_s: float
+    idle_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStarted:
+    """A turn began."""
+
+    turn_id: int
+    channel: int
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialWords:
+    """All words of a turn that may still change; replaces the set of that turn sent before."""
+
+    turn_id: int
+    words: tuple[TranscribedWord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalWord:
+    """A word that stays as it is, but for its speaker."""
+
+    word: TranscribedWord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnded:
+    """A turn is over; `speaker` said all its words. `forced` when a flush or the watchdog closed it, not the model."""
+
+    turn_id: int
+    end_s: float
+    speaker: Speaker
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerRevised:
+    """From now on, all words of that turn are by `speaker`."""
+
+    turn_id: int
+    speaker: Speaker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRevised:
+    """From now on, these are all words of that turn."""
+
+    turn_id: int
+    words: tuple[TranscribedWord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamWarning:
+    """The stream goes on, but: CLIPPED, SILENCE, BAND_MISMATCH, SECOND_PASS_BEHIND, DRAINING or a newer reason."""
+
+    reason: str
+    message: str
+
+
+TranscriptionEvent = (
+    StreamAccepted | TurnStarted | PartialWords | FinalWord | TurnEnded | SpeakerRevised | TextRevised | StreamWarning
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptTurn:
+    """One talker's turn; `end_s` None while it lasts."""
+
+    turn_id: int
+    channel: int
+    start_s: float
+    end_s: float | None
+    speaker: Speaker
+    words: tuple[TranscribedWord, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(slots=True)
+class Transcript:
+    """All that was said so far, with every revision applied. Grows as events are added; starts empty."""
+
+    accepted: StreamAccepted | None = None
+    warnings: list[StreamWarning] = field(default_factory=list)
+    _turns: dict[int, TranscriptTurn] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, events: Iterable[TranscriptionEvent]) -> "Transcript":
+        """The transcript those events add up to."""
+        transcript = cls()
+        for event in events:
+            transcript.add(event)
+        return transcript
+
+    @property
+    def turns(self) -> tuple[TranscriptTurn, ...]:
+        """By start."""
+        return tuple(sorted(self._turns.values(), key=lambda turn: (turn.start_s, turn.turn_id)))
+
+    @property
+    def words(self) -> tuple[TranscribedWord, ...]:
+        """Final words by start; of talkers at once, mixed."""
+        words = [word for turn in self._turns.values() for word in turn.words]
+        return tuple(sorted(words, key=lambda word: (word.start_s, word.turn_id)))
+
+    @property
+    def text(self) -> str:
+        """One line a turn: who, and what they said."""
+        return "\n".join(f"{turn.speaker.name}: {turn.text}" for turn in self.turns)
+
+    def add(self, event: TranscriptionEvent) -> None:
+        """The next event of the stream."""
+        match event:
+            case StreamAccepted():
+                self.accepted = event
+            case StreamWarning():
+                self.warnings.append(event)
+            case TurnStarted():
+                self._begin(event)
+            case FinalWord(word=word):
+                turn = self._turns[word.turn_id]
+                self._turns[word.turn_id] = replace(turn, words=(*turn.words, word), speaker=word.speaker)
+            case TurnEnded():
+                self._turns[event.turn_id] = replace(self._said_by(event.turn_id, event.speaker), end_s=event.end_s)
+            case SpeakerRevised():
+                self._turns[event.turn_id] = self._said_by(event.turn_id, event.speaker)
+            case TextRevised():
+                self._turns[event.turn_id] = replace(self._turns[event.turn_id], words=event.words)
+
+    def _begin(self, event: TurnStarted) -> None:
+        self._turns[event.turn_id] = TranscriptTurn(
+            turn_id=event.turn_id,
+            channel=event.channel,
+            start_s=event.start_s,
+            end_s=None,
+            speaker=Speaker(label=UNKNOWN),
+            words=(),
+        )
+
+    def _said_by(self, turn_id: int, speaker: Speaker) -> TranscriptTurn:
+        turn = self._turns[turn_id]
+        return replace(turn, speaker=speaker, words=tuple(replace(word, speaker=speaker) for word in turn.words))

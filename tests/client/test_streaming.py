@@ -1,0 +1,241 @@
+"""Live transcription by both clients over a real channel: what is sent, at what pace, what comes back, how it ends."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import soundfile
+
+from equivox import (
+    FLUSH,
+    KEEP_ALIVE,
+    AsyncClient,
+    Client,
+    Container,
+    EquivoxError,
+    FinalWord,
+    Pcm,
+    PcmStream,
+    StreamAccepted,
+    StreamLike,
+    TranscribeOptions,
+)
+from equivox.v1 import audio_pb2
+from tests.client.toy_server import Recorder
+
+RAMP = np.arange(8_000, dtype=np.int16)  # a second at 8 kHz
+
+
+def audio_of(recorder: Recorder) -> bytes:
+    return b"".join(request.audio for request in recorder.requests)
+
+
+def wav(path: Path, *, subtype: str = "PCM_16") -> Path:
+    soundfile.write(path, RAMP, 8_000, subtype=subtype)
+    return path
+
+
+def sources(folder: Path) -> dict[str, StreamLike]:
+    return {
+        "array": (RAMP, 8_000),
+        "pcm": Pcm(RAMP.tobytes(), 8_000),
+        "wav": wav(folder / "a.wav"),
+        "bytes": wav(folder / "b.wav").read_bytes(),
+        "flac": wav(folder / "a.flac"),
+        "24 bits": wav(folder / "c.wav", subtype="PCM_24"),
+        "container": Container(folder / "a.wav"),
+        "chunks": PcmStream(chunks=[RAMP[:3000], RAMP[3000:].tobytes()], sample_rate_hz=8_000),
+        "crooked bytes": PcmStream(chunks=[RAMP.tobytes()[:3], RAMP.tobytes()[3:]], sample_rate_hz=8_000),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["array", "pcm", "wav", "bytes", "flac", "24 bits", "container", "chunks", "crooked bytes"]
+)
+def test_every_source_is_sent_as_the_same_samples(
+    client: Client, recorder: Recorder, tmp_path: Path, name: str
+) -> None:
+    transcript = client.transcribe_all(sources(tmp_path)[name])
+    assert audio_of(recorder) == RAMP.tobytes()
+    config = recorder.requests[0].config
+    assert (config.encoding, config.sample_rate_hz) == (audio_pb2.PCM_ENCODING_S16LE, 8_000)
+    assert all(0 < len(request.audio) <= 1_600 for request in recorder.requests[1:])
+    assert len(transcript.words) == len(recorder.requests) - 1
+
+
+def test_floats_and_channels_are_sent_as_they_are(client: Client, recorder: Recorder) -> None:
+    stereo = np.zeros((800, 2), np.float64)
+    list(client.transcribe(Pcm(stereo, 8_000, channel=1), TranscribeOptions(chunk_ms=50)))
+    config = recorder.requests[0].config
+    assert (config.encoding, config.num_channels, config.channel) == (audio_pb2.PCM_ENCODING_F32LE, 2, 1)
+    assert [len(request.audio) for request in recorder.requests[1:]] == [3_200, 3_200]
+
+
+def test_options_reach_the_server(client: Client, recorder: Recorder) -> None:
+    options = TranscribeOptions(partials=False, identify=True, policy="strict", second_pass=True)
+    client.transcribe_all((RAMP, 8_000), options)
+    config = recorder.requests[0].config
+    assert (config.partials, config.identify, config.second_pass) == (False, True, True)
+    assert config.policy.name == "strict"
+    assert recorder.time_remaining_s[0] > 1e6  # a stream may last for hours
+
+
+def test_the_transcript_is_what_the_events_add_up_to(client: Client) -> None:
+    transcript = client.transcribe_all((RAMP, 8_000), TranscribeOptions(chunk_ms=500))
+    assert transcript.accepted is not None
+    assert [word.text for word in transcript.words] == ["8000", "8000"]
+    assert {word.speaker.label for word in transcript.words} == {"S0"}
+    assert transcript.text == "S0: 8000 8000"
+    assert [(turn.turn_id, turn.channel, turn.end_s) for turn in transcript.turns] == [(7, 1, 2)]
+    assert [warning.reason for warning in transcript.warnings] == ["SILENCE"]
+
+
+def test_flush_and_keep_alive_go_between_chunks(client: Client, recorder: Recorder) -> None:
+    client.transcribe_all(PcmStream(chunks=[RAMP[:80], FLUSH, KEEP_ALIVE, RAMP[80:160]], sample_rate_hz=8_000))
+    kinds = [request.WhichOneof("kind") for request in recorder.requests]
+    assert kinds == ["config", "audio", "flush", "keep_alive", "audio"]
+
+
+def test_events_come_while_chunks_are_still_to_be_made(client: Client) -> None:
+    heard: list[str] = []
+
+    def talking() -> Iterator[bytes]:
+        yield RAMP[:80].tobytes()
+        for _ in range(200):
+            if heard:
+                break
+            time.sleep(0.01)
+        yield RAMP[:240].tobytes()
+
+    for event in client.transcribe(PcmStream(chunks=talking(), sample_rate_hz=8_000)):
+        if isinstance(event, FinalWord):
+            heard.append(event.word.text)
+    assert heard == ["160", "480"]
+
+
+def test_realtime_takes_as_long_as_the_audio(client: Client) -> None:
+    started_s = time.monotonic()
+    client.transcribe_all((RAMP[:4000], 8_000), TranscribeOptions(realtime=True, chunk_ms=50))
+    assert 0.5 <= time.monotonic() - started_s < 1.5
+
+
+def test_the_client_keeps_to_the_speed_the_server_allows(client: Client, recorder: Recorder) -> None:
+    recorder.max_speed = 4.0
+    started_s = time.monotonic()
+    client.transcribe_all((np.tile(RAMP, 2), 8_000))
+    # A burst of 0.1 s at once, the rest at 3.6 times real time.
+    assert time.monotonic() - started_s >= (2.0 - 0.1) / 3.6
+
+
+def test_what_the_callers_iterator_raises_comes_back(client: Client) -> None:
+    def broken() -> Iterator[bytes]:
+        yield RAMP[:80].tobytes()
+        raise OSError("the microphone is gone")
+
+    with pytest.raises(OSError, match="microphone"):
+        client.transcribe_all(PcmStream(chunks=broken(), sample_rate_hz=8_000))
+
+
+def test_leaving_early_ends_the_call_and_the_iterator(client: Client) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.002)
+            yield RAMP[:80].tobytes()
+
+    events = client.transcribe(PcmStream(chunks=endless(), sample_rate_hz=8_000))
+    assert len(list(islice(events, 5))) == 5
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_a_refusal_is_the_same_error_as_of_any_call(client: Client, recorder: Recorder) -> None:
+    recorder.failures = [grpc.StatusCode.UNAVAILABLE]
+    with pytest.raises(EquivoxError) as caught:
+        client.transcribe_all((RAMP, 8_000))
+    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    assert len(recorder.requests) == 1  # never retried
+
+
+@pytest.mark.parametrize(
+    ("audio", "error", "says"),
+    [
+        ("nowhere.wav", OSError, "nowhere"),
+        (b"not audio", ValueError, "not a WAV"),
+        (17, TypeError, "PcmStream"),
+        (PcmStream(chunks=[b""], sample_rate_hz=8_000, encoding="mp3"), ValueError, "mulaw"),
+    ],
+)
+def test_what_can_never_be_sent_is_refused_at_once(
+    client: Client, recorder: Recorder, audio: StreamLike, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        client.transcribe(audio)
+    assert recorder.requests == []
+
+
+def test_a_chunk_of_another_type_than_was_said_is_an_error(client: Client) -> None:
+    with pytest.raises(TypeError, match="s16le"):
+        client.transcribe_all(PcmStream(chunks=[np.zeros(80, np.float32)], sample_rate_hz=8_000))
+
+
+@pytest.mark.parametrize("chunk_ms", [0, -1, 2001, float("nan")])
+def test_chunks_must_fit_a_message(chunk_ms: float) -> None:
+    with pytest.raises(ValueError, match="2000"):
+        TranscribeOptions(chunk_ms=chunk_ms)
+
+
+async def test_the_async_client_hears_the_same(target: str, client: Client) -> None:
+    async with AsyncClient(target) as async_client:
+        assert await async_client.transcribe_all((RAMP, 8_000)) == client.transcribe_all((RAMP, 8_000))
+        events = [event async for event in async_client.transcribe((RAMP, 8_000))]
+    assert isinstance(events[0], StreamAccepted)
+
+
+async def test_chunks_may_come_from_an_async_iterator(target: str, recorder: Recorder) -> None:
+    async def talking() -> AsyncIterator[np.ndarray]:
+        for start in range(0, 8_000, 800):
+            await asyncio.sleep(0.001)
+            yield RAMP[start : start + 800]
+
+    async with AsyncClient(target) as client:
+        await client.transcribe_all(PcmStream(chunks=talking(), sample_rate_hz=8_000))
+    assert audio_of(recorder) == RAMP.tobytes()
+
+
+async def test_leaving_an_async_stream_early_ends_its_iterator(target: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.002)
+            yield RAMP[:80].tobytes()
+
+    async with AsyncClient(target) as client:
+        events = client.transcribe(PcmStream(chunks=endless(), sample_rate_hz=8_000))
+        assert isinstance(await anext(events), StreamAccepted)
+        await events.aclose()
+
+
+async def test_a_refusal_reaches_who_awaits(target: str, recorder: Recorder) -> None:
+    recorder.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED]
+    async with AsyncClient(target) as client:
+        with pytest.raises(EquivoxError, match="told to fail"):
+            await client.transcribe_all((RAMP, 8_000))
+
+
+async def test_many_async_streams_run_at_once(target: str) -> None:
+    async with AsyncClient(target) as client:
+        started_s = time.monotonic()
+        options = TranscribeOptions(realtime=True)
+        await asyncio.gather(*(client.transcribe_all((RAMP[:4000], 8_000), options) for _ in range(8)))
+    assert time.monotonic() - started_s < 3
+
+
+def test_an_async_iterator_is_for_the_async_client(client: Client) -> None:
+    async def talking() -> AsyncIterator[bytes]:
+        yield b""
+
+    with pytest.raises(TypeError, match="AsyncClient"):
+        client.transcribe(PcmStream(chunks=talking(), sample_rate_hz=8_000))
