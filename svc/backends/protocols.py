@@ -104,3 +104,24 @@ class RecognisedChunk:
     partial: Emissions
     activity: FloatArray  # (C, k) probability that somebody speaks
     masks: FloatArray  # (C, 4k, M) the separator's share of each mel's power, 0..1
+
+
+class HeardWord(Protocol):
+    """A word and its stretch, in seconds from the first sample."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def start_s(self) -> float: ...
+
+    @property
+    def end_s(self) -> float: ...
+
+
+class OpenVocabularyRecogniser(Protocol):
+    """Speech to words of any vocabulary, offline."""
+
+    def transcribe(self, samples: FloatArray) -> Sequence[HeardWord]:
+        """(N,) at 16 kHz -> the words in order."""
+        ...

@@ -49,7 +49,7 @@ class StreamFollower(Protocol):
         """The next chunk, before its frames."""
         ...
 
-    def attribute(self, events: list[TurnEvent], turns: TurnTracker, frame: int) -> list[TranscriptionEvent]:
+    def attribute(self, events: list[TurnEvent], frame: int) -> list[TranscriptionEvent]:
         """The events of a frame, with who speaks, and revisions of earlier turns."""
         ...
 
@@ -176,11 +176,11 @@ class TranscriptionStream:
         pending = [bool(tokens) for tokens in chunk.partial]
         for each in frames_of(chunk):
             found = self._turns.step(each.frame, each.emitted, each.activity, pending=pending)
-            events += self._follower.attribute(found, self._turns, each.frame)
+            events += self._follower.attribute(found, each.frame)
         return events + self._changed_partials(chunk) if self.options.partials else events
 
     def _attributed(self, found: list[TurnEvent]) -> list[TranscriptionEvent]:
-        return self._follower.attribute(found, self._turns, self._turns.frame)
+        return self._follower.attribute(found, self._turns.frame)
 
     def _changed_partials(self, chunk: RecognisedChunk) -> list[TranscriptionEvent]:
         """The partial words of each open turn whose texts have changed."""
@@ -207,7 +207,7 @@ class SilentFollower:
     def follow(self, chunk: RecognisedChunk) -> None:
         """Keeps nothing."""
 
-    def attribute(self, events: list[TurnEvent], turns: TurnTracker, frame: int) -> list[TranscriptionEvent]:
+    def attribute(self, events: list[TurnEvent], frame: int) -> list[TranscriptionEvent]:
         """As they are: their speaker is UNKNOWN already."""
         return [*events]
 

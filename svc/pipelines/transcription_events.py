@@ -90,7 +90,11 @@ class WarningReason(Enum):
     CLIPPED = "clipped"
     SILENCE = "silence"
     BAND_MISMATCH = "band_mismatch"
+    # Too busy to tell who speaks: words go out as by UNKNOWN.
+    ATTRIBUTION_BEHIND = "attribution_behind"
+    # Too busy to recognise a turn again, or it went wrong: its text stays.
     SECOND_PASS_BEHIND = "second_pass_behind"
+    SECOND_PASS_FAILED = "second_pass_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

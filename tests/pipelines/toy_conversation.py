@@ -122,9 +122,11 @@ class ToneSession:
         self.closed = True
 
     def _tokens(self, frames: FloatArray, channel: int, *, first: int) -> tuple[Emission, ...]:
-        """A token comes out where its tone sets in."""
+        """A token comes out where its tone sets in. A channel's tones never sound together: the loudest is the one."""
         emissions = []
-        for offset, sounding in enumerate(frames[:, TONE_MELS[channel, 1:]] > TONE_LOG_POWER):  # (6,)
+        tones = frames[:, TONE_MELS[channel, 1:]]  # (k, 6)
+        loudest = tones.max(axis=1, keepdims=True)
+        for offset, sounding in enumerate((tones > TONE_LOG_POWER) & (tones == loudest)):  # (6,)
             now = {token for token, heard in zip(TOKEN_IDS, sounding.tolist(), strict=True) if heard}
             emissions += [Emission(token, first + offset, 0.9) for token in sorted(now - self._sounding[channel])]
             self._sounding[channel] = now

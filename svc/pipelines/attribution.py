@@ -1,0 +1,218 @@
+"""Who says the words of a live stream: every turn gets one speaker, and what changes later is said as a revision."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from svc.backends.protocols import RecognisedChunk
+from svc.errors import OverloadedError
+from svc.pipelines.label_profiles import LabelProfiles
+from svc.pipelines.recent_sound import RecentSound
+from svc.pipelines.second_pass import ClosedTurn, SecondHearing, SecondPassDesk
+from svc.pipelines.speaker_labels import NOWHERE, Placement, SpeakerLabels
+from svc.pipelines.transcription_events import (
+    NOBODY_KNOWN,
+    AttributedSpeaker,
+    FinalWord,
+    PartialWords,
+    SpeakerRevised,
+    StreamWarning,
+    TextRevised,
+    TranscribedWord,
+    TranscriptionEvent,
+    TurnEnded,
+    TurnStarted,
+    WarningReason,
+)
+from svc.pipelines.turn_voices import TurnListener, TurnVoice
+from svc.pipelines.turns import TurnEvent
+from svc.types import FloatArray, Span
+
+# An open turn is first placed after so much speech alone, then whenever it has twice as much.
+FIRST_GUESS_S = 1.5
+# Sound around a turn that the second pass hears with it.
+MARGIN_S = 0.2
+
+
+@dataclass(slots=True)
+class _HeardTurn:
+    """A turn of which the speaker can still change."""
+
+    started: TurnStarted
+    placement: Placement = NOWHERE
+    # What the caller was last told; None while nothing of the turn was said.
+    told: AttributedSpeaker | None = None
+    is_open: bool = True
+    alone_s: float = 0.0
+    next_guess_s: float = FIRST_GUESS_S
+    last_frame: int = field(default=-1)
+
+
+class Attributor:
+    """The follower of one stream. Its memory is bounded: a minute of sound, and `kept_turns` of the labels' config."""
+
+    def __init__(
+        self,
+        *,
+        listener: TurnListener,
+        labels: SpeakerLabels,
+        sound: RecentSound,
+        profiles: LabelProfiles | None = None,
+        second_pass: SecondPassDesk | None = None,
+    ) -> None:
+        self.listener = listener
+        self.labels = labels
+        self.sound = sound
+        self.profiles = profiles
+        self.second_pass = second_pass
+        self._turns: dict[int, _HeardTurn] = {}
+        self._was_behind = False
+
+    def hear(self, samples: FloatArray) -> None:
+        self.sound.hear(samples)
+
+    def follow(self, chunk: RecognisedChunk) -> None:
+        self.sound.follow(chunk)
+
+    def attribute(self, events: list[TurnEvent], frame: int) -> list[TranscriptionEvent]:
+        """The events of a frame with their speakers, and what they change about earlier turns."""
+        told: list[TranscriptionEvent] = []
+        for event in events:
+            match event:
+                case TurnStarted():
+                    self._turns[event.turn_id] = _HeardTurn(event)
+                    told.append(event)
+                case FinalWord(word=word):
+                    told.append(FinalWord(word=self._told(word)))
+                case TurnEnded():
+                    told += self._end(event, frame)
+        for turn in self._turns.values():
+            if turn.is_open:
+                told += self._guess(turn, frame)
+        return told
+
+    def speaking(self, partial: PartialWords) -> PartialWords:
+        speaker = self._speaker(self._turns[partial.turn_id].placement)
+        return replace(partial, words=tuple(replace(word, speaker=speaker) for word in partial.words))
+
+    def late(self, *, wait: bool) -> list[TranscriptionEvent]:
+        if self.second_pass is None:
+            return []
+        hearings, num_missing = self.second_pass.collect(wait=wait)
+        events = [event for hearing in hearings for event in self._reheard(hearing)]
+        if wait and num_missing:
+            message = f"{num_missing} turns were not recognised again in time"
+            events.append(StreamWarning(reason=WarningReason.SECOND_PASS_BEHIND, message=message))
+        return events
+
+    def close(self) -> None:
+        if self.second_pass:
+            self.second_pass.close()
+
+    def _told(self, word: TranscribedWord) -> TranscribedWord:
+        turn = self._turns[word.turn_id]
+        turn.told = self._speaker(turn.placement)
+        return replace(word, speaker=turn.told)
+
+    def _speaker(self, placement: Placement) -> AttributedSpeaker:
+        if placement.label is None:
+            return NOBODY_KNOWN
+        return AttributedSpeaker(
+            label=f"S{placement.label}",
+            profile_id=self.profiles.profile_of(placement.label) if self.profiles else None,
+            confidence=placement.confidence,
+        )
+
+    def _guess(self, turn: _HeardTurn, frame: int) -> Iterator[TranscriptionEvent]:
+        """Places an open turn once it has enough speech."""
+        if frame <= turn.last_frame:
+            return
+        turn.last_frame = frame
+        own, other = self.sound.active(np.array([frame]))[0, [turn.started.channel, 1 - turn.started.channel]]
+        turn.alone_s += self.sound.frame_s if own and not other else 0.0
+        if turn.alone_s >= turn.next_guess_s:
+            turn.next_guess_s = 2 * turn.alone_s
+            yield from self._place(turn, end_s=(frame + 1) * self.sound.frame_s, frame=frame)
+            yield from self._revisions()
+
+    def _end(self, event: TurnEnded, frame: int) -> list[TranscriptionEvent]:
+        turn = self._turns[event.turn_id]
+        turn.is_open = False
+        warnings = list(self._place(turn, end_s=event.end_s, frame=frame))
+        speaker = self._speaker(turn.placement)
+        ended: list[TranscriptionEvent] = [replace(event, speaker=speaker)]
+        # Words that went out under another speaker are revised for all to see; of no words, nothing is.
+        turn.told = turn.told or speaker
+        for turn_id, placement in self.labels.revise().items():
+            if turn_id in self._turns:
+                self._turns[turn_id].placement = placement
+        if self.profiles:
+            self.profiles.update(self.labels)
+        again = self._hear_again(turn, event, frame) if self.second_pass else []
+        revisions = list(self._revisions())
+        self._forget()
+        return [*warnings, *ended, *revisions, *again]
+
+    def _place(self, turn: _HeardTurn, *, end_s: float, frame: int) -> Iterator[StreamWarning]:
+        try:
+            voice = self._voice(turn, end_s=end_s, frame=frame)
+        except OverloadedError:
+            if not self._was_behind:
+                self._was_behind = True
+                message = "too busy to tell who speaks: some turns stay with UNKNOWN"
+                yield StreamWarning(reason=WarningReason.ATTRIBUTION_BEHIND, message=message)
+            return
+        if voice:
+            turn.placement = self.labels.place(turn.started.turn_id, voice)
+
+    def _voice(self, turn: _HeardTurn, *, end_s: float, frame: int) -> TurnVoice | None:
+        span = Span(turn.started.start_s, end_s)
+        return self.listener.voice(self.sound, turn.started.channel, span=span, last_frame=frame)
+
+    def _revisions(self) -> Iterator[SpeakerRevised]:
+        """What the caller was told of a speaker and is no longer so."""
+        for turn_id, turn in self._turns.items():
+            speaker = self._speaker(turn.placement)
+            if turn.told and (turn.told.label, turn.told.profile_id) != (speaker.label, speaker.profile_id):
+                turn.told = speaker
+                yield SpeakerRevised(turn_id=turn_id, speaker=speaker)
+
+    def _forget(self) -> None:
+        """Turns too old to be revised."""
+        while len(self._turns) > self.labels.config.kept_turns:
+            oldest = min((turn_id for turn_id, turn in self._turns.items() if not turn.is_open), default=None)
+            if oldest is None:
+                return
+            del self._turns[oldest]
+
+    def _hear_again(self, turn: _HeardTurn, event: TurnEnded, frame: int) -> list[StreamWarning]:
+        channel, start_s = turn.started.channel, max(0.0, turn.started.start_s - MARGIN_S)
+        frames = self.sound.frames(start_s, event.end_s + MARGIN_S, last=frame)
+        overlapped = bool(self.sound.active(frames)[:, 1 - channel].any())
+        samples = self.sound.separated(frames, channel) if overlapped else self.sound.mixture(frames)
+        closed = ClosedTurn(turn_id=event.turn_id, channel=channel, start_s=start_s, samples=samples)
+        if not self.second_pass or self.second_pass.hand_in(closed):
+            return []
+        message = f"turn {event.turn_id} is not recognised again: the second pass is too far behind"
+        return [StreamWarning(reason=WarningReason.SECOND_PASS_BEHIND, message=message)]
+
+    def _reheard(self, hearing: SecondHearing) -> list[TranscriptionEvent]:
+        """A text revision. Where nothing was heard, the words of the first pass stay: no word is taken away."""
+        turn_id, turn = hearing.turn.turn_id, self._turns.get(hearing.turn.turn_id)
+        if hearing.words is None:
+            message = f"turn {turn_id} could not be recognised again; its text stays"
+            return [StreamWarning(reason=WarningReason.SECOND_PASS_FAILED, message=message)]
+        speaker = (turn.told if turn else None) or NOBODY_KNOWN
+        words = tuple(
+            TranscribedWord(
+                turn_id=turn_id,
+                text=word.text,
+                start_s=hearing.turn.start_s + word.start_s,
+                end_s=hearing.turn.start_s + word.end_s,
+                channel=hearing.turn.channel,
+                speaker=speaker,
+            )
+            for word in hearing.words
+        )
+        return [TextRevised(turn_id=turn_id, words=words)] if words else []

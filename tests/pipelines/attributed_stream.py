@@ -1,0 +1,99 @@
+"""Live streams with real attribution over toy models, and what their events amount to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from svc.backends.protocols import Embedder
+from svc.pipelines.attribution import Attributor
+from svc.pipelines.label_profiles import LabelProfiles
+from svc.pipelines.recent_sound import RecentSound
+from svc.pipelines.second_pass import SecondPassDesk
+from svc.pipelines.speaker_labels import LabelConfig, SpeakerLabels
+from svc.pipelines.transcription import StreamOptions, TranscriptionStream
+from svc.pipelines.transcription_events import (
+    AttributedSpeaker,
+    FinalWord,
+    PartialWords,
+    SpeakerRevised,
+    StreamWarning,
+    TextRevised,
+    TranscribedWord,
+    TranscriptionEvent,
+    TurnEnded,
+    TurnStarted,
+)
+from svc.pipelines.turn_voices import TurnListener
+from svc.scoring.calibration import Calibration
+from tests.pipelines.label_voices import calibration
+from tests.pipelines.toy_conversation import ToneSession
+from tests.pipelines.toy_voices import HumEmbedder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a stream may be made of beside the usual."""
+
+    embedder: Embedder = field(default_factory=HumEmbedder)
+    calibration: Calibration = field(default_factory=calibration)
+    labels: LabelConfig | None = None
+    profiles: LabelProfiles | None = None
+    second_pass: SecondPassDesk | None = None
+    kept_s: float = 65.0
+
+
+def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> TranscriptionStream:
+    parts, session = parts or Parts(), ToneSession()
+    follower = Attributor(
+        listener=TurnListener(parts.embedder),
+        labels=SpeakerLabels(parts.calibration, parts.labels),
+        sound=RecentSound(
+            kept_s=parts.kept_s, frame_s=session.frame_s, delay_s=session.delay_s, active_probability=0.5
+        ),
+        profiles=parts.profiles,
+        second_pass=parts.second_pass,
+    )
+    return TranscriptionStream(session, follower, options=StreamOptions(sample_rate_hz=16_000, partials=partials))
+
+
+@dataclass
+class Account:
+    """What a caller who believes every event knows at the end: the words of each turn and its one speaker."""
+
+    starts: dict[int, TurnStarted] = field(default_factory=dict)
+    words: dict[int, list[TranscribedWord]] = field(default_factory=dict)
+    speakers: dict[int, AttributedSpeaker] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)
+    warnings: list[StreamWarning] = field(default_factory=list)
+    revised: list[int] = field(default_factory=list)
+
+    def read(self, events: Sequence[TranscriptionEvent]) -> "Account":
+        for event in events:
+            match event:
+                case TurnStarted(turn_id=turn_id):
+                    self.starts[turn_id], self.words[turn_id] = event, []
+                case FinalWord(word=word):
+                    assert word.turn_id not in self.ended
+                    self.words[word.turn_id].append(word)
+                case TurnEnded(turn_id=turn_id):
+                    self.ended.add(turn_id)
+                    # Words told under another speaker need a revision: this alone does not change them.
+                    if not self.words[turn_id]:
+                        self.speakers[turn_id] = event.speaker
+                case SpeakerRevised(turn_id=turn_id):
+                    self.revised.append(turn_id)
+                    self.words[turn_id] = [replace(word, speaker=event.speaker) for word in self.words[turn_id]]
+                    self.speakers[turn_id] = event.speaker
+                case TextRevised(turn_id=turn_id):
+                    self.words[turn_id] = list(event.words)
+                case StreamWarning():
+                    self.warnings.append(event)
+                case PartialWords():
+                    pass
+        return self
+
+    def labels(self) -> list[tuple[str, ...]]:
+        """Per turn, the labels its words have."""
+        return [tuple(dict.fromkeys(word.speaker.label for word in words)) for _, words in sorted(self.words.items())]
+
+    def texts(self) -> list[list[str]]:
+        return [[word.text for word in words] for _, words in sorted(self.words.items())]

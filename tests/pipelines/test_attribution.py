@@ -1,0 +1,164 @@
+"""Who says what in a live stream: one speaker a turn, the same however the audio is cut, corrected only by events."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
+from svc.errors import OverloadedError
+from svc.pipelines.enrolment import Enroller
+from svc.pipelines.extraction import VoiceprintExtractor
+from svc.pipelines.identification import Identifier
+from svc.pipelines.label_profiles import LabelProfiles
+from svc.pipelines.speaker_labels import LabelConfig
+from svc.pipelines.transcription_events import PartialWords, TranscriptionEvent, TurnEnded, WarningReason
+from svc.profiles.index import VoiceIndex
+from svc.profiles.sqlite import SqliteProfileStore
+from svc.scoring.policy import NAMED_POLICIES
+from svc.types import FloatArray
+from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
+from tests.pipelines.enrolled_voices import LoudnessDetector
+from tests.pipelines.label_voices import calibration
+from tests.pipelines.toy_conversation import Said, conversation
+from tests.pipelines.toy_voices import HumEmbedder, hum, turn
+
+# Person 0 on both channels, the second turn begun over the first, the fourth too short to tell.
+TALK = (
+    Said(0, 0, 0.5, 2.5, ("one", "two")),
+    Said(1, 1, 2.1, 4.0, ("three", "one")),
+    Said(0, 0, 4.4, 6.0, ("two",)),
+    Said(2, 1, 6.4, 6.8, ("one",)),
+    Said(1, 0, 7.1, 9.0, ("three", "three")),
+    Said(2, 1, 9.4, 11.0, ("two", "one")),
+)
+MIXTURE = conversation(TALK, duration_s=11.5)
+
+
+def run(samples: FloatArray, cuts: Sequence[int] = (), parts: Parts | None = None) -> list[TranscriptionEvent]:
+    live = attributed_stream(parts)
+    events = [event for piece in np.split(samples, sorted(cuts)) for event in live.push(piece)]
+    return events + live.close()
+
+
+@cache
+def in_one_piece() -> list[TranscriptionEvent]:
+    return run(MIXTURE)
+
+
+def test_every_turn_is_the_one_who_said_it() -> None:
+    account = Account().read(in_one_piece())
+    assert account.labels() == [("S0",), ("S1",), ("S0",), ("UNKNOWN",), ("S1",), ("S2",)]
+    assert account.texts() == [list(said.words) for said in TALK]
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.lists(st.integers(0, len(MIXTURE)), max_size=40))
+def test_chunking_changes_nothing_that_is_said(cuts: list[int]) -> None:
+    assert run(MIXTURE, cuts) == in_one_piece()
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6))
+def test_no_word_is_lost_and_no_two_people_share_a_label(plan: list[tuple[int, bool]]) -> None:
+    said, start_s = [], 0.4
+    for place, (person, overlaps) in enumerate(plan):
+        said.append(Said(person, place % 2, start_s, start_s + 1.9, ("one", "three")))
+        start_s += 1.6 if overlaps else 2.2
+    account = Account().read(run(conversation(said, duration_s=start_s + 1)))
+    assert account.texts() == [["one", "three"]] * len(said)
+    first_seen = list(dict.fromkeys(person for person, _ in plan))
+    assert account.labels() == [(f"S{first_seen.index(person)}",) for person, _ in plan]
+
+
+def test_a_talker_nobody_ever_hears_alone_is_told_from_the_masked_sound() -> None:
+    talk = (
+        Said(0, 0, 0.4, 2.4, ("one",)),
+        Said(1, 1, 2.8, 4.8, ("two",)),
+        Said(2, 0, 5.2, 8.6, ("one",)),
+        Said(1, 1, 5.6, 7.6, ("two",)),
+    )
+    account = Account().read(run(conversation(talk, duration_s=9.0)))
+    assert account.labels() == [("S0",), ("S1",), ("S2",), ("S1",)]
+
+
+def test_a_long_turn_is_told_before_it_ends() -> None:
+    live = attributed_stream(partials=True)
+    said = Said(0, 0, 0.5, 8.0, ("one", "two", "three", "one"))
+    events = live.push(conversation([said], duration_s=6.0))
+    partials = [event for event in events if isinstance(event, PartialWords) and event.words]
+    assert not [event for event in events if isinstance(event, TurnEnded)]
+    assert Account().read(events).labels() == [("S0",)]
+    assert partials[-1].words[0].speaker.label == "S0"
+
+
+def test_the_caller_is_told_of_every_change_and_of_nothing_else() -> None:
+    account = Account().read(in_one_piece())
+    for turn_id, words in account.words.items():
+        (speaker,) = {(word.speaker.label, word.speaker.profile_id) for word in words}
+        known = account.speakers.get(turn_id)
+        assert known is None or (known.label, known.profile_id) == speaker
+    # Words came before their speaker was known, once a turn; nothing flickered.
+    assert len(account.revised) == len(set(account.revised))
+
+
+def test_an_early_unknown_turn_is_revised_when_its_speaker_has_spoken_more() -> None:
+    talk = (Said(0, 0, 0.5, 1.3, ("one",)), Said(0, 0, 2.0, 4.5, ("two",)))
+    account = Account().read(run(conversation(talk, duration_s=5.0)))
+    assert account.labels() == [("S0",), ("S0",)]
+    assert account.revised == [0]
+
+
+class BusyEmbedder(HumEmbedder):
+    """Takes no work."""
+
+    def embed(self, clips: Sequence[FloatArray]) -> FloatArray:
+        raise OverloadedError("busy")
+
+
+def test_a_busy_embedder_costs_speakers_but_no_word() -> None:
+    account = Account().read(run(MIXTURE, parts=Parts(embedder=BusyEmbedder())))
+    assert account.texts() == [list(said.words) for said in TALK]
+    assert set(account.labels()) == {("UNKNOWN",)}
+    assert [warning.reason for warning in account.warnings] == [WarningReason.ATTRIBUTION_BEHIND]
+
+
+def test_memory_does_not_grow_with_the_stream() -> None:
+    live = attributed_stream(Parts(labels=LabelConfig(kept_turns=4), kept_s=10.0))
+    said = [Said(place % 2, place % 2, 0.3 + 1.5 * place, 1.5 + 1.5 * place, ("one",)) for place in range(8)]
+    minute = conversation(said, duration_s=12.6)
+    for _ in range(3):
+        live.push(minute)
+    follower = live._follower
+    assert (len(follower._turns), follower.labels.num_revisable) == (4, 4)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> Iterator[LabelProfiles]:
+    """Person 0 enrolled as anna, and someone who never speaks."""
+    store = SqliteProfileStore(tmp_path / "profiles.sqlite3", key=None)
+    index = VoiceIndex(store)
+    extractor = VoiceprintExtractor(
+        embedder=HumEmbedder(),
+        speech_finder=SpeechFinder(LoudnessDetector(), VoiceActivityConfig()),
+        min_net_speech_s=0.5,
+    )
+    enroller = Enroller(extractor=extractor, store=store, index=index, calibration=calibration())
+    for name, person in (("anna", 0), ("ben", 5)):
+        store.create("acme", profile_id=name, consent_reference="form")
+        enroller.enroll("acme", name, [hum([turn(0.5, 3.5, person)], duration_s=4.0, noise=1e-4)])
+    identifier = Identifier(extractor=extractor, store=store, index=index, calibration=calibration())
+    yield LabelProfiles(identifier, tenant="acme", policy=NAMED_POLICIES["balanced"])
+    index.close()
+    store.close()
+
+
+def test_an_enrolled_talker_is_named_and_strangers_are_not(profiles: LabelProfiles) -> None:
+    account = Account().read(run(MIXTURE, parts=Parts(profiles=profiles)))
+    names = [words[0].speaker.profile_id for _, words in sorted(account.words.items())]
+    assert names == ["anna", None, "anna", None, None, None]
+    assert account.labels() == Account().read(in_one_piece()).labels()

@@ -1,0 +1,132 @@
+"""The second pass: text revisions of closed turns, never in the way of the first pass."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from svc.pipelines.second_pass import ClosedTurn, SecondPass, SecondPassDesk
+from svc.pipelines.transcription_events import TextRevised, TranscriptionEvent, WarningReason
+from svc.types import FloatArray
+from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
+from tests.pipelines.toy_conversation import Said, conversation
+from tests.pipelines.toy_voices import PITCHES_HZ, pitch_strengths
+
+TALK = (Said(0, 0, 0.5, 2.5, ("one", "two")), Said(1, 1, 1.5, 4.0, ("three",)))
+MIXTURE = conversation(TALK, duration_s=4.5)
+
+
+@dataclass(frozen=True)
+class PitchWord:
+    """The pitch heard, as a word."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass
+class PitchRecogniser:
+    """Names the loudest voices of a clip. Works only while `may_work` is set."""
+
+    may_work: threading.Event = field(default_factory=threading.Event)
+    num_heard: int = 0
+
+    def transcribe(self, samples: FloatArray) -> Sequence[PitchWord]:
+        assert self.may_work.wait(10)
+        self.num_heard += 1
+        if not len(samples):
+            raise RuntimeError("no samples")
+        loud = pitch_strengths(samples) > 0.02
+        end_s = len(samples) / 16_000
+        return [PitchWord(f"{pitch:.0f}", 0.0, end_s) for pitch, heard in zip(PITCHES_HZ, loud, strict=True) if heard]
+
+
+@contextmanager
+def second_pass(recogniser: PitchRecogniser, *, max_queued: int = 8) -> Iterator[SecondPass]:
+    worker = SecondPass(recogniser, max_queued=max_queued)
+    try:
+        yield worker
+    finally:
+        recogniser.may_work.set()
+        worker.close()
+
+
+def busy() -> PitchRecogniser:
+    return PitchRecogniser()
+
+
+def ready() -> PitchRecogniser:
+    recogniser = PitchRecogniser()
+    recogniser.may_work.set()
+    return recogniser
+
+
+def turn(turn_id: int = 0, num_samples: int = 16_000) -> ClosedTurn:
+    return ClosedTurn(turn_id=turn_id, channel=0, start_s=1.0, samples=np.zeros(num_samples, np.float32))
+
+
+def run(recogniser: PitchRecogniser, *, patience_s: float = 10.0) -> list[TranscriptionEvent]:
+    with second_pass(recogniser) as worker:
+        live = attributed_stream(Parts(second_pass=SecondPassDesk(worker, patience_s=patience_s)))
+        return live.push(MIXTURE) + live.close()
+
+
+def test_each_closed_turn_is_heard_again_without_the_other_talker() -> None:
+    account = Account().read(run(ready()))
+    assert account.texts() == [["500"], ["1000"]]
+    assert account.labels() == [("S0",), ("S1",)]
+    assert [words[0].channel for _, words in sorted(account.words.items())] == [0, 1]
+
+
+def test_the_new_words_lie_in_the_turn() -> None:
+    revisions = [event for event in run(ready()) if isinstance(event, TextRevised)]
+    for said, revision in zip(TALK, revisions, strict=True):
+        assert revision.words[0].start_s == pytest.approx(said.start_s - 0.2, abs=0.1)
+        assert revision.words[0].end_s == pytest.approx(said.end_s, abs=0.2)
+
+
+def test_without_time_the_first_words_stay_and_the_caller_is_told() -> None:
+    recogniser = busy()
+    with second_pass(recogniser) as worker:
+        live = attributed_stream(Parts(second_pass=SecondPassDesk(worker, patience_s=0.01)))
+        account = Account().read(live.push(MIXTURE) + live.close())
+    assert account.texts() == [list(said.words) for said in TALK]
+    assert [warning.reason for warning in account.warnings] == [WarningReason.SECOND_PASS_BEHIND]
+
+
+def test_what_the_queue_cannot_hold_is_dropped_at_once() -> None:
+    with second_pass(busy(), max_queued=2) as worker:
+        desk = SecondPassDesk(worker, patience_s=0.0)
+        # One may be under way already.
+        taken = [desk.hand_in(turn(number)) for number in range(6)]
+        assert taken.count(True) in (2, 3)
+        assert taken[-1] is False
+        assert desk.collect(wait=False) == ([], taken.count(True))
+
+
+def test_a_turn_that_cannot_be_recognised_does_not_stop_the_others() -> None:
+    with second_pass(ready()) as worker:
+        desk = SecondPassDesk(worker, patience_s=10.0)
+        for number, num_samples in enumerate((0, 16_000)):
+            assert desk.hand_in(turn(number, num_samples))
+        hearings, num_missing = desk.collect(wait=True)
+    assert [hearing.words for hearing in hearings] == [None, ()]
+    assert num_missing == 0
+
+
+def test_of_a_stream_that_is_gone_nothing_more_is_recognised() -> None:
+    recogniser = busy()
+    with second_pass(recogniser) as worker:
+        gone, here = (SecondPassDesk(worker, patience_s=10.0) for _ in range(2))
+        for number in range(4):
+            gone.hand_in(turn(number))
+        gone.close()
+        here.hand_in(turn())
+        recogniser.may_work.set()
+        assert len(here.collect(wait=True)[0]) == 1
+    assert recogniser.num_heard <= 2
+    assert gone.collect(wait=False)[0] == []
