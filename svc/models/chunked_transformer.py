@@ -5,20 +5,21 @@ those of its encoder, so that its weights load; what differs is that convolution
 40 ms chunk and a fixed stretch before it, and positions run on a ring.
 
 Letters: N sequences, T mel frames of 10 ms, S = T / 2 frames of 20 ms, M mels, E block width, A heads, P = left context
-in frames of 20 ms, D encoder width. Attention runs in K blocks of W frames, so that a long sequence costs S x (W + P)
-and not S x S.
+in frames of 20 ms, D encoder width, R ring slots.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.models.encoder import Encoder, State
+from svc.models.attention import CHUNK_FRAMES, Band, CachedMemory, Memory, RingMemory
+from svc.models.encoder import Encoder, State, split_states, stack_states
 
-CHUNK_FRAMES = 2  # frames of 20 ms in a chunk of 40 ms
+MAX_STEP_FRAMES = 16  # frames of 20 ms in one step of a live stream
 POSITION_RING = 1500  # Whisper's 30 s of positions
 
 
@@ -40,29 +41,6 @@ class ChunkedTransformerConfig:
             raise ValueError(f"left_context_frames must be a multiple of {CHUNK_FRAMES}: {self.left_context_frames}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Band:
-    """Which keys each query may see. Keys are the cached P frames, then the new ones."""
-
-    num_blocks: int  # K
-    block_frames: int  # W; K * W >= S, the rest is padding; with several blocks W >= P
-    visible: Tensor  # (N * K, 1, W, W + P) bool
-
-    @classmethod
-    def over(cls, num_frames: int, filled: Tensor, left_context_frames: int) -> "Band":
-        """For S new frames of sequences that have (N,) `filled` frames of left context."""
-        num_blocks = max(1, num_frames // left_context_frames)
-        block_frames = CHUNK_FRAMES * math.ceil(num_frames / num_blocks / CHUNK_FRAMES)
-        key = torch.arange(block_frames + left_context_frames, device=filled.device)
-        chunk_start = torch.arange(block_frames, device=filled.device) // CHUNK_FRAMES * CHUNK_FRAMES
-        oldest, newest = chunk_start[:, None], chunk_start[:, None] + left_context_frames + CHUNK_FRAMES
-        near = (key >= oldest) & (key < newest)  # (W, W + P)
-        block_start = torch.arange(num_blocks, device=filled.device) * block_frames
-        first_filled = left_context_frames - filled[:, None] - block_start  # (N, K)
-        real = key >= first_filled.flatten()[:, None]  # (N K, W + P)
-        return cls(num_blocks, block_frames, (near & real[:, None])[:, None])
-
-
 class TransformerBlock(nn.Module):
     """Pre-norm self-attention and MLP. As in Whisper the key projection has no bias."""
 
@@ -79,45 +57,12 @@ class TransformerBlock(nn.Module):
         self.down = nn.Linear(4 * width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor, cache: State, band: Band) -> tuple[Tensor, State]:
-        """(N, S, E) and the keys and values of the left context, both (N, P, E) -> (N, S, E) and the next cache."""
-        num_frames = hidden.shape[1]
+    def forward(self, hidden: Tensor, memory: Memory, layer: int) -> Tensor:
+        """(N, S, E) -> (N, S, E). `memory` holds what lies to the left and does the attending."""
         normed = self.attention_norm(hidden)
-        keys, values = self.key(normed), self.value(normed)
-        # Under autocast the new ones are narrower than an empty cache: joined as they are, all would widen.
-        keys = torch.cat([cache[0].to(keys), keys], dim=1)  # (N, P + S, E)
-        values = torch.cat([cache[1].to(values), values], dim=1)
-        hidden = hidden + self.dropout(self.out(self._attend(self.query(normed), keys, values, band)))
-        hidden = hidden + self.dropout(self.down(F.gelu(self.up(self.mlp_norm(hidden)))))
-        return hidden, (keys[:, num_frames:], values[:, num_frames:])
-
-    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, band: Band) -> Tensor:
-        """(N, S, E), (N, P + S, E) twice -> (N, S, E)."""
-        batch, num_frames, width = queries.shape
-        padding = (0, 0, 0, band.num_blocks * band.block_frames - num_frames)
-        if padding[-1]:
-            queries, keys, values = (F.pad(tensor, padding) for tensor in (queries, keys, values))
-        attended = F.scaled_dot_product_attention(
-            self._heads(queries.reshape(batch * band.num_blocks, band.block_frames, width)),
-            self._heads(self._windows(keys, band)),
-            self._heads(self._windows(values, band)),
-            attn_mask=band.visible,
-        )  # (N K, A, W, E / A)
-        return attended.transpose(1, 2).reshape(batch, -1, width)[:, :num_frames]
-
-    def _heads(self, frames: Tensor) -> Tensor:
-        """(N K, W, E) -> (N K, A, W, E / A)."""
-        return frames.view(*frames.shape[:2], self.num_heads, -1).transpose(1, 2)
-
-    @staticmethod
-    def _windows(frames: Tensor, band: Band) -> Tensor:
-        """(N, P + K W, E) -> (N K, P + W, E): the stretch each block can see."""
-        if band.num_blocks == 1:
-            return frames
-        context = band.visible.shape[-1] - band.block_frames  # P, at most W
-        blocks = (frames.shape[0], band.num_blocks, band.block_frames, frames.shape[2])
-        before = frames[:, : frames.shape[1] - context].view(blocks)[:, :, :context]
-        return torch.cat([before, frames[:, context:].view(blocks)], dim=2).flatten(0, 1)
+        attended = memory.attend(layer, self.query(normed), self.key(normed), self.value(normed))
+        hidden = hidden + self.dropout(self.out(attended))
+        return hidden + self.dropout(self.down(F.gelu(self.up(self.mlp_norm(hidden)))))  # type: ignore[no-any-return]
 
 
 class ChunkedTransformer(Encoder):
@@ -154,23 +99,55 @@ class ChunkedTransformer(Encoder):
 
     def forward(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """(N, T, M) -> (N, T', D)."""
-        position, filled, mel_tail, conv_tail, *caches = state
-        mels = torch.cat([mel_tail, self.map_input(features)], dim=1)  # (N, 2 + T, M)
-        local = F.gelu(self.conv1(mels.transpose(1, 2)))  # (N, E, T)
-        local = torch.cat([conv_tail.transpose(1, 2), local], dim=2)  # (N, E, 1 + T)
-        hidden = F.gelu(self.conv2(local)).transpose(1, 2)  # (N, S, E)
-        num_frames = hidden.shape[1]
-        hidden = hidden + self._positions_from(position, num_frames)
-        band = Band.over(num_frames, filled, self.config.left_context_frames)
-        next_caches: list[Tensor] = []
-        for number, block in enumerate(self.blocks):
-            hidden, cache = block(hidden, (caches[2 * number], caches[2 * number + 1]), band)
-            next_caches += cache
-        hidden = self.final_norm(hidden).view(len(features), -1, CHUNK_FRAMES * hidden.shape[2])  # (N, T', 2 E)
+        position, filled, *tails = state[:4]
+        num_frames = features.shape[1] // 2
+        context = self.config.left_context_frames
+        memory = CachedMemory(state[4:], Band.over(num_frames, filled, context), self.config.num_heads)
+        frames, tails = self._run(features, position, tails, memory)
         position = (position + num_frames) % POSITION_RING
-        filled = (filled + num_frames).clamp(max=self.config.left_context_frames)
-        tails = mels[:, -2:], local[:, :, -1:].transpose(1, 2)
-        return self.project(hidden), (position, filled, *tails, *next_caches)
+        return frames, (position, (filled + num_frames).clamp(max=context), *tails, *memory.next_caches)
+
+    def open_stream(self, channels: int) -> State:
+        """Position and frames heard (C,), the convolutions' tails, key and value rings of every block (C, A, R, E / A).
+
+        R leaves room for the frames of one step beside the left context.
+        """
+        position, heard, *tails = self.initial_state(channels)[:4]
+        slots = self.config.left_context_frames + MAX_STEP_FRAMES
+        shape = channels, self.config.num_heads, slots, self.config.block_width // self.config.num_heads
+        rings = (self.input_bias.new_zeros(shape) for _ in range(2 * self.config.num_layers))
+        return position, heard, *tails, *rings
+
+    def step_streams(self, features: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
+        """As the base class says. The rings, megabytes a stream, are neither gathered nor copied but written in place.
+
+        Raises ValueError for more than MAX_STEP_FRAMES frames of 20 ms.
+        """
+        num_frames = features.shape[1] // 2
+        if num_frames > MAX_STEP_FRAMES:
+            raise ValueError(f"a step takes at most {2 * MAX_STEP_FRAMES} mel frames, got {features.shape[1]}")
+        position, heard, *tails = stack_states([state[:4] for state in states])
+        first_heard = heard[:: len(heard) // len(states)]
+        rings = [state[4:] for state in states]
+        memory = RingMemory(rings, first_heard, num_frames, self.config.left_context_frames)
+        frames, tails = self._run(features, position, tails, memory)
+        moved = (position + num_frames) % POSITION_RING, heard + num_frames, *tails
+        small = split_states(moved, len(states))
+        return frames, [(*one, *ring) for one, ring in zip(small, rings, strict=True)]
+
+    def _run(
+        self, features: Tensor, position: Tensor, tails: Sequence[Tensor], memory: Memory
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(N, T, M) -> (N, T', D) and the convolutions' next tails."""
+        mels = torch.cat([tails[0], self.map_input(features)], dim=1)  # (N, 2 + T, M)
+        local = F.gelu(self.conv1(mels.transpose(1, 2)))  # (N, E, T)
+        local = torch.cat([tails[1].transpose(1, 2), local], dim=2)  # (N, E, 1 + T)
+        hidden = F.gelu(self.conv2(local)).transpose(1, 2)  # (N, S, E)
+        hidden = hidden + self._positions_from(position, hidden.shape[1])
+        for layer, block in enumerate(self.blocks):
+            hidden = block(hidden, memory, layer)
+        hidden = self.final_norm(hidden).view(len(features), -1, CHUNK_FRAMES * hidden.shape[2])  # (N, T', 2 E)
+        return self.project(hidden), [mels[:, -2:], local[:, :, -1:].transpose(1, 2)]
 
     def _positions_from(self, position: Tensor, num_frames: int) -> Tensor:
         """(N,) -> (N, S, E): positions wrap after 30 s, so that a stream may last for hours."""

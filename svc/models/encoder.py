@@ -19,9 +19,13 @@ def stack_states(states: Sequence[State]) -> State:
     return tuple(torch.cat(tensors) for tensors in zip(*states, strict=True))
 
 
-def split_states(state: State) -> list[State]:
-    """The state of a batch as one state per sequence. Copies: a view would keep the whole batch alive."""
-    parts = [torch.split(tensor, 1) for tensor in state]
+def split_states(state: State, num_parts: int | None = None) -> list[State]:
+    """The state of a batch as one state per sequence, or in `num_parts` equal parts.
+
+    Copies: a view would keep the whole batch alive.
+    """
+    batch = len(state[0])
+    parts = [torch.split(tensor, batch // (num_parts or batch)) for tensor in state]
     return [tuple(tensor.clone() for tensor in one) for one in zip(*parts, strict=True)]
 
 
@@ -60,6 +64,17 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """(N, T, M), T a multiple of `stride_frames`, and the previous state -> (N, T', D) and the next state."""
+
+    def open_stream(self, channels: int) -> State:
+        """The state of one live stream of so many sequences, for `step_streams` alone."""
+        return self.initial_state(channels)
+
+    def step_streams(self, features: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
+        """(B C, T, M) of B live streams and their states -> (B C, T', D) and the next states. The states given are used
+        up: they may be changed in place.
+        """
+        frames, state = self(features, stack_states(states))
+        return frames, split_states(state, len(states))
 
     def map_input(self, features: Tensor) -> Tensor:
         """(N, T, M) -> (N, T, M). Raises ValueError for a T that is no multiple of the stride."""

@@ -7,13 +7,14 @@ Letters: B streams, C = 2 channels, N = B * C, T mel frames of 10 ms, T' = T / 4
 encoder width, U labels, V vocabulary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
-from svc.models.encoder import Encoder, State
+from svc.models.encoder import Encoder, State, split_states, stack_states
 from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
 from svc.models.separator import NUM_CHANNELS, SILENCE, Separator, SeparatorConfig, mask_mels
 from svc.models.transducer import Joint, Predictor, PredictorConfig
@@ -156,13 +157,36 @@ class Transcriber(nn.Module):
 
     def step(self, mels: Tensor, state: State) -> tuple[StepOutput, State]:
         """(B, 4 k, M) and the previous state -> k encoder frames and the next state."""
-        num_separator = len(self.separator.initial_state(0))
-        encoder_state = tuple(tensor.flatten(0, 1) for tensor in state[num_separator:])
-        delayed, log_masks, separator_state = self.separator(mels, state[:num_separator])
+        cut = self._num_separator_tensors
+        encoder_state = tuple(tensor.flatten(0, 1) for tensor in state[cut:])
+        delayed, log_masks, separator_state = self.separator(mels, state[:cut])
         frames, encoder_state = self.encoder(mask_mels(delayed, log_masks).flatten(0, 1), encoder_state)
+        return self._step_output(frames, log_masks), (*separator_state, *map(by_channel, encoder_state))
+
+    def open_stream(self) -> State:
+        """The state of one live stream, for `step_streams` alone."""
+        return *self.separator.initial_state(1), *self.encoder.open_stream(NUM_CHANNELS)
+
+    def step_streams(self, mels: Tensor, states: Sequence[State]) -> tuple[StepOutput, list[State]]:
+        """(B, 4 k, M) of B live streams and their states -> k encoder frames and the next states.
+
+        What `step` gives, without copying what an encoder remembers. The states given are used up.
+        """
+        cut = self._num_separator_tensors
+        delayed, log_masks, separator_state = self.separator(mels, stack_states([state[:cut] for state in states]))
+        masked = mask_mels(delayed, log_masks).flatten(0, 1)
+        frames, encoder_states = self.encoder.step_streams(masked, [state[cut:] for state in states])
+        separated = split_states(separator_state)
+        after = [(*first, *second) for first, second in zip(separated, encoder_states, strict=True)]
+        return self._step_output(frames, log_masks), after
+
+    @property
+    def _num_separator_tensors(self) -> int:
+        return len(self.separator.initial_state(0))
+
+    def _step_output(self, frames: Tensor, log_masks: Tensor) -> StepOutput:
         frames = by_channel(frames)
-        output = StepOutput(frames=frames, activity=self.activity(frames), masks=log_masks.exp())
-        return output, (*separator_state, *map(by_channel, encoder_state))
+        return StepOutput(frames=frames, activity=self.activity(frames), masks=log_masks.exp())
 
     def _encoder_state(self, batch: int, offset: Tensor | None) -> State:
         if isinstance(self.encoder, ChunkedTransformer) and offset is not None:

@@ -70,6 +70,37 @@ def test_streams_step_together_as_alone(kind: str) -> None:
 
 
 @every_kind
+def test_live_streams_of_different_age_step_together_as_alone(kind: str) -> None:
+    model = toy_transcriber(kind)
+    ages, streams, alone = (1, 2, 9), [], []
+    with torch.inference_mode():
+        for age in ages:
+            _, after = model.step_streams(random_mels(1, 4, age), [model.open_stream()])
+            _, state = model.step(random_mels(1, 4, age), model.initial_state(1))
+            for seed in range(age):
+                mels = random_mels(1, 8, seed)
+                _, after = model.step_streams(mels, after)
+                _, state = model.step(mels, state)
+            streams += after
+            alone.append(model.step(random_mels(1, 8, seed=99), state)[0])
+        together, _ = model.step_streams(random_mels(1, 8, seed=99).repeat(3, 1, 1), streams)
+    for name in ("frames", "activity", "masks"):
+        expected = torch.cat([getattr(one, name) for one in alone])
+        torch.testing.assert_close(getattr(together, name), expected, atol=1e-4, rtol=1e-4)
+
+
+@every_kind
+def test_a_live_stream_never_grows(kind: str) -> None:
+    model = toy_transcriber(kind)
+    streams, sizes = [model.open_stream() for _ in range(2)], set()
+    with torch.inference_mode():
+        for seed in range(60):
+            _, streams = model.step_streams(random_mels(2, 12, seed), streams)
+            sizes |= {tensor.untyped_storage().nbytes() for tensor in streams[0]}
+    assert sizes == {tensor.untyped_storage().nbytes() for tensor in model.open_stream()}
+
+
+@every_kind
 @pytest.mark.parametrize("minutes", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_long_stream_leaves_the_state_as_large_as_it_was(kind: str, minutes: int) -> None:
     model = toy_transcriber(kind)
