@@ -3,8 +3,8 @@
 Two ways that give the same: caches passed in and out, in which a long sequence runs as a band (training, whole files),
 and rings written in place, one per live stream (serving).
 
-Letters: N sequences, S new frames, E block width, A heads, P = left context in frames, B streams of C channels, N = B C,
-R ring slots. A band runs in K blocks of W frames, so that a long sequence costs S x (W + P) and not S x S.
+Letters: N sequences, S new frames, E block width, A heads, P left context frames, B streams of C channels (N = B C)
+and R ring slots. A band runs in K blocks of W frames, so that a long sequence costs S x (W + P) and not S x S.
 """
 
 import math
