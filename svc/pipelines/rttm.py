@@ -1,5 +1,6 @@
 """Turns as RTTM, the NIST text format of one SPEAKER line a turn, and as plain values for JSON."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,23 @@ from svc.types import DiarizationResult, Span, Turn
 
 def to_rttm(result: DiarizationResult, uri: str) -> str:
     """One line a turn, times to the millisecond. Raises InvalidRequestError when `uri` holds white space."""
-    if not uri or uri.split() != [uri]:
-        raise InvalidRequestError(f"uri {uri!r} must be one word without spaces, as RTTM columns are", field="uri")
+    return turns_to_rttm(result.turns, uri)
+
+
+def turns_to_rttm(turns: Iterable[Turn], uri: str) -> str:
+    """The same of turns alone."""
+    check_uri(uri, "RTTM")
     lines = (
         f"SPEAKER {uri} 1 {turn.span.start_s:.3f} {turn.span.duration_s:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n"
-        for turn in result.turns
+        for turn in turns
     )
     return "".join(lines)
+
+
+def check_uri(uri: str, layout: str) -> None:
+    """Raises InvalidRequestError when a recording's name holds white space, which separates columns."""
+    if not uri or uri.split() != [uri]:
+        raise InvalidRequestError(f"uri {uri!r} must be one word without spaces, as {layout} columns are", field="uri")
 
 
 def read_rttm(path: Path) -> dict[str, tuple[Turn, ...]]:
