@@ -24,14 +24,14 @@ from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
-from svc.pipelines.transcription_events import TranscriptionEvent
+from svc.pipelines.transcription import StreamOptions, TranscriptionStream
 from svc.pipelines.verification import Verifier
 from svc.profiles.encryption import load_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, load_calibration
-from svc.scoring.policy import Policy, policy_named
-from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
+from svc.scoring.policy import policy_named
+from svc.types import MODEL_RATE_HZ, Waveform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,36 +46,6 @@ class LoadedModel:
     card_toml: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveOptions:
-    """What the caller of a live transcription wants; without a policy nobody is named."""
-
-    sample_rate_hz: int
-    tenant: str
-    policy: Policy | None = None
-    second_pass: bool = False
-
-
-class LiveStream(Protocol):
-    """One live transcription. Blocking; one call at a time."""
-
-    def push(self, samples: FloatArray) -> list[TranscriptionEvent]:
-        """The next samples (N,) at the source's rate, none when only what is late is wanted."""
-        ...
-
-    def flush(self) -> list[TranscriptionEvent]:
-        """Closes open turns."""
-        ...
-
-    def close(self) -> list[TranscriptionEvent]:
-        """The end of the audio."""
-        ...
-
-    def abandon(self) -> None:
-        """Frees everything; of a stream that is closed or abandoned already, too."""
-        ...
-
-
 class LiveTranscriber(Protocol):
     """Opens live transcriptions."""
 
@@ -85,7 +55,7 @@ class LiveTranscriber(Protocol):
     @property
     def algorithmic_latency_s(self) -> float: ...
 
-    def open(self, options: LiveOptions) -> LiveStream:
+    def open(self, options: StreamOptions) -> TranscriptionStream:
         """Raises OverloadedError when there are too many."""
         ...
 

@@ -1,9 +1,9 @@
 """Between the messages of a live transcription and the pipeline's options and events."""
 
 from equivox.v1 import transcription_pb2 as pb
-from svc.application import LiveOptions
 from svc.audio.chunks import ChunkDecoder
 from svc.errors import InvalidRequestError
+from svc.pipelines.transcription import StreamOptions
 from svc.pipelines.transcription_events import (
     AttributedSpeaker,
     FinalWord,
@@ -40,12 +40,16 @@ def to_decoder(config: pb.TranscribeConfig) -> ChunkDecoder:
         )
 
 
-def to_options(config: pb.TranscribeConfig, *, tenant: str, default_policy: str) -> LiveOptions:
+def to_options(config: pb.TranscribeConfig, *, tenant: str, default_policy: str) -> StreamOptions:
     """What the caller wants of the stream."""
     with at_field("config"):
         policy = to_policy(config.policy, default_policy) if config.identify else None
-    return LiveOptions(
-        sample_rate_hz=config.sample_rate_hz, tenant=tenant, policy=policy, second_pass=config.second_pass
+    return StreamOptions(
+        sample_rate_hz=config.sample_rate_hz,
+        tenant=tenant,
+        partials=config.partials,
+        policy=policy,
+        second_pass=config.second_pass,
     )
 
 

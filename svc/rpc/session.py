@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from equivox.v1.transcription_pb2 import TranscribeRequest
-from svc.application import LiveStream
 from svc.audio.chunks import ChunkDecoder
 from svc.errors import InvalidRequestError, ServiceError, StreamProtocolError, StreamTooFastError
+from svc.pipelines.transcription import TranscriptionStream
 from svc.pipelines.transcription_events import TranscriptionEvent
 from svc.rpc.limits import AudioPace
 from svc.rpc.stream_telemetry import StreamMeter
@@ -25,7 +25,7 @@ NOTHING = np.zeros(0, np.float32)
 class Parts:
     """What a session is made of."""
 
-    stream: LiveStream
+    stream: TranscriptionStream
     decoder: ChunkDecoder
     pace: AudioPace
     pool: ThreadPoolExecutor
@@ -94,7 +94,7 @@ class Session:
         return await asyncio.wrap_future(self._running)
 
 
-async def open_stream(pool: ThreadPoolExecutor, work: Callable[[], LiveStream]) -> LiveStream:
+async def open_stream(pool: ThreadPoolExecutor, work: Callable[[], TranscriptionStream]) -> TranscriptionStream:
     """`work()` on a thread; the stream of a caller who has left meanwhile is freed."""
     opening = pool.submit(contextvars.copy_context().run, work)
     try:
@@ -104,6 +104,6 @@ async def open_stream(pool: ThreadPoolExecutor, work: Callable[[], LiveStream]) 
         raise
 
 
-def _abandon_opened(opening: Future[LiveStream]) -> None:
+def _abandon_opened(opening: Future[TranscriptionStream]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().abandon()

@@ -11,7 +11,6 @@ from equivox.v1.transcription_pb2 import StreamAccepted, TranscribeConfig, Trans
 from equivox.v1.transcription_pb2_grpc import TranscriptionServicer as Contract
 from svc.application import Application
 from svc.errors import NotReadyError, ServiceError, StreamProtocolError
-from svc.pipelines.transcription_events import PartialWords
 from svc.rpc.call import current, tenant_of_call
 from svc.rpc.convert_transcription import DRAINING, from_event, to_decoder, to_options
 from svc.rpc.inbox import Inbox
@@ -41,7 +40,7 @@ class TranscriptionServicer(Contract):
                 session = await self._open(config, inbox, meter)
                 try:
                     yield self._accepted()
-                    async with aclosing(self._responses(session, inbox, partials=config.partials)) as responses:
+                    async with aclosing(self._responses(session, inbox)) as responses:
                         async for response in responses:
                             yield response
                 finally:
@@ -90,18 +89,18 @@ class TranscriptionServicer(Contract):
         )
         return TranscribeResponse(accepted=accepted)
 
-    async def _responses(self, session: Session, inbox: Inbox, *, partials: bool) -> AsyncGenerator[TranscribeResponse]:
+    async def _responses(self, session: Session, inbox: Inbox) -> AsyncGenerator[TranscribeResponse]:
         """All after `accepted`. A caller's mistake ends the stream only after its open turns are closed and sent."""
         mistake: ServiceError | None = None
         while mistake is None:
             events, mistake, at_end = await self._step(session, inbox)
-            for response in sent(events, session.meter, partials=partials):
+            for response in sent(events, session.meter):
                 yield response
             if at_end:
                 break
         if inbox.stopped:
             yield DRAINING
-        for response in sent(await session.close(), session.meter, partials=partials):
+        for response in sent(await session.close(), session.meter):
             yield response
         if mistake is not None:
             raise mistake
@@ -117,12 +116,11 @@ class TranscriptionServicer(Contract):
         return *await session.answer(requests), False
 
 
-def sent(events: Events, meter: StreamMeter, *, partials: bool) -> Iterator[TranscribeResponse]:
+def sent(events: Events, meter: StreamMeter) -> Iterator[TranscribeResponse]:
     """The events to send, each counted as it goes."""
     for event in events:
-        if partials or not isinstance(event, PartialWords):
-            meter.on_event(event)
-            yield from_event(event)
+        meter.on_event(event)
+        yield from_event(event)
 
 
 async def first_config(inbox: Inbox) -> TranscribeConfig:
