@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
@@ -36,10 +37,15 @@ class Artifact:
     card_toml: str
 
 
-def save_artifact(folder: Path, tensors: Mapping[str, FloatArray], card: Mapping[str, Any]) -> None:
-    """Raises ValueError for a card TOML cannot hold."""
+def save_artifact(
+    folder: Path, tensors: Mapping[str, FloatArray], card: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """`half` stores float16: half the bytes, three digits.
+
+    Raises ValueError for a card TOML cannot hold, and for a tensor that float16 cannot.
+    """
+    plain = {name: _stored(name, tensor, np.float16 if half else np.float32) for name, tensor in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    plain = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
     content = save_tensors(plain)
     described = {**card, DIGEST_KEY: hashlib.sha256(content).hexdigest()}
     text = "\n".join(_toml_lines(described, ())) + "\n"
@@ -57,7 +63,15 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
     if card.get(DIGEST_KEY) != hashlib.sha256(content).hexdigest():
         raise ArtifactError(f"artifact {folder}: {TENSORS} is not the file {CARD} was written for; restore both")
+    tensors = {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
     return Artifact(tensors, card, hashlib.sha256(text).hexdigest()[:16], text.decode())
+
+
+def _stored(name: str, tensor: FloatArray, kind: type[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    limit = np.finfo(kind).max
+    if (np.abs(tensor[np.isfinite(tensor)]) > limit).any():
+        raise ValueError(f"tensor {name} has values past {limit}, the most {kind.__name__} can hold")
+    return np.ascontiguousarray(tensor, dtype=kind)
 
 
 def _read(path: Path) -> bytes:

@@ -37,6 +37,21 @@ def test_tensors_come_back_and_nothing_else_is_left_behind(tmp_path: Path) -> No
     assert {file.name for file in tmp_path.iterdir()} == {TENSORS, CARD}
 
 
+def test_half_the_bytes_keep_three_digits(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=2000).astype(np.float32)
+    save_artifact(tmp_path, {"weights": weights}, {}, half=True)
+    loaded = load_artifact(tmp_path).tensors["weights"]
+    assert loaded.dtype == np.float32
+    np.testing.assert_allclose(loaded, weights, rtol=1e-3, atol=1e-7)
+    assert (tmp_path / TENSORS).stat().st_size < 2 * 2000 + 200
+
+
+def test_a_tensor_that_half_the_bytes_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="tensor weights"):
+        save_artifact(tmp_path, {"weights": np.array([1e6], np.float32)}, {}, half=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_digest_changes_with_tensors_and_with_card(tmp_path: Path) -> None:
     digests = set()
     for number, tensors, name in ((0, TENSOR, "x"), (1, {"weights": TENSOR["weights"] + 1}, "x"), (2, TENSOR, "y")):

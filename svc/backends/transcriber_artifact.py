@@ -1,0 +1,65 @@
+"""The transcriber as an artifact: weights in float16, and a card with the whole configuration and the vocabulary."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svc.artifact import load_artifact, save_artifact
+from svc.config import parse_config
+from svc.errors import ArtifactError
+from svc.models.transcriber import Transcriber, TranscriberConfig
+from svc.units import Units
+
+KIND = "transcriber"
+RESERVED = ("kind", "units", "config")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TranscriberArtifact:
+    """What was loaded. `fingerprint` names weights, configuration and vocabulary."""
+
+    model: Transcriber
+    units: Units
+    fingerprint: str
+    card: Mapping[str, Any]
+    card_toml: str
+
+
+def save_transcriber(folder: Path, model: Transcriber, units: Units, about: Mapping[str, Any]) -> None:
+    """`about`: whatever else the card should say, such as data, licence, command and figures.
+
+    Raises ValueError when the vocabulary is not the model's, or `about` has a key that is the card's own.
+    """
+    if len(units) != model.config.num_tokens:
+        raise ValueError(f"the model has {model.config.num_tokens} tokens, the vocabulary {len(units)}")
+    if clash := sorted(set(RESERVED) & about.keys()):
+        raise ValueError(f"{clash[0]} is the card's own key")
+    tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
+    card = {"kind": KIND, **about, "units": units.pieces, "config": asdict(model.config)}
+    save_artifact(folder, tensors, card, half=True)
+
+
+def load_transcriber(folder: Path) -> TranscriberArtifact:
+    """The model in float32, ready to run. Raises ArtifactError when it is missing, broken, or not a transcriber."""
+    artifact = load_artifact(folder)
+    if artifact.card.get("kind") != KIND:
+        raise ArtifactError(f"artifact {folder} is a {artifact.card.get('kind')}, not a {KIND}")
+    try:
+        units = Units(tuple(artifact.card["units"]))
+        model = Transcriber(parse_config(TranscriberConfig, artifact.card["config"]))
+        # Copied: safetensors gives views of the file's bytes, which torch may not own.
+        model.load_state_dict({name: torch.tensor(tensor) for name, tensor in artifact.tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtifactError(f"artifact {folder} holds no transcriber this release can run: {error}") from error
+    if len(units) != model.config.num_tokens:
+        raise ArtifactError(f"artifact {folder}: {model.config.num_tokens} tokens, but units for {len(units)}")
+    return TranscriberArtifact(
+        model=model.eval(),
+        units=units,
+        fingerprint=artifact.digest,
+        card=artifact.card,
+        card_toml=artifact.card_toml,
+    )

@@ -1,0 +1,60 @@
+"""A transcriber written as an artifact comes back as it was; one that cannot run is refused with the reason."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from svc.artifact import load_artifact, save_artifact
+from svc.backends.transcriber_artifact import load_transcriber, save_transcriber
+from svc.errors import ArtifactError
+from svc.units import WORD_START, Units
+from tests.models.toy_transcriber import NUM_TOKENS, random_mels, toy_transcriber
+
+UNITS = Units(tuple(f"{WORD_START}{letter}" for letter in "abcde"))
+
+
+@pytest.mark.parametrize("kind", ["transformer", "lstm"])
+def test_what_is_saved_comes_back(tmp_path: Path, kind: str) -> None:
+    model = toy_transcriber(kind)
+    save_transcriber(tmp_path, model, UNITS, {"licence": "CC0", "figures": {"wer": 0.5}})
+    loaded = load_transcriber(tmp_path)
+    assert (loaded.units, loaded.model.config, loaded.card["figures"]) == (UNITS, model.config, {"wer": 0.5})
+    mels = random_mels(1, 40)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.model(mels).frames, model(mels).frames, atol=1e-2, rtol=1e-2)
+
+
+def test_the_fingerprint_names_the_weights(tmp_path: Path) -> None:
+    save_transcriber(tmp_path / "a", toy_transcriber("lstm"), UNITS, {})
+    save_transcriber(tmp_path / "b", toy_transcriber("lstm", predictor="context"), UNITS, {})
+    names = {load_transcriber(tmp_path / name).fingerprint for name in "ab"}
+    assert len(names) == 2
+    assert all(len(name) == 16 for name in names)
+
+
+def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"{NUM_TOKENS} tokens"):
+        save_transcriber(tmp_path, toy_transcriber(), Units(("a",)), {})
+
+
+def test_the_cards_own_keys_cannot_be_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="units is the card's own"):
+        save_transcriber(tmp_path, toy_transcriber(), UNITS, {"units": []})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "calibration"}, "is a calibration"),
+        ({"config": {"num_tokens": NUM_TOKENS, "wings": 2}}, "unknown key wings"),
+        ({"config": {"num_tokens": NUM_TOKENS}}, "size mismatch"),
+        ({"units": ["a"]}, "units for 5"),
+    ],
+)
+def test_an_artifact_that_cannot_run_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    save_transcriber(tmp_path, toy_transcriber(), UNITS, {})
+    artifact = load_artifact(tmp_path)
+    save_artifact(tmp_path, artifact.tensors, {**artifact.card, **change})
+    with pytest.raises(ArtifactError, match=message):
+        load_transcriber(tmp_path)
