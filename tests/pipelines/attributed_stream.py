@@ -1,10 +1,16 @@
 """Live streams with real attribution over toy models, and what their events amount to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.protocols import Embedder
 from svc.pipelines.attribution import Attributor
+from svc.pipelines.enrolment import Enroller
+from svc.pipelines.extraction import VoiceprintExtractor
+from svc.pipelines.identification import Identifier
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.recent_sound import RecentSound
 from svc.pipelines.second_pass import SecondPassDesk
@@ -23,10 +29,13 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
 )
 from svc.pipelines.turn_voices import TurnListener
+from svc.profiles.index import VoiceIndex
+from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration
+from tests.pipelines.enrolled_voices import TENANT, LoudnessDetector
 from tests.pipelines.label_voices import calibration
 from tests.pipelines.toy_conversation import ToneSession
-from tests.pipelines.toy_voices import HumEmbedder
+from tests.pipelines.toy_voices import HumEmbedder, hum, turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,25 @@ def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> 
         second_pass=parts.second_pass,
     )
     return TranscriptionStream(session, follower, options=StreamOptions(sample_rate_hz=16_000, partials=partials))
+
+
+@contextmanager
+def identifying(folder: Path) -> Iterator[Identifier]:
+    """Tenant acme knows person 0 as anna, and as ben someone who never speaks."""
+    store = SqliteProfileStore(folder / "profiles.sqlite3", key=None)
+    index = VoiceIndex(store)
+    extractor = VoiceprintExtractor(
+        embedder=HumEmbedder(),
+        speech_finder=SpeechFinder(LoudnessDetector(), VoiceActivityConfig()),
+        min_net_speech_s=0.5,
+    )
+    enroller = Enroller(extractor=extractor, store=store, index=index, calibration=calibration())
+    for name, person in (("anna", 0), ("ben", 5)):
+        store.create(TENANT, profile_id=name, consent_reference="form")
+        enroller.enroll(TENANT, name, [hum([turn(0.5, 3.5, person)], duration_s=4.0, noise=1e-4)])
+    yield Identifier(extractor=extractor, store=store, index=index, calibration=calibration())
+    index.close()
+    store.close()
 
 
 @dataclass

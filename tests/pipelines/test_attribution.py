@@ -9,23 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.errors import OverloadedError
-from svc.pipelines.enrolment import Enroller
-from svc.pipelines.extraction import VoiceprintExtractor
-from svc.pipelines.identification import Identifier
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.speaker_labels import LabelConfig
 from svc.pipelines.transcription_events import PartialWords, TranscriptionEvent, TurnEnded, WarningReason
-from svc.profiles.index import VoiceIndex
-from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.policy import NAMED_POLICIES
 from svc.types import FloatArray
-from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
-from tests.pipelines.enrolled_voices import LoudnessDetector
-from tests.pipelines.label_voices import calibration
+from tests.pipelines.attributed_stream import Account, Parts, attributed_stream, identifying
+from tests.pipelines.enrolled_voices import TENANT
 from tests.pipelines.toy_conversation import Said, conversation
-from tests.pipelines.toy_voices import HumEmbedder, hum, turn
+from tests.pipelines.toy_voices import HumEmbedder
 
 # Person 0 on both channels, the second turn begun over the first, the fourth too short to tell.
 TALK = (
@@ -139,22 +132,9 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 
 @pytest.fixture
 def profiles(tmp_path: Path) -> Iterator[LabelProfiles]:
-    """Person 0 enrolled as anna, and someone who never speaks."""
-    store = SqliteProfileStore(tmp_path / "profiles.sqlite3", key=None)
-    index = VoiceIndex(store)
-    extractor = VoiceprintExtractor(
-        embedder=HumEmbedder(),
-        speech_finder=SpeechFinder(LoudnessDetector(), VoiceActivityConfig()),
-        min_net_speech_s=0.5,
-    )
-    enroller = Enroller(extractor=extractor, store=store, index=index, calibration=calibration())
-    for name, person in (("anna", 0), ("ben", 5)):
-        store.create("acme", profile_id=name, consent_reference="form")
-        enroller.enroll("acme", name, [hum([turn(0.5, 3.5, person)], duration_s=4.0, noise=1e-4)])
-    identifier = Identifier(extractor=extractor, store=store, index=index, calibration=calibration())
-    yield LabelProfiles(identifier, tenant="acme", policy=NAMED_POLICIES["balanced"])
-    index.close()
-    store.close()
+    """Where person 0 is enrolled as anna."""
+    with identifying(tmp_path) as identifier:
+        yield LabelProfiles(identifier, tenant=TENANT, policy=NAMED_POLICIES["balanced"])
 
 
 def test_an_enrolled_talker_is_named_and_strangers_are_not(profiles: LabelProfiles) -> None:

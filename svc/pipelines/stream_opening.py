@@ -1,0 +1,121 @@
+"""Opens live transcriptions: what all streams share, and a place for each while there is one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from svc.backends.protocols import Embedder
+from svc.errors import InvalidRequestError, OverloadedError
+from svc.pipelines.attribution import Attributor
+from svc.pipelines.identification import Identifier
+from svc.pipelines.label_profiles import LabelProfiles
+from svc.pipelines.recent_sound import RecentSound
+from svc.pipelines.recognition import RecognitionSession
+from svc.pipelines.second_pass import SecondPass, SecondPassDesk
+from svc.pipelines.speaker_labels import LabelConfig, SpeakerLabels
+from svc.pipelines.transcription import StreamOptions, TranscriptionStream
+from svc.pipelines.turn_voices import TurnListener, TurnVoiceConfig
+from svc.pipelines.turns import TurnConfig
+from svc.scoring.calibration import Calibration
+
+# Sound kept beyond the longest turn: what surrounds it, and pauses to measure noise in.
+SPARE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveConfig:
+    """How streams are followed."""
+
+    max_streams: int = 64
+    # How long the end of a stream waits for its second pass.
+    second_pass_patience_s: float = 10.0
+    turns: TurnConfig = field(default_factory=TurnConfig)
+    voices: TurnVoiceConfig = field(default_factory=TurnVoiceConfig)
+    labels: LabelConfig = field(default_factory=LabelConfig)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LiveParts:
+    """What all streams share. Each is safe to use from several threads at once."""
+
+    open_session: Callable[[], RecognitionSession]
+    fingerprint: str
+    algorithmic_latency_s: float
+    embedder: Embedder
+    calibration: Calibration
+    identifier: Identifier
+    second_pass: SecondPass | None = None
+
+
+class StreamOpener:
+    """Opens at most `max_streams` at once. Safe to call from several threads at once."""
+
+    def __init__(self, parts: LiveParts, config: LiveConfig | None = None) -> None:
+        self.parts = parts
+        self.config = config or LiveConfig()
+        self._listener = TurnListener(parts.embedder, self.config.voices)
+        self._num_open = 0
+        self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that transcribes."""
+        return self.parts.fingerprint
+
+    @property
+    def algorithmic_latency_s(self) -> float:
+        """Most seconds between a sound and the first word event it can cause, on an infinitely fast machine."""
+        return self.parts.algorithmic_latency_s
+
+    @property
+    def num_open(self) -> int:
+        """Streams open now."""
+        return self._num_open
+
+    def open(self, options: StreamOptions) -> TranscriptionStream:
+        """Raises OverloadedError when there are too many, InvalidRequestError when the second pass is switched off."""
+        if options.second_pass and self.parts.second_pass is None:
+            message = "this server has no second pass: leave it out, or set transcription.second_pass in its config"
+            raise InvalidRequestError(message, field="second_pass")
+        self._enter()
+        try:
+            session = self.parts.open_session()
+            return TranscriptionStream(
+                session,
+                self._attributor(session, options),
+                options=options,
+                turns=self.config.turns,
+                on_close=self._leave,
+            )
+        except BaseException:
+            self._leave()
+            raise
+
+    def _attributor(self, session: RecognitionSession, options: StreamOptions) -> Attributor:
+        parts, turns = self.parts, self.config.turns
+        profiles = None
+        if options.policy:
+            profiles = LabelProfiles(parts.identifier, tenant=options.tenant, policy=options.policy)
+        desk = None
+        if options.second_pass and parts.second_pass:
+            desk = SecondPassDesk(parts.second_pass, patience_s=self.config.second_pass_patience_s)
+        sound = RecentSound(
+            kept_s=turns.longest_turn_s + SPARE_S,
+            frame_s=session.frame_s,
+            delay_s=session.delay_s,
+            active_probability=turns.active_probability,
+        )
+        labels = SpeakerLabels(parts.calibration, self.config.labels)
+        return Attributor(listener=self._listener, labels=labels, sound=sound, profiles=profiles, second_pass=desk)
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._num_open >= self.config.max_streams:
+                raise OverloadedError(
+                    f"{self._num_open} streams are open, the most this server takes; retry in 1 s", retry_after_s=1.0
+                )
+            self._num_open += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._num_open -= 1

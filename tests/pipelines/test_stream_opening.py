@@ -1,0 +1,102 @@
+"""Opening streams: side by side without touching each other, never too many, and every place given back."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from svc.errors import InvalidRequestError, OverloadedError
+from svc.pipelines.identification import Identifier
+from svc.pipelines.second_pass import SecondPass
+from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
+from svc.pipelines.transcription import StreamOptions
+from svc.scoring.policy import NAMED_POLICIES
+from tests.pipelines.attributed_stream import Account, identifying
+from tests.pipelines.enrolled_voices import TENANT
+from tests.pipelines.label_voices import calibration
+from tests.pipelines.test_second_pass import TALK, ready
+from tests.pipelines.toy_conversation import Said, ToneSession, conversation
+from tests.pipelines.toy_voices import HumEmbedder
+
+OPTIONS = StreamOptions(sample_rate_hz=16_000, partials=False)
+MIXTURES = [
+    conversation([Said(person, 0, 0.3, 2.0, ("one",)), Said(person + 1, 1, 2.2, 4.0, ("two",))], duration_s=4.5)
+    for person in range(3)
+]
+
+
+def opener_of(identifier: Identifier, second_pass: SecondPass | None = None, *, max_streams: int = 3) -> StreamOpener:
+    parts = LiveParts(
+        open_session=ToneSession,
+        fingerprint="f" * 16,
+        algorithmic_latency_s=0.1,
+        embedder=HumEmbedder(),
+        calibration=calibration(),
+        identifier=identifier,
+        second_pass=second_pass,
+    )
+    return StreamOpener(parts, LiveConfig(max_streams=max_streams))
+
+
+@pytest.fixture
+def identifier(tmp_path: Path) -> Iterator[Identifier]:
+    with identifying(tmp_path) as known:
+        yield known
+
+
+@pytest.fixture
+def opener(identifier: Identifier) -> StreamOpener:
+    return opener_of(identifier)
+
+
+def test_streams_side_by_side_are_as_if_alone(opener: StreamOpener) -> None:
+    alone = [Account().read([*(one := opener.open(OPTIONS)).push(mixture), *one.close()]) for mixture in MIXTURES]
+    streams = [opener.open(OPTIONS) for _ in MIXTURES]
+    together = [Account() for _ in MIXTURES]
+    for pieces in zip(*(np.split(mixture, 30) for mixture in MIXTURES), strict=True):
+        for stream, account, piece in zip(streams, together, pieces, strict=True):
+            account.read(stream.push(piece))
+    for stream, account in zip(streams, together, strict=True):
+        account.read(stream.close())
+    assert together == alone
+
+
+def test_one_too_many_is_refused_until_another_leaves(opener: StreamOpener) -> None:
+    streams = [opener.open(OPTIONS) for _ in range(3)]
+    with pytest.raises(OverloadedError, match="3 streams"):
+        opener.open(OPTIONS)
+    streams[0].abandon()
+    streams[0].abandon()
+    streams[1].close()
+    assert opener.num_open == 1
+    opener.open(OPTIONS).abandon()
+
+
+def test_a_second_pass_that_is_switched_off_is_refused_and_takes_no_place(opener: StreamOpener) -> None:
+    with pytest.raises(InvalidRequestError, match="second_pass"):
+        opener.open(StreamOptions(sample_rate_hz=16_000, second_pass=True))
+    assert opener.num_open == 0
+
+
+def test_a_place_is_given_back_when_the_model_fails(opener: StreamOpener) -> None:
+    def fail() -> ToneSession:
+        raise OverloadedError("no session")
+
+    broken = StreamOpener(replace(opener.parts, open_session=fail))
+    with pytest.raises(OverloadedError, match="no session"):
+        broken.open(OPTIONS)
+    assert broken.num_open == 0
+
+
+def test_options_reach_the_stream(identifier: Identifier) -> None:
+    worker = SecondPass(ready())
+    everything = StreamOptions(
+        sample_rate_hz=16_000, tenant=TENANT, policy=NAMED_POLICIES["balanced"], second_pass=True
+    )
+    stream = opener_of(identifier, worker).open(everything)
+    account = Account().read(stream.push(conversation(TALK, duration_s=4.5)) + stream.close())
+    worker.close()
+    assert account.texts() == [["500"], ["1000"]]
+    assert [words[0].speaker.profile_id for words in account.words.values()] == ["anna", None]
