@@ -21,11 +21,12 @@ from training.data.rendering import Mixture as Mixture
 from training.data.rendering import Sounds as Sounds
 from training.data.rendering import render as render
 from training.data.rooms import POSITIONS
-from training.data.turn_drafts import ISOLATED_DOMAINS, Draft, Phrase, Session, join_phrases, sessions_of
+from training.data.turn_drafts import Draft, Phrase, Session, join_phrases, sessions_of
 from training.data.turn_taking import MEETINGS, TurnTaking, gaps_for_overlap, overlap_ratio, place_turns
 from training.data.utterances import TimedWord, Utterance
 
 GAP_DRAWS = 4
+DIGITS = "digits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,13 @@ class MixtureConfig:
 
     overlap_share: share of the speech in which two talk, aimed at; in natural_share of the mixtures none is aimed at
     and people interrupt as they do in meetings.
+    talker_weighting: a talker with n phrases comes as often as n to this power says; 0 = everybody as often.
     """
 
     domains: tuple[str, ...] = ("phrases", "digits", "commands", "telephone", "read")
     domain_weights: tuple[float, ...] = (3.0, 1.0, 1.0, 1.0, 1.0)
     mixed_domains_share: float = 0.1
+    talker_weighting: float = 0.5
     talkers: tuple[int, int] = (1, 4)
     turns: tuple[int, int] = (2, 10)
     turn_s: tuple[float, float] = (0.5, 6.0)
@@ -151,7 +154,10 @@ class MixtureSimulator:
         domains = self._domains if random.random() < self.config.mixed_domains_share else [domain]
         voices = [sessions for name in domains for sessions in self._sessions[name].values()]
         wanted = int(random.integers(*self.config.talkers, endpoint=True))
-        chosen = random.choice(len(voices), size=min(len(voices), wanted), replace=False)
+        weights = np.array([sum(len(session.phrases) for session in sessions) for sessions in voices], np.float64)
+        weights **= self.config.talker_weighting
+        count = min(len(voices), wanted)
+        chosen = random.choice(len(voices), size=count, replace=False, p=weights / weights.sum())
         in_a_room = self._rooms > 0 and random.random() < self.config.room_share
         room = int(random.integers(self._rooms)) if in_a_room else 0
         places = random.permutation(POSITIONS)
@@ -177,8 +183,8 @@ class MixtureSimulator:
 
     def _draft(self, talker: _Talker, random: np.random.Generator) -> Draft:
         phrases = talker.session.phrases
-        if talker.session.domain in ISOLATED_DOMAINS:
-            digits = talker.session.domain == "digits"
+        if talker.session.isolated:
+            digits = talker.session.domain.endswith(DIGITS)
             counts = self.config.digits_per_turn if digits else self.config.commands_per_turn
             count = min(len(phrases), int(random.integers(*counts, endpoint=True)))
             said = [phrases[index] for index in random.choice(len(phrases), size=count, replace=False)]

@@ -10,8 +10,8 @@ import numpy as np
 from training.data.mixture_recipe import Piece
 from training.data.utterances import TimedWord, Utterance
 
-ISOLATED_DOMAINS = frozenset({"digits", "commands"})
 TELEPHONE = "telephone"
+ISOLATED_SHARE = 0.8
 # Pauses at which speech may be cut, and the longest stretch that is not cut elsewhere too.
 PAUSE_S = 0.15
 MAX_PHRASE_S = 4.0
@@ -60,6 +60,12 @@ class Session:
     speaker: str
     domain: str
     phrases: tuple[Phrase, ...]
+
+    @property
+    def isolated(self) -> bool:
+        """Whether words were recorded alone, as digits and commands are; a command may be of two words."""
+        alone = sum(len(phrase.utterance.words) == 1 for phrase in self.phrases)
+        return alone >= ISOLATED_SHARE * len(self.phrases)
 
 
 def sessions_of(utterances: Iterable[Utterance]) -> list[Session]:
