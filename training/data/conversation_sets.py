@@ -121,7 +121,7 @@ class ConversationSet:
         self._root, self._folder = root, folder
 
     def conversations(self, domain: str, condition: str, *, number: int | None = None) -> list[Conversation]:
-        """The first PER_CELL (or `number`) seeds of the cell that keep to its condition, last 20 to 40 s and have two talkers.
+        """The first PER_CELL, or `number`, recipes that keep to the condition, last 20 to 40 s and have two talkers.
 
         Raises InvalidRequestError when the domain has too few talkers in this split.
         """
