@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from svc.cli import models, profiles, serve, voices
+from svc.cli import models, profiles, serve, transcribe, voices
 
 PLUGINS = "equivox.commands"
 
@@ -14,13 +14,14 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="""Who is speaking? Verify, identify and diarize voices, with calibrated decisions.
+    help="""Who is speaking, and what? Verify, identify, diarize and transcribe voices, with calibrated decisions.
 
     Commands run in this process, or on a server with [bold]--server HOST:PORT[/]; [bold]--json[/] answers for programs.
 
     [dim]equivox models pull && equivox models export     once[/]
     [dim]equivox verify anna-1.wav anna-2.wav             the same person?[/]
     [dim]equivox diarize meeting.wav                      who spoke when?[/]
+    [dim]equivox transcribe call.wav --realtime           who says what, live?[/]
     [dim]equivox serve                                    the gRPC server[/]
     """,
 )
@@ -52,6 +53,7 @@ def add_plugins(into: typer.Typer) -> None:
 
 
 app.add_typer(voices.app)
+app.add_typer(transcribe.app)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(models.app, name="models")
 app.add_typer(serve.app)

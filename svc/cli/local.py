@@ -110,8 +110,8 @@ class Refusal:
 class LocalTransport:
     """Carries a client's calls to an Application of its own. Models load on first use."""
 
-    def __init__(self, config: EquivoxConfig, report: Progress) -> None:
-        self.application = LocalApplication(config, report)
+    def __init__(self, application: Application) -> None:
+        self.application = application
         inline = Inline()
         self._servicers: dict[Any, Any] = {
             EmbeddingsStub: EmbeddingsServicer(self.application, inline),

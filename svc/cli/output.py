@@ -37,6 +37,11 @@ def to_json(value: object) -> str:
     return json.dumps(to_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
+def to_json_line(value: object) -> str:
+    """JSON without a line break, for programs that read line by line."""
+    return json.dumps(to_plain(value), ensure_ascii=False, allow_nan=False)
+
+
 def write_whole(path: Path, content: str, *, mode: int = 0o644) -> None:
     """Writes beside `path` and renames."""
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:

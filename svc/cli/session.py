@@ -90,9 +90,9 @@ class Session:
 
     def _local(self, report: Callable[[float], None]) -> Client:
         config = self.config
-        from svc.cli.local import LocalTransport  # numpy, onnxruntime and more: only when they are needed
+        from svc.cli.local import LocalApplication, LocalTransport  # numpy, onnxruntime: only when they are needed
 
-        return Client.over(LocalTransport(config, report))
+        return Client.over(LocalTransport(LocalApplication(config, report)))
 
     def show(self, result: object, render: Callable[[Console], None]) -> None:
         """The result as JSON, or as `render` draws it for people."""

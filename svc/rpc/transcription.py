@@ -12,6 +12,7 @@ from equivox.v1.transcription_pb2_grpc import TranscriptionServicer as Contract
 from svc.application import Application
 from svc.errors import NotReadyError, ServiceError, StreamProtocolError
 from svc.rpc.call import current, tenant_of_call
+from svc.rpc.convert import at_field
 from svc.rpc.convert_transcription import DRAINING, from_event, to_decoder, to_options
 from svc.rpc.inbox import Inbox
 from svc.rpc.limits import AudioPace
@@ -71,7 +72,8 @@ class TranscriptionServicer(Contract):
         options = to_options(
             config, tenant=tenant_of_call(), default_policy=self.application.config.verification.policy
         )
-        stream = await open_stream(self.pool, lambda: self.application.transcriber.open(options))
+        with at_field("config"):
+            stream = await open_stream(self.pool, lambda: self.application.transcriber.open(options))
         # Only now may the caller be read ahead of.
         inbox.max_waiting_bytes = round(self.config.max_backlog_s * decoder.bytes_per_s)
         pace = AudioPace(self.config.max_speed, self.config.max_burst_s)

@@ -1,0 +1,67 @@
+"""A live transcription in this process gives what a server gives, and ends when it should."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from equivox import Client, EquivoxError, PcmStream, TranscribeOptions
+from svc.cli.local import LocalTransport
+from svc.config import TranscriptionConfig
+from tests.rpc.tiny_application import TinyApplication, tiny_config
+from tests.rpc.toy_transcriber import talk
+
+SPEECH = talk()
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> TinyApplication:
+    config = tiny_config(tmp_path, transcription=TranscriptionConfig(max_streams=1, max_speed=0.0))
+    return TinyApplication(config)
+
+
+@pytest.fixture
+def client(application: TinyApplication) -> Iterator[Client]:
+    with Client.over(LocalTransport(application)) as client:
+        yield client
+
+
+def test_all_words_are_heard(client: Client, application: TinyApplication) -> None:
+    transcript = client.transcribe_all((SPEECH, 16_000))
+    assert sorted(word.text for word in transcript.words) == ["one", "one", "three", "three", "two", "two"]
+    assert not application.transcriber.held
+
+
+def test_chunking_never_changes_the_words(client: Client) -> None:
+    words = [client.transcribe_all((SPEECH, 16_000), TranscribeOptions(chunk_ms=ms)).words for ms in (13, 100, 2000)]
+    assert words[0] == words[1] == words[2]
+
+
+def test_leaving_early_frees_the_stream_though_its_source_never_ends(
+    client: Client, application: TinyApplication
+) -> None:
+    def microphone() -> Iterator[bytes]:
+        yield (SPEECH * 32_767).astype("<i2").tobytes()
+        time.sleep(60)
+
+    events = client.transcribe(PcmStream(chunks=microphone(), sample_rate_hz=16_000))
+    assert len(list(islice(events, 3))) == 3
+    events.close()  # type: ignore[attr-defined]
+    assert not application.transcriber.held
+
+
+def test_a_refusal_is_the_error_a_server_gives(client: Client) -> None:
+    with pytest.raises(EquivoxError) as caught:
+        client.transcribe_all((SPEECH, 4_000))
+    assert (caught.value.reason, caught.value.field) == ("RATE_UNSUPPORTED", "config.sample_rate_hz")
+
+
+def test_what_the_source_raises_comes_back(client: Client) -> None:
+    def broken() -> Iterator[bytes]:
+        yield bytes(3200)
+        raise OSError("the microphone is gone")
+
+    with pytest.raises(OSError, match="microphone"):
+        client.transcribe_all(PcmStream(chunks=broken(), sample_rate_hz=16_000))
