@@ -22,7 +22,14 @@ from training.data.rendering import Sounds as Sounds
 from training.data.rendering import render as render
 from training.data.rooms import POSITIONS
 from training.data.turn_drafts import Draft, Phrase, Session, join_phrases, sessions_of
-from training.data.turn_taking import MEETINGS, TurnTaking, gaps_for_overlap, overlap_ratio, place_turns
+from training.data.turn_taking import (
+    MEETINGS,
+    MIN_OWN_PAUSE_S,
+    TurnTaking,
+    gaps_for_overlap,
+    overlap_ratio,
+    place_turns,
+)
 from training.data.utterances import TimedWord, Utterance
 
 GAP_DRAWS = 4
@@ -214,6 +221,10 @@ class MixtureSimulator:
         durations_s = [draft.duration_s for draft in drafts]
         lead_s = float(random.uniform(*self.config.lead_s))
         taking = self.config.turn_taking
+        if len(set(names)) == 1:
+            # Nobody interrupts himself: interruptions would all end up as pauses of the least length.
+            alone_s = [MIN_OWN_PAUSE_S + taking.pause_s(random) for _ in drafts[1:]]
+            return _later(place_turns(durations_s, names, alone_s), lead_s)
         if random.random() < self.config.natural_share:
             return _later(place_turns(durations_s, names, taking.gaps_s(len(drafts) - 1, random)), lead_s)
         share = float(random.uniform(*self.config.overlap_share))

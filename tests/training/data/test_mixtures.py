@@ -108,6 +108,13 @@ def test_overlap_comes_near_the_share_aimed_at(share: float) -> None:
     assert np.median(ratios) == pytest.approx(share, abs=0.05)
 
 
+def test_one_talker_alone_pauses_between_turns_never_twice_as_long() -> None:
+    turns = simulator(replace(DRY, talkers=(1, 1), turns=(4, 4), max_duration_s=60)).draw(0).turns
+    pauses = [after.span.start_s - before.span.end_s for before, after in pairwise(turns)]
+    assert min(pauses) > 0.8
+    assert len(set(pauses)) == 3
+
+
 def test_digits_are_several_of_one_talker_and_single_words_are_single() -> None:
     config = replace(DRY, domains=("digits",), domain_weights=(1.0,), mixed_domains_share=0)
     counts = {len(turn.words) for seed in range(30) for turn in simulator(config).draw(seed).turns}
