@@ -76,6 +76,20 @@ class TranscriptionConfig:
     max_burst_s: float = 60.0
     # Longest pause between two messages of a stream.
     idle_timeout_s: float = 60.0
+    # Tokens the decoder weighs against each other; 1 = greedy.
+    beam: int = 1
+    # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.
+    idle_turn_s: float = 1.5
+    longest_turn_s: float = 60.0
+    # LLRs, in nats: a turn joins a known speaker from, and founds a new one below; two speakers are one from.
+    join_llr: float = 0.0
+    found_llr: float = -1.0
+    merge_llr: float = 4.0
+    # Closed turns may be recognised again with an open vocabulary, when their caller asks for it.
+    second_pass: bool = False
+    max_queued_turns: int = 32
+    # How long the end of a stream waits for its second pass.
+    second_pass_patience_s: float = 10.0
 
     def __post_init__(self) -> None:
         if self.max_streams < 1 or self.max_backlog_s < 0 or self.idle_timeout_s <= 0:

@@ -90,6 +90,7 @@ class WarningReason(Enum):
     CLIPPED = "clipped"
     SILENCE = "silence"
     BAND_MISMATCH = "band_mismatch"
+    RATE_SUSPECT = "rate_suspect"
     # Too busy to tell who speaks: words go out as by UNKNOWN.
     ATTRIBUTION_BEHIND = "attribution_behind"
     # Too busy to recognise a turn again, or it went wrong: its text stays.

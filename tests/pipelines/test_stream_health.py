@@ -13,10 +13,10 @@ from svc.types import FloatArray
 RATE_HZ = 16_000
 
 
-def babble(duration_s: float, *, top_hz: float = 7000.0, level: float = 0.1) -> FloatArray:
-    """Noise up to `top_hz`."""
+def babble(duration_s: float, *, bottom_hz: float = 100.0, top_hz: float = 7000.0, level: float = 0.1) -> FloatArray:
+    """Noise of a band."""
     noise = np.random.default_rng(0).normal(0, 1, round(duration_s * RATE_HZ))
-    sections = scipy.signal.butter(10, top_hz, fs=RATE_HZ, output="sos")
+    sections = scipy.signal.butter(10, (bottom_hz, top_hz), "bandpass", fs=RATE_HZ, output="sos")
     filtered: FloatArray = (level * scipy.signal.sosfilt(sections, noise)).astype(np.float32)
     return filtered
 
@@ -35,6 +35,7 @@ def test_good_audio_is_not_complained_about() -> None:
         (np.clip(40 * babble(6), -1, 1), WarningReason.CLIPPED),
         (np.zeros(12 * RATE_HZ, np.float32), WarningReason.SILENCE),
         (babble(6, top_hz=2000), WarningReason.BAND_MISMATCH),
+        (babble(11, bottom_hz=600), WarningReason.RATE_SUSPECT),
     ],
 )
 def test_bad_audio_is_named(samples: FloatArray, reason: WarningReason) -> None:
