@@ -6,9 +6,12 @@ channels, k transcriber frames of 40 ms, M mels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from svc.types import FloatArray
+from svc.units import Units
+
+StreamState = TypeVar("StreamState")
 
 
 class Embedder(Protocol):
@@ -104,6 +107,50 @@ class RecognisedChunk:
     partial: Emissions
     activity: FloatArray  # (C, k) probability that somebody speaks
     masks: FloatArray  # (C, 4k, M) the separator's share of each mel's power, 0..1
+
+
+class StreamRecogniser(Protocol[StreamState]):
+    """The live transcriber. Safe to call from several threads; one state may be in one call at a time."""
+
+    @property
+    def units(self) -> Units:
+        """What the token ids spell."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits naming weights, configuration and vocabulary."""
+        ...
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds an output frame covers: 0.04, four mel frames."""
+        ...
+
+    @property
+    def delay_s(self) -> float:
+        """Output frame i speaks of the audio from i * frame_s - delay_s on."""
+        ...
+
+    @property
+    def algorithmic_latency_s(self) -> float:
+        """From a sound to the output that knows it, on an infinitely fast machine."""
+        ...
+
+    def open(self) -> StreamState:
+        """The state of a stream of which nothing was heard. Constant in size, however long the stream."""
+        ...
+
+    def step(self, states: Sequence[StreamState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:
+        """The next (4k, M) frames of each of B streams, k the same -> what they made of them.
+
+        Moves the states on; when it raises they are as they were. A stream's results depend on no other stream.
+        """
+        ...
+
+    def finish(self, state: StreamState) -> RecognisedChunk:
+        """The frames the delay held back, and every token for good. The state is used up."""
+        ...
 
 
 class HeardWord(Protocol):

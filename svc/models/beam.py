@@ -5,6 +5,7 @@ expansions and hypotheses that are done with the frame compete for the same plac
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
 
@@ -101,6 +102,15 @@ class BeamDecoder:
     def finish(self, state: list[Beam]) -> list[Decoded]:
         """The best hypothesis of each."""
         return [Decoded(beam.hypotheses[0].emissions) for beam in state]
+
+    def join(self, states: Sequence[list[Beam]]) -> list[Beam]:
+        """As the protocol says."""
+        return [beam for state in states for beam in state]
+
+    def part(self, state: list[Beam], num_parts: int) -> list[list[Beam]]:
+        """As the protocol says."""
+        size = len(state) // num_parts
+        return [state[start : start + size] for start in range(0, len(state), size)]
 
     def _decode_frame(self, projected: Tensor, state: list[Beam]) -> list[Beam]:
         """(N, J) -> the beams past this frame."""

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from svc.models.encoder import State
+from svc.models.encoder import State, split_states, stack_states
 from svc.models.transducer import Joint, Predictor
 from svc.units import BLANK
 
@@ -66,6 +66,14 @@ class Decoder(Protocol, Generic[Kept]):
         """What was still partial, for good."""
         ...
 
+    def join(self, states: Sequence[Kept]) -> Kept:
+        """The states of several batches as that of one, in that order."""
+        ...
+
+    def part(self, state: Kept, num_parts: int) -> list[Kept]:
+        """The state of a batch as those of so many equal batches."""
+        ...
+
 
 def decode_whole(decoder: Decoder[Kept], frames: Tensor) -> list[list[Emission]]:
     """(N, T', D) -> the tokens of N whole sequences."""
@@ -118,6 +126,14 @@ class GreedyDecoder:
     def finish(self, state: State) -> list[Decoded]:
         """Nothing: all of it went out at once."""
         return [Decoded() for _ in state[0]]
+
+    def join(self, states: Sequence[State]) -> State:
+        """As the protocol says."""
+        return stack_states(states)
+
+    def part(self, state: State, num_parts: int) -> list[State]:
+        """As the protocol says."""
+        return split_states(state, num_parts)
 
     def _scores(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Projected (n, k, J), (n, J) -> (n, k, V)."""

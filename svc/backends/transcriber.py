@@ -1,0 +1,146 @@
+"""The live transcriber on torch: the separator-transducer-segmenter and its decoder behind one step.
+
+Letters: B streams, C = 2 channels, k frames of 40 ms, M mels, D encoder width.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from svc.backends.protocols import Emission, RecognisedChunk
+from svc.backends.transcriber_artifact import load_transcriber
+from svc.models.beam import BeamDecoder
+from svc.models.decoding import Decoded, Decoder, DecoderConfig, GreedyDecoder
+from svc.models.decoding import Emission as Token
+from svc.models.encoder import State, state_bytes
+from svc.models.separator import NUM_CHANNELS, SILENCE
+from svc.models.transcriber import HOP_S, StepOutput, Transcriber
+from svc.types import FloatArray
+from svc.units import Units
+
+
+@dataclass(slots=True, eq=False)
+class LiveState:
+    """One stream, between two steps."""
+
+    model: State
+    decoder: Any  # what its Decoder keeps
+    num_frames: int = 0  # of 40 ms, so far
+
+    @property
+    def num_bytes(self) -> int:
+        """What the model remembers; the decoder's share is a few KB."""
+        return state_bytes(self.model)
+
+
+class TransducerRecogniser:
+    """A StreamRecogniser. torch's thread count is the process's, so it is left as the caller set it."""
+
+    def __init__(self, model: Transcriber, decoder: Decoder[Any], *, units: Units, fingerprint: str) -> None:
+        self.model = model
+        self.decoder = decoder
+        self.units = units
+        self.fingerprint = fingerprint
+        self._lag_frames = model.delay_frames // model.stride_frames  # of 40 ms
+
+    @property
+    def frame_s(self) -> float:
+        return HOP_S * self.model.stride_frames
+
+    @property
+    def delay_s(self) -> float:
+        return HOP_S * self.model.delay_frames
+
+    @property
+    def algorithmic_latency_s(self) -> float:
+        return self.model.algorithmic_latency_s
+
+    @torch.inference_mode()
+    def open(self) -> LiveState:
+        """As the protocol says. The decoder skips what the delay puts before the first sound."""
+        decoder = self.decoder.initial_state(NUM_CHANNELS, first_frame=-self._lag_frames)
+        return LiveState(self.model.open_stream(), decoder)
+
+    @torch.inference_mode()
+    def step(self, states: Sequence[LiveState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:
+        """As the protocol says. Raises ValueError for pieces of different lengths, or that are no whole frames."""
+        output, models = self.model.step_streams(torch.from_numpy(np.stack(mels)), [state.model for state in states])
+        decoded, decoder = self.decoder.decode(
+            output.frames.flatten(0, 1), self.decoder.join([state.decoder for state in states])
+        )
+        chunks = self._chunks(states, output, decoded)
+        # Nothing before this line has changed a state but for ring slots, which a second try writes again.
+        parts = zip(states, models, self.decoder.part(decoder, len(states)), strict=True)
+        for state, model, kept in parts:
+            state.model, state.decoder = model, kept
+            state.num_frames += output.frames.shape[2]
+        return chunks
+
+    def finish(self, state: LiveState) -> RecognisedChunk:
+        """As the protocol says."""
+        # A frame even without a delay, so that the last tokens have one to stand at.
+        num_mels = self.model.stride_frames * max(1, self._lag_frames)
+        silence = np.full((num_mels, self.model.config.num_mels), SILENCE, np.float32)
+        (chunk,) = self.step([state], [silence])
+        rest = tuple(self._emissions(decoded.emissions) for decoded in self.decoder.finish(state.decoder))
+        emissions = chunk.emissions[0] + rest[0], chunk.emissions[1] + rest[1]
+        return RecognisedChunk(
+            first_frame=chunk.first_frame,
+            emissions=emissions,
+            partial=((), ()),
+            activity=chunk.activity,
+            masks=chunk.masks,
+        )
+
+    def _chunks(
+        self, states: Sequence[LiveState], output: StepOutput, decoded: Sequence[Decoded]
+    ) -> list[RecognisedChunk]:
+        activity = to_numpy(output.activity.sigmoid())  # (B, C, k)
+        masks = to_numpy(output.masks)  # (B, C, 4 k, M)
+        settled = [self._emissions(one.emissions) for one in decoded]
+        partial = [self._emissions(one.partial, stable=False) for one in decoded]
+        return [
+            RecognisedChunk(
+                first_frame=state.num_frames,
+                emissions=(settled[NUM_CHANNELS * row], settled[NUM_CHANNELS * row + 1]),
+                partial=(partial[NUM_CHANNELS * row], partial[NUM_CHANNELS * row + 1]),
+                activity=activity[row],
+                masks=masks[row],
+            )
+            for row, state in enumerate(states)
+        ]
+
+    def _emissions(self, tokens: Sequence[Token], *, stable: bool = True) -> tuple[Emission, ...]:
+        """The decoder counts from the first sound, the stream from its first frame."""
+        return tuple(
+            Emission(token.token_id, token.frame + self._lag_frames, math.exp(token.logprob), stable)
+            for token in tokens
+        )
+
+
+def to_numpy(tensor: Tensor) -> FloatArray:
+    return tensor.numpy()
+
+
+def build_recogniser(
+    model: Transcriber, *, units: Units, fingerprint: str, decoder: DecoderConfig
+) -> TransducerRecogniser:
+    """Greedy for a beam of 1."""
+    search = GreedyDecoder if decoder.beam == 1 else BeamDecoder
+    return TransducerRecogniser(
+        model, search(model.predictor, model.joint, decoder), units=units, fingerprint=fingerprint
+    )
+
+
+def load_recogniser(folder: Path, decoder: DecoderConfig | None = None) -> TransducerRecogniser:
+    """From an artifact. Raises ArtifactError when it is missing, broken, or not a transcriber."""
+    artifact = load_transcriber(folder)
+    return build_recogniser(
+        artifact.model, units=artifact.units, fingerprint=artifact.fingerprint, decoder=decoder or DecoderConfig()
+    )

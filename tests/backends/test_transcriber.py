@@ -1,0 +1,130 @@
+"""The live transcriber: streams together = each alone, in any pieces the same, for both decoders."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svc.backends.protocols import Emission, RecognisedChunk
+from svc.backends.transcriber import TransducerRecogniser, build_recogniser, load_recogniser
+from svc.backends.transcriber_artifact import save_transcriber
+from svc.models.decoding import DecoderConfig, decode_whole
+from svc.types import FloatArray
+from tests.backends.toy_recogniser import UNITS, toy_mels, toy_recogniser
+from tests.models.toy_transcriber import toy_transcriber
+
+every_beam = pytest.mark.parametrize("beam", [1, 3])
+chunkings = st.lists(st.integers(1, 4), min_size=1, max_size=6)
+
+
+def run(recogniser: TransducerRecogniser, mels: FloatArray, chunks: list[int]) -> list[RecognisedChunk]:
+    """Feeds chunks of so many 40 ms frames, over and over, and finishes."""
+    state, found, start = recogniser.open(), [], 0
+    for chunk in chunks:
+        found += recogniser.step([state], [mels[start : start + 4 * chunk]])
+        start += 4 * chunk
+    return [*found, recogniser.finish(state)]
+
+
+def tokens_of(chunks: list[RecognisedChunk]) -> list[list[tuple[int, int]]]:
+    return [[(e.token_id, e.frame) for chunk in chunks for e in chunk.emissions[channel]] for channel in (0, 1)]
+
+
+@every_beam
+@settings(max_examples=10, deadline=None)
+@given(chunks=chunkings)
+def test_any_pieces_give_what_single_frames_give(beam: int, chunks: list[int]) -> None:
+    recogniser, mels = toy_recogniser(beam), toy_mels(4 * sum(chunks))
+    pieces, singles = run(recogniser, mels, chunks), run(recogniser, mels, [1] * sum(chunks))
+    assert tokens_of(pieces) == tokens_of(singles)
+    for name, axis in (("activity", 1), ("masks", 1)):
+        ours, theirs = (np.concatenate([getattr(one, name) for one in run_], axis) for run_ in (pieces, singles))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@every_beam
+def test_streams_of_different_age_step_together_as_alone(beam: int) -> None:
+    recogniser = toy_recogniser(beam)
+    together, alone = [[recogniser.open() for _ in range(3)] for _ in range(2)]
+    for states in (together, alone):
+        for age, state in enumerate(states):
+            for seed in range(age):
+                recogniser.step([state], [toy_mels(8, seed)])
+    mels = [toy_mels(12, seed) for seed in (10, 11, 12)]
+    expected = [recogniser.step([state], [one])[0] for state, one in zip(alone, mels, strict=True)]
+    for ours, theirs in zip(recogniser.step(together, mels), expected, strict=True):
+        assert tokens_of([ours]) == tokens_of([theirs])
+        assert ours.first_frame == theirs.first_frame
+        np.testing.assert_allclose(ours.masks, theirs.masks, atol=1e-4)
+
+
+@every_beam
+def test_a_live_stream_emits_what_the_whole_pass_does_later_by_the_delay(beam: int) -> None:
+    recogniser, mels = toy_recogniser(beam), toy_mels(80)
+    with torch.inference_mode():
+        whole = recogniser.model(torch.from_numpy(mels)[None])
+        expected = decode_whole(recogniser.decoder, whole.frames[0])
+    live = run(recogniser, mels, [3, 3, 6, 8])
+    lag = round(recogniser.delay_s / recogniser.frame_s)
+    assert lag == 1
+    assert tokens_of(live) == [[(token.token_id, token.frame + lag) for token in row] for row in expected]
+    activity = np.concatenate([chunk.activity for chunk in live], axis=1)[:, lag:]
+    np.testing.assert_allclose(activity, whole.activity[0].sigmoid().numpy(), atol=1e-4)
+
+
+@every_beam
+def test_a_chunk_covers_the_frames_that_follow_the_last(beam: int) -> None:
+    chunks = run(toy_recogniser(beam), toy_mels(40), [2, 3, 5])
+    assert [chunk.first_frame for chunk in chunks] == [0, 2, 5, 10]
+    assert [chunk.activity.shape for chunk in chunks] == [(2, 2), (2, 3), (2, 5), (2, 1)]
+    for chunk in chunks:
+        assert chunk.masks.shape[:2] == (2, 4 * chunk.activity.shape[1])
+        assert ((chunk.masks >= 0) & (chunk.masks <= 1)).all()
+
+
+def test_a_beam_shows_what_it_may_take_back_and_in_the_end_nothing() -> None:
+    chunks = run(toy_recogniser(3), toy_mels(200), [2] * 25)
+    partial = [emission for chunk in chunks for channel in chunk.partial for emission in channel]
+    assert partial
+    assert not any(emission.stable for emission in partial)
+    assert chunks[-1].partial == ((), ())
+
+
+def test_confidences_are_probabilities_and_greedy_is_never_partial() -> None:
+    chunks = run(toy_recogniser(1), toy_mels(200), [5] * 10)
+    emissions: list[Emission] = [emission for chunk in chunks for row in chunk.emissions for emission in row]
+    assert emissions
+    assert all(0 < emission.confidence <= 1 and emission.stable for emission in emissions)
+    assert all(chunk.partial == ((), ()) for chunk in chunks)
+
+
+@every_beam
+def test_a_step_that_fails_leaves_the_states_as_they_were(beam: int) -> None:
+    recogniser, mels = toy_recogniser(beam), [toy_mels(8, seed) for seed in range(3)]
+    tried, fresh = recogniser.open(), recogniser.open()
+    recogniser.step([tried], mels[:1])
+    recogniser.step([fresh], mels[:1])
+    with pytest.raises(ValueError, match="same shape"):
+        recogniser.step([tried, recogniser.open()], [mels[1], mels[1][:4]])
+    assert tokens_of(recogniser.step([tried], mels[1:2])) == tokens_of(recogniser.step([fresh], mels[1:2]))
+
+
+def test_an_hour_of_frames_leaves_the_state_as_large_as_it_was() -> None:
+    recogniser = toy_recogniser(1)
+    state = recogniser.open()
+    before = state.num_bytes
+    for seed in range(300):
+        recogniser.step([state], [toy_mels(32, seed % 7)])
+    assert state.num_bytes == before
+
+
+def test_it_loads_from_an_artifact(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("artifact")
+    save_transcriber(folder, toy_transcriber(), UNITS, {})
+    recogniser = load_recogniser(folder, DecoderConfig(beam=2))
+    assert recogniser.units == UNITS
+    assert len(recogniser.fingerprint) == 16
+    assert recogniser.algorithmic_latency_s <= 0.120
+    again = build_recogniser(toy_transcriber(), units=UNITS, fingerprint="x", decoder=DecoderConfig())
+    assert again.frame_s == pytest.approx(0.04)
