@@ -149,7 +149,7 @@ class StreamRecogniser(Protocol[StreamState]):
         ...
 
     def finish(self, state: StreamState) -> RecognisedChunk:
-        """The frames the delay held back, and every token for good. The state is used up."""
+        """The frames the delay held back, at least one, and every token for good. The state is used up."""
         ...
 
 
