@@ -13,6 +13,10 @@ from torch.nn import functional as F
 
 from svc.units import BLANK
 
+# Times the least gradient the loss gives, still a normal float: a processor multiplies the others ten times
+# slower, and all but the neighbourhood of the best alignment is made of them.
+LEAST_LOG_POSTERIOR = -45.0
+
 
 def arc_log_probs(logits: Tensor, targets: Tensor, *, logit_lengths: list[int], target_lengths: list[int]) -> Tensor:
     """(N, T, U + 1, V) logits, (N, U) targets -> (N, T, U + 1, 2): log P(blank), log P(next label) at every node.
@@ -57,7 +61,8 @@ class _ArcLogProbs(torch.autograd.Function):
             region = n, slice(frames), slice(labels + 1)
             blank, label = arc_gradients[region].unbind(-1)  # (T_n, U_n+1) each
             label = label[:, :-1]  # (T_n, U_n)
-            posterior = (logits[region] - normaliser[region].unsqueeze(-1)).exp_()  # (T_n, U_n+1, V)
+            log_posterior = logits[region] - normaliser[region].unsqueeze(-1)  # (T_n, U_n+1, V)
+            posterior = log_posterior.clamp_(min=LEAST_LOG_POSTERIOR).exp_()
             nodes = posterior.mul_(-(blank + F.pad(label, (0, 1))).unsqueeze(-1))
             nodes[..., BLANK] += blank
             nodes[:, :-1].scatter_add_(2, _label_index(targets[n, :labels], frames), label.unsqueeze(-1))

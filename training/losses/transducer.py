@@ -16,6 +16,8 @@ from training.losses.arcs import arc_log_probs
 
 # The one label of the two-symbol lattice.
 LABEL = 1
+# Arcs that matter less than this to the loss do not matter; see LEAST_LOG_POSTERIOR.
+LEAST_GRADIENT = 1e-15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def transducer_loss_of_arcs(
     """(N, T, U + 1, 2) log-probabilities of blank and next label -> (N,) losses; T and U are the longest lengths."""
     if token_frames is not None and targets.shape[1]:
         arcs = arcs - _arc_penalties(targets, token_frames, logit_lengths, config=config)
-    if config.fastemit and arcs.requires_grad:
+    if arcs.requires_grad:
         arcs = _hasten_labels(arcs, config.fastemit)
     losses: Tensor = rnnt_loss(
         arcs.float(),
@@ -104,9 +106,14 @@ def _arc_penalties(
 
 
 def _hasten_labels(arcs: Tensor, fastemit: float) -> Tensor:
-    """FastEmit (Yu et al. 2021): the same values, but label arcs learn 1 + lambda times as fast as blank ones."""
+    """FastEmit (Yu et al. 2021): the same values, but label arcs learn 1 + lambda times as fast as blank ones.
+
+    What is too little to matter is not passed on at all.
+    """
     speed = arcs.new_tensor([1.0, 1.0 + fastemit])
     # A view of its own: a hook on the caller's tensor would stay there.
     hastened = arcs.view_as(arcs)
-    hastened.register_hook(lambda gradient: gradient * speed)  # type: ignore[no-untyped-call]
+    hastened.register_hook(  # type: ignore[no-untyped-call]
+        lambda gradient: (gradient * speed).masked_fill(gradient.abs() < LEAST_GRADIENT, 0.0)
+    )
     return hastened

@@ -147,6 +147,23 @@ def test_every_kind_of_gradient_is_finite_under_a_reference_no_path_can_follow()
     assert logits.grad.isfinite().all()
 
 
+def test_gradients_hold_no_number_that_slows_the_processor_down() -> None:
+    torch.manual_seed(0)
+    logits = (torch.randn(1, 200, 20, 30) * 20).requires_grad_()
+    losses = transducer_loss(
+        logits,
+        torch.randint(1, 30, (1, 19)),
+        logit_lengths=torch.tensor([200]),
+        target_lengths=torch.tensor([19]),
+        config=TransducerLossConfig(),
+    )
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    sizes = logits.grad.abs()
+    assert sizes[sizes > 0].min() > torch.finfo(torch.float32).tiny
+    assert (sizes == 0).any()
+
+
 def test_no_labels_anywhere_is_the_cost_of_silence() -> None:
     logits = torch.randn(2, 5, 1, 6)
     none, lengths = torch.zeros(2, 0, dtype=torch.int32), torch.tensor([5, 3])
