@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from training.losses.arcs import arcs_of_sequences
@@ -99,6 +100,9 @@ def transcriber_loss(
     output: ModelOutput, batch: Targets, *, joint_logits: Callable[[Tensor, Tensor], Tensor], config: LossConfig
 ) -> LossTerms:
     """`joint_logits` is (N, T', D), (N, U) -> (N, T', U + 1, V). Raises ValueError if a term's head is missing."""
+    # In an LSTM gradients fade from frame to frame into denormal numbers, and with these its backward pass takes ten
+    # times as long. The setting is the thread's: set here, it holds for the backward pass that follows.
+    torch.set_flush_denormal(True)
     lengths = encoder_lengths(batch.mel_lengths, config.stride_frames).repeat_interleave(output.masked.shape[1])  # (N,)
     computed: dict[str, Callable[[], Tensor]] = {
         "transducer": lambda: _transducer(output, batch, lengths, joint_logits=joint_logits, config=config),
