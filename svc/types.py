@@ -213,3 +213,13 @@ class EnrolmentResult:
     profile: Profile
     qualities: tuple[AudioQuality, ...]
     warnings: tuple[EnrolmentWarning, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognisedWord:
+    """A word, its stretch in seconds from the first sample heard, and how probable the recogniser found it."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float

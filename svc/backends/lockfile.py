@@ -1,8 +1,9 @@
 """The lock file: which pretrained models exist, the digest of each, its licence and its sources."""
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 LOCK_FILE = "models.lock.toml"
@@ -43,6 +44,15 @@ SOURCES: dict[str, type[Source]] = {source.kind: source for source in (PackageSo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A further file the model needs: beside the main one in every source, and in the cache."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockEntry:
     """One model. `architecture` counts changes of our code that change what the weights compute."""
 
@@ -55,6 +65,25 @@ class LockEntry:
     bytes: int
     sha256: str
     sources: tuple[Source, ...]
+    companions: tuple[Companion, ...] = ()
+
+    def parts(self) -> tuple["LockEntry", ...]:
+        """An entry for each file alone, the main one first."""
+        return (replace(self, companions=()), *map(self._part, self.companions))
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(part.bytes for part in self.parts())
+
+    def _part(self, companion: Companion) -> "LockEntry":
+        return replace(
+            self,
+            file=companion.file,
+            bytes=companion.bytes,
+            sha256=companion.sha256,
+            sources=tuple(_beside(source, companion.file) for source in self.sources),
+            companions=(),
+        )
 
 
 def read_lock(text: str | None = None) -> dict[str, LockEntry]:
@@ -72,10 +101,11 @@ def _entry(table: dict[str, Any]) -> LockEntry:
     name = table.get("name", "?")
     try:
         sources = tuple(_source(dict(source)) for source in table.pop("source", ()))
-        entry = LockEntry(**table, sources=sources)
+        companions = tuple(Companion(**companion) for companion in table.pop("companion", ()))
+        entry = LockEntry(**table, sources=sources, companions=companions)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{LOCK_FILE}, model {name}: {error}") from error
-    if len(entry.sha256) != 64 or entry.bytes <= 0:
+    if any(len(part.sha256) != 64 or part.bytes <= 0 for part in entry.parts()):
         raise ValueError(f"{LOCK_FILE}, model {name}: sha256 must be 64 hex digits and bytes positive")
     return entry
 
@@ -87,3 +117,9 @@ def _source(table: dict[str, str]) -> Source:
     if unknown := table.keys() - {field.name for field in fields(SOURCES[kind])}:
         raise KeyError(f"a {kind} source has no {', '.join(sorted(unknown))}")
     return SOURCES[kind](**table)
+
+
+def _beside(source: Source, file: str) -> Source:
+    if isinstance(source, WheelSource):
+        return replace(source, member=str(PurePosixPath(source.member).with_name(file)))
+    return replace(source, file=str(PurePosixPath(source.file).with_name(file)))

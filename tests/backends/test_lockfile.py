@@ -2,7 +2,7 @@
 
 import pytest
 
-from svc.backends.lockfile import WheelSource, read_lock
+from svc.backends.lockfile import HubSource, WheelSource, read_lock
 
 MODEL = """
 [[model]]
@@ -36,6 +36,8 @@ def test_every_wheel_is_pinned_to_one_version() -> None:
         (MODEL.replace("bytes = 3", "bytes = 0"), "toy: sha256 must be"),
         (MODEL.replace('licence = "MIT"', ""), "toy: .*licence"),
         (MODEL + 'colour = "red"', "toy: .*colour"),
+        (MODEL + '[[model.companion]]\nfile = "x"\nbytes = 1\nsha256 = "1"', "toy: sha256 must be"),
+        (MODEL + '[[model.companion]]\nfile = "x"', "toy: .*bytes"),
         (MODEL + '[[model.source]]\nkind = "ftp"', "toy: .*'ftp' is none of package, hub, wheel"),
         (MODEL + '[[model.source]]\nkind = "hub"\nmember = "x"', "toy: .*a hub source has no member"),
         (MODEL + '[[model.source]]\nkind = "hub"\nfile = "x"', "toy: .*repository"),
@@ -44,3 +46,24 @@ def test_every_wheel_is_pinned_to_one_version() -> None:
 def test_a_broken_lock_names_the_model_and_the_fault(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         read_lock(text)
+
+
+def test_a_companion_lies_beside_the_main_file_in_every_source() -> None:
+    sources = """
+[[model.source]]
+kind = "wheel"
+requirement = "toy==1"
+member = "toy/data/toy.bin"
+
+[[model.source]]
+kind = "hub"
+repository = "a/toy"
+file = "toy.bin"
+"""
+    companion = f'[[model.companion]]\nfile = "words.txt"\nbytes = 5\nsha256 = "{"1" * 64}"'
+    entry = read_lock(MODEL + companion + sources)["toy"]
+    main, words = entry.parts()
+    assert (main.file, main.bytes, words.file, words.bytes, entry.total_bytes) == ("toy.bin", 3, "words.txt", 5, 8)
+    assert words.sources == (
+        WheelSource(requirement="toy==1", member="toy/data/words.txt"), HubSource(repository="a/toy", file="words.txt")
+    )  # fmt: skip

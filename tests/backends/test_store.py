@@ -3,11 +3,12 @@
 import hashlib
 import tomllib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from svc.backends.lockfile import LockEntry, Source, WheelSource
+from svc.backends.lockfile import Companion, LockEntry, Source, WheelSource
 from svc.backends.store import FileState, ModelStore
 from svc.errors import ModelNotFoundError, ModelUnavailableError
 
@@ -172,3 +173,44 @@ def test_a_failed_export_leaves_the_former_one(tmp_path: Path) -> None:
     path = store.exported("toy")
     assert path is not None
     assert path.read_bytes() == b"graph"
+
+
+def with_words(*sources: Source) -> LockEntry:
+    """A model of two files."""
+    words = Companion(file="words.txt", bytes=5, sha256=hashlib.sha256(b"words").hexdigest())
+    return replace(entry_of(*sources), companions=(words,))
+
+
+def test_a_model_of_two_files_is_good_only_with_both(tmp_path: Path, carried: Path) -> None:
+    store = store_of(tmp_path, with_words())
+    with pytest.raises(ModelUnavailableError, match=r"words\.txt"):
+        store.pull("toy", source=carried)
+    assert store.verify("toy").state is FileState.MISSING
+    (carried / "words.txt").write_bytes(b"words")
+    seen: list[tuple[int, int]] = []
+    path = store.pull("toy", source=carried, progress=lambda done, total: seen.append((done, total)))
+    assert path.name == "weights.bin"
+    assert path.with_name("words.txt").read_bytes() == b"words"
+    assert seen[-1] == (len(CONTENT) + 5, len(CONTENT) + 5)
+    assert sorted(seen) == seen
+
+
+def test_a_corrupt_companion_is_found_and_mended(tmp_path: Path, carried: Path) -> None:
+    (carried / "words.txt").write_bytes(b"words")
+    store = store_of(tmp_path, with_words())
+    companion = store.pull("toy", source=carried).with_name("words.txt")
+    companion.write_bytes(b"swore")
+    assert store.verify("toy").state is FileState.CORRUPT
+    with pytest.raises(ModelUnavailableError, match="equivox models pull toy --force"):
+        store.path("toy")
+    store.pull("toy", source=carried)
+    assert companion.read_bytes() == b"words"
+
+
+def test_a_wheel_is_fetched_once_for_all_files_of_a_model(tmp_path: Path, index: Path) -> None:
+    with zipfile.ZipFile(write_wheel(index), "a") as archive:
+        archive.writestr("toymodel/words.txt", "words")
+    path = store_of(tmp_path, with_words(WHEEL)).pull("toy")
+    files = [found.name for found in tmp_path.glob("cache/**/*") if found.is_file()]
+    assert sorted(files) == ["weights.bin", "words.txt"]
+    assert path.with_name("words.txt").read_bytes() == b"words"
