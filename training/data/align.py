@@ -1,0 +1,249 @@
+"""Makes the utterances that train the transcriber: every English corpus of the manifest, words with times.
+
+    python -m training.data.align --out FOLDER [--workers 1] [--corpora saa,wuw] [--limit N]
+
+Writes FOLDER/utterances.jsonl, and FOLDER/recordings.jsonl with one line a recording: what was kept and why the rest
+was not. A run that was broken off goes on from there; nothing is drawn at random. Splits are those of the manifest.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from svc.audio.decode import load_waveform
+from svc.audio.resample import resample
+from svc.backends.store import ModelStore
+from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
+from svc.config import default_cache
+from svc.errors import InvalidRequestError, ServiceError
+from training.data.corpus_readings import (
+    Aligner,
+    Reader,
+    read_as_given,
+    read_isolated,
+    read_number,
+    read_paragraph,
+    read_untranscribed,
+)
+from training.data.manifest import Clip, data_root, read_manifest
+from training.data.utterances import Utterance, line_of, utterance_of, write_utterances
+
+VERSION = 3
+"""Counts changes of how recordings are read: what another version did is done anew."""
+
+CHUNK = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """What domain a corpus speaks for, how it is read, and the splits its labels are fit for."""
+
+    domain: str
+    reader: Reader
+    splits: tuple[str, ...] = ("train", "dev", "test")
+
+
+CORPORA = {
+    "fsdd": Corpus(domain="digits", reader=read_isolated),
+    # The words are Arabic: their text is the English gloss.
+    "arabiccmd": Corpus(domain="commands", reader=read_isolated),
+    "azdigits": Corpus(domain="azdigits", reader=read_isolated),
+    "wuw": Corpus(domain="telephone", reader=read_as_given),
+    "saa": Corpus(domain="phrases", reader=read_paragraph),
+    "alphanum": Corpus(domain="digits", reader=read_number),
+    # Pseudo-labels of a model are no reference to be judged by.
+    "libri": Corpus(domain="read", reader=read_untranscribed, splits=("train",)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A recording that was read."""
+
+    path: str
+    corpus: str
+    reasons: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+
+    def line(self) -> str:
+        kept = [json.loads(line_of(utterance)) for utterance in self.utterances]
+        return json.dumps(
+            {
+                "version": VERSION,
+                "path": self.path,
+                "corpus": self.corpus,
+                "reasons": self.reasons,
+                "utterances": kept,
+            },
+            ensure_ascii=False,
+        )
+
+
+def read_recording(clip: Clip, root: Path, aligner: Aligner) -> Outcome:
+    """Raises a ServiceError when the recording cannot be decoded."""
+    corpus = CORPORA[clip.corpus]
+    reading = corpus.reader(clip, resample(load_waveform(root / clip.path)).samples, aligner)
+    utterances = tuple(
+        Utterance(
+            utterance_id=f"{Path(clip.path).with_suffix('')}#{number}",
+            path=clip.path,
+            start_s=phrase.span.start_s,
+            end_s=min(phrase.span.end_s, clip.duration_s),
+            speaker=clip.speaker,
+            sex=clip.sex,
+            domain=corpus.domain,
+            split=clip.split,
+            words=phrase.words,
+        )
+        for number, phrase in enumerate(reading.phrases)
+    )
+    return Outcome(path=clip.path, corpus=clip.corpus, reasons=reading.reasons, utterances=utterances)
+
+
+def outcomes_of(journal: Path) -> dict[str, Outcome]:
+    """What earlier runs of this version did, by path. A last line that was broken off is not counted."""
+    done = {}
+    for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue
+        if fields["version"] == VERSION:
+            kept = tuple(utterance_of(json.dumps(kept), str(journal)) for kept in fields["utterances"])
+            done[fields["path"]] = Outcome(
+                path=fields["path"], corpus=fields["corpus"], reasons=tuple(fields["reasons"]), utterances=kept
+            )
+    return done
+
+
+def align(
+    clips: Sequence[Clip], root: Path, out: Path, *, make_aligner: Callable[[], Aligner], workers: int = 1
+) -> list[Outcome]:
+    """Reads what has not been read yet and writes utterances.jsonl; the outcomes in the order of the clips.
+
+    With several workers each calls `make_aligner`, a function of a module.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    journal = out / "recordings.jsonl"
+    done = outcomes_of(journal)
+    todo = [clip for clip in clips if clip.path not in done]
+    # Rewritten, so that neither a half line nor an older version stands in front of what is appended.
+    journal.write_text("".join(outcome.line() + "\n" for outcome in done.values()), encoding="utf-8")
+    with journal.open("a", encoding="utf-8") as file:
+        for outcome in _shown(_read_all(todo, root, make_aligner, workers), len(todo)):
+            file.write(outcome.line() + "\n")
+            file.flush()
+            done[outcome.path] = outcome
+    outcomes = [done[clip.path] for clip in clips]
+    write_utterances(out / "utterances.jsonl", (kept for outcome in outcomes for kept in outcome.utterances))
+    return outcomes
+
+
+def clips_to_read(root: Path, corpora: Sequence[str], limit: int | None) -> list[Clip]:
+    """Of each corpus at most `limit`. Raises InvalidRequestError for a corpus nothing is known of."""
+    if unknown := set(corpora) - CORPORA.keys():
+        raise InvalidRequestError(f"no corpus {sorted(unknown)[0]!r}; there are {', '.join(CORPORA)}", field="corpora")
+    clips: dict[str, list[Clip]] = defaultdict(list)
+    for clip in read_manifest(root / "manifest.csv"):
+        if clip.corpus in corpora and clip.split in CORPORA[clip.corpus].splits:
+            clips[clip.corpus].append(clip)
+    return [clip for corpus in corpora for clip in clips[corpus][:limit]]
+
+
+def whisper() -> WhisperRecogniser:
+    """From the model cache. Raises ModelUnavailableError when it has not been pulled."""
+    return WhisperRecogniser(ModelStore(default_cache()).path(MODEL_NAME))
+
+
+# One a process: a model takes longer to load than a recording to read.
+_aligner_of = lru_cache(1)(lambda make_aligner: make_aligner())
+
+
+def _read_one(clip: Clip, root: Path, make_aligner: Callable[[], Aligner]) -> Outcome:
+    return read_recording(clip, root, _aligner_of(make_aligner))
+
+
+def _read_all(
+    clips: Sequence[Clip], root: Path, make_aligner: Callable[[], Aligner], workers: int
+) -> Iterator[Outcome]:
+    read = partial(_read_one, root=root, make_aligner=make_aligner)
+    if workers == 1:
+        yield from map(read, clips)
+        return
+    # A fresh process: CTranslate2's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(read, clips, chunksize=CHUNK)
+
+
+def _shown(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("aligning", total=total)
+        for outcome in outcomes:
+            progress.update(task, advance=1, description=f"aligning {outcome.corpus}")
+            yield outcome
+
+
+def summary(outcomes: Sequence[Outcome]) -> list[Table]:
+    """Hours by domain and split, and what was not believed by corpus."""
+    hours = Table("domain", "split", "utterances", "speakers", "words", "hours", title="kept")
+    groups: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    for outcome in outcomes:
+        for utterance in outcome.utterances:
+            groups[utterance.domain, utterance.split].append(utterance)
+    for (domain, split), kept in sorted(groups.items()):
+        speakers = len({utterance.speaker for utterance in kept})
+        words = sum(len(utterance.words) for utterance in kept)
+        length_h = sum(utterance.duration_s for utterance in kept) / 3600
+        hours.add_row(domain, split, str(len(kept)), str(speakers), str(words), f"{length_h:.3f}")
+    rejects = Table("corpus", "reason", "phrases", "of", title="left out")
+    counts = Counter((outcome.corpus, reason) for outcome in outcomes for reason in outcome.reasons)
+    totals = Counter({outcome.corpus: 0 for outcome in outcomes})
+    for outcome in outcomes:
+        totals[outcome.corpus] += len(outcome.utterances) + len(outcome.reasons)
+    for (corpus, reason), count in sorted(counts.items()):
+        rejects.add_row(corpus, reason, str(count), str(totals[corpus]))
+    return [hours, rejects]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for utterances.jsonl, outside the repository")
+    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
+    parser.add_argument("--corpora", default=",".join(CORPORA), help="which, by commas")
+    parser.add_argument("--limit", type=int, help="recordings of each corpus, to try things")
+    options = parser.parse_args(arguments)
+    root = data_root()
+    try:
+        clips = clips_to_read(root, options.corpora.split(","), options.limit)
+        whisper()  # what is missing should be said at once, not by a worker
+        outcomes = align(clips, root, options.out, make_aligner=whisper, workers=options.workers)
+    except ServiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    console = Console()
+    for table in summary(outcomes):
+        console.print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
