@@ -209,8 +209,8 @@ class ModelStore:
 
 
 def _after(before: int, total: int, progress: Progress) -> Progress:
-    """The progress of one file as progress of all files of its model."""
-    return lambda done, _total: progress(before + done, total)
+    """The progress of one file as progress of all files of its model; a download may be larger than what is in it."""
+    return lambda done, expected: progress(before + done, max(before + expected, total))
 
 
 def _provenance(entry: LockEntry) -> dict[str, str | int]:
