@@ -15,6 +15,7 @@ BENCHES = {
     "service": "What gRPC costs",
     "identification": "Identify among many",
     "diarization": "Diarization of long recordings",
+    "transcription": "Live transcription",
 }
 
 
