@@ -1,4 +1,4 @@
-"""`equivox evaluate ..`: judging the system on a caller's own trials. `equivox` finds it through an entry point."""
+"""`equivox evaluate ..`: judging systems on a caller's own data. `equivox` finds it through an entry point."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from training.evaluate import Evaluation, Settings
+    from training.evaluate_transcription import TranscriptionEvaluation
 
-evaluate_app = typer.Typer(help="Error rates of this system on your own trials, with intervals.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Error rates on your own trials and recordings, with intervals.", no_args_is_help=True)
 
 
 @evaluate_app.callback()
 def evaluate_group() -> None:
-    """Error rates of this system on your own trials, with intervals."""
+    """Error rates on your own trials and recordings, with intervals."""
 
 
 @evaluate_app.command("verification")
@@ -57,6 +58,64 @@ def evaluate_verification(
     for column in evaluation.passed_over:
         errors.print(f"column {column} has too many values to be groups and is passed over")
     errors.print(f"report.json and scores.csv are in {out}", highlight=False, soft_wrap=True)
+
+
+@evaluate_app.command("transcription")
+def evaluate_transcription(
+    references: Annotated[Path, typer.Option(help="What was said: .stm, or JSON lines of turns or words.")],
+    hypotheses: Annotated[list[Path], typer.Option(help="What a system made of it, likewise; once for each system.")],
+    groups: Annotated[Path | None, typer.Option(help="CSV: recording and any columns to give figures by.")] = None,
+    collar_s: Annotated[float, typer.Option(min=0.001, help="Of tcpWER: how far off a word's time may be.")] = 5.0,
+    out: Annotated[Path | None, typer.Option(help="File for the report as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
+) -> None:
+    """Scores transcripts: ORC-WER, cpWER, tcpWER, turns counted, latencies, each with a 95 % interval over recordings.
+
+    JSON lines are {"recording", "speaker", "channel", "start_s", "end_s"} and "words": [[text, start_s, end_s], ..] for
+    a turn, or "text" for a word or two. Case, punctuation and digits do not matter: both sides become spoken words.
+    """
+    from rich.console import Console
+
+    from svc.errors import ServiceError
+    from training.evaluate import write_json
+
+    try:
+        evaluations = _transcription_evaluations(references, hypotheses, groups, collar_s)
+        report = {"references": references.name, "systems": [evaluation.as_json() for evaluation in evaluations]}
+        if out:
+            write_json(out, report)
+    except (ServiceError, ValueError, OSError) as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+        return
+    _print_transcription(evaluations, Console())
+
+
+def _print_transcription(evaluations: "list[TranscriptionEvaluation]", console: "Console") -> None:
+    from training.transcription_tables import counts_text, group_table, transcription_table
+
+    console.print(counts_text(evaluations[0].overall), highlight=False)
+    console.print(transcription_table(evaluations))
+    if evaluations[0].by_group:
+        console.print(group_table(evaluations))
+    for evaluation in evaluations:
+        if evaluation.silent:
+            console.print(f"{evaluation.system}: no word of {len(evaluation.silent)} recordings", highlight=False)
+
+
+def _transcription_evaluations(
+    references: Path, hypotheses: list[Path], groups: Path | None, collar_s: float
+) -> "list[TranscriptionEvaluation]":
+    from training.data.transcripts import read_transcripts
+    from training.evaluate_transcription import evaluate_transcripts, read_groups
+
+    truth, columns = read_transcripts(references), read_groups(groups) if groups else {}
+    return [
+        evaluate_transcripts(truth, read_transcripts(path), system=path.stem, groups=columns, collar_s=collar_s)
+        for path in hypotheses
+    ]
 
 
 def _print_figures(evaluation: "Evaluation", console: "Console") -> None:

@@ -112,7 +112,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "n_target": summary.n_target,
         "n_nontarget": summary.n_nontarget,
         "n_speakers": summary.n_speakers,
-        **{name: _figure_json(figure) for name, figure in summary.figures.items()},
+        **{name: figure_json(figure) for name, figure in summary.figures.items()},
         "too_small": summary.too_small,
     }
 
@@ -139,20 +139,21 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
-def _groups(scored: ScoredTrials, values: npt.NDArray[np.str_], settings: Settings) -> Iterator[tuple[str, Summary]]:
-    names, numbers = np.unique(values, return_inverse=True)
-    for number, name in enumerate(names.tolist()):
-        summary = summarise(scored.select(numbers == number), replicas=settings.replicas, seed=settings.seed)
-        yield name or "(unknown)", summary
-
-
-def _figure_json(figure: Figure) -> dict[str, Any]:
+def figure_json(figure: Figure) -> dict[str, Any]:
+    """The value and its interval; null = cannot be measured, or has no bound."""
     finite = figure.value is not None and np.isfinite(figure.value)
     bounded = figure.ci95 is not None and bool(np.isfinite(figure.ci95).all())
     return {
         "value": figure.value if finite else None,
         "ci95": list(figure.ci95) if figure.ci95 is not None and bounded else None,
     }
+
+
+def _groups(scored: ScoredTrials, values: npt.NDArray[np.str_], settings: Settings) -> Iterator[tuple[str, Summary]]:
+    names, numbers = np.unique(values, return_inverse=True)
+    for number, name in enumerate(names.tolist()):
+        summary = summarise(scored.select(numbers == number), replicas=settings.replicas, seed=settings.seed)
+        yield name or "(unknown)", summary
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

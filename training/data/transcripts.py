@@ -4,7 +4,8 @@
     {"recording": "a", "speaker": "S0", "channel": 0, "start_s": 0.5, "end_s": 0.9, "text": "hello"}
 
 A live system adds when it said so, in seconds of the recording: `started_at_s` and `ended_at_s` to a turn, a fourth
-number to a word. Lines with `text` are joined to turns where one speaker goes on within a second on one channel.
+number to a word. Lines with `text` are joined to turns where one speaker goes on within a second on one channel. A line
+with a recording and nothing else is a recording in which nobody speaks.
 """
 
 import json
@@ -52,6 +53,7 @@ def read_transcripts(path: Path) -> dict[str, Transcript]:
     if not path.is_file():
         raise InvalidRequestError(f"no transcripts at {path}", field="transcripts")
     parse = _stm_turn if path.suffix.lower() == ".stm" else _json_turn
+    recordings: dict[str, None] = {}
     whole: dict[str, list[TranscriptTurn]] = defaultdict(list)
     pieces: dict[str, list[TranscriptTurn]] = defaultdict(list)
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -59,14 +61,16 @@ def read_transcripts(path: Path) -> dict[str, Transcript]:
             continue
         try:
             recording, turn, is_whole = parse(line)
+            recordings.setdefault(recording)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise InvalidRequestError(
                 f"{path}:{number}: not a transcript line: {error!r}", field="transcripts"
             ) from None
+        if turn is None:
+            continue
         if turn.start_s > turn.end_s:
             raise InvalidRequestError(f"{path}:{number}: starts after it ends", field="transcripts")
         (whole if is_whole else pieces)[recording].append(turn)
-    recordings = dict.fromkeys([*whole, *pieces])
     return {name: in_order([*whole[name], *joined(pieces[name])]) for name in recordings}
 
 
@@ -76,7 +80,8 @@ def write_transcripts(path: Path, transcripts: Mapping[str, Sequence[TranscriptT
     beside = path.with_name(f".{path.name}.part")
     with beside.open("w", encoding="utf-8") as file:
         for recording, turns in transcripts.items():
-            file.writelines(_line_of(recording, turn) + "\n" for turn in turns)
+            lines = [_line_of(recording, turn) for turn in turns] or [json.dumps({"recording": recording})]
+            file.writelines(line + "\n" for line in lines)
     beside.replace(path)
 
 
@@ -110,9 +115,11 @@ def spread_words(text: Sequence[str], start_s: float, end_s: float) -> tuple[Tra
     return tuple(words)
 
 
-def _json_turn(line: str) -> tuple[str, TranscriptTurn, bool]:
-    """Its recording, the turn, and whether it is one turn or a piece of one."""
+def _json_turn(line: str) -> tuple[str, TranscriptTurn | None, bool]:
+    """Its recording, the turn if any, and whether it is a turn or a piece of one."""
     fields: dict[str, Any] = json.loads(line)
+    if fields.keys() == {"recording"}:
+        return str(fields["recording"]), None, True
     start_s, end_s = float(fields["start_s"]), float(fields["end_s"])
     is_whole = "words" in fields
     words = (
@@ -132,7 +139,7 @@ def _json_turn(line: str) -> tuple[str, TranscriptTurn, bool]:
     return str(fields["recording"]), turn, is_whole
 
 
-def _stm_turn(line: str) -> tuple[str, TranscriptTurn, bool]:
+def _stm_turn(line: str) -> tuple[str, TranscriptTurn | None, bool]:
     """`recording channel speaker start end [<labels>] word ..`."""
     recording, channel, speaker, start, end, *words = line.split()
     if words and words[0].startswith("<") and words[0].endswith(">") and words[0] != "<unk>":
