@@ -1,0 +1,82 @@
+"""The peers behind one face, on toy recognisers that hear how loud it is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from svc.errors import InvalidRequestError
+from svc.types import DiarizationResult, FloatArray, Span, Turn, Waveform
+from training.data.transcripts import Transcript, TranscriptWord
+from training.grammar_recogniser import GrammarRecogniser, grammar_of
+from training.transcribing_systems import diarize_then_recognise, grammar_system, recognise_alone
+
+SECOND = 16_000
+
+
+class LevelRecogniser:
+    """One word for each whole second that sounds: its rounded level."""
+
+    def transcribe(self, samples: FloatArray) -> Sequence[TranscriptWord]:
+        levels = samples[: len(samples) // SECOND * SECOND].reshape(-1, SECOND).mean(axis=1)
+        return [
+            TranscriptWord(text=str(round(level)), start_s=float(second), end_s=second + 1.0)
+            for second, level in enumerate(levels.tolist())
+            if level
+        ]
+
+
+class KnownTurns:
+    """A diarizer that is told the answer."""
+
+    def __init__(self, *turns: Turn) -> None:
+        self.turns = turns
+
+    def diarize(self, waveform: Waveform) -> DiarizationResult:
+        return DiarizationResult(
+            turns=self.turns, overlaps=(), speakers=(), duration_s=waveform.duration_s, model_fingerprint="known"
+        )
+
+
+def seconds_of(*levels: float) -> FloatArray:
+    return np.repeat(np.array(levels, np.float32), SECOND)
+
+
+def summary(transcript: Transcript) -> list[tuple[str, int, list[tuple[str, float]]]]:
+    return [(turn.speaker, turn.channel, [(word.text, word.start_s) for word in turn.words]) for turn in transcript]
+
+
+def test_each_turn_is_recognised_by_itself_and_overlapping_ones_lie_on_two_channels() -> None:
+    turns = Turn(Span(1.0, 3.0), "ann"), Turn(Span(2.0, 4.0), "bob"), Turn(Span(4.5, 4.55), "too short")
+    system = diarize_then_recognise("both", KnownTurns(*turns), LevelRecogniser())
+    assert summary(system.transcribe(seconds_of(0, 1, 2, 3, 4), "any")) == [
+        ("ann", 0, [("1", 1.0), ("2", 2.0)]),
+        ("bob", 1, [("2", 2.0), ("3", 3.0)]),
+    ]
+
+
+def test_alone_a_pause_ends_a_turn_and_all_are_one_speaker() -> None:
+    system = recognise_alone("alone", LevelRecogniser())
+    assert summary(system.transcribe(seconds_of(1, 2, 0, 0, 3), "any")) == [
+        ("S0", 0, [("1", 0.0), ("2", 1.0)]),
+        ("S0", 0, [("3", 4.0)]),
+    ]
+
+
+def test_each_domain_has_its_own_grammar_and_others_are_silence() -> None:
+    system = grammar_system("grammar", {"digits": LevelRecogniser()})
+    assert len(system.transcribe(seconds_of(1), "digits")) == 1
+    assert system.transcribe(seconds_of(1), "letters") == ()
+
+
+def test_grammar_repeats_its_phrases() -> None:
+    assert grammar_of([("go", "on"), ("stop",)]).endswith("<phrase> = go on | stop;\npublic <turns> = <phrase>+;\n")
+
+
+def test_grammar_leaves_out_what_the_dictionary_cannot_pronounce() -> None:
+    pytest.importorskip("pocketsphinx")
+    recogniser = GrammarRecogniser(["Go on!", "go on", "zzyzxq now", "5"])
+    assert recogniser.phrases == [("five",), ("go", "on")]
+    assert recogniser.transcribe(seconds_of(0)) == []
+    with pytest.raises(InvalidRequestError, match="none"):
+        GrammarRecogniser(["zzyzxq"])

@@ -1,0 +1,234 @@
+"""Word errors and latencies of our live transcriber beside its peers, all on the same conversations in one run.
+
+    python -m training.benchmark_transcription --utterances utterances.jsonl --out FOLDER [--config FILE] [--json]
+
+Conversations are those of training.data.conversation_sets: test talkers by domain and condition. Ours is the code that
+serves, fed in pieces of 100 ms; the peers hear whole recordings, so they have no latency. What each system heard is
+left in FOLDER for `equivox evaluate transcription`.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from svc.application import Application, build_application
+from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
+from svc.config import EquivoxConfig, default_cache, load_config
+from svc.errors import InvalidRequestError, ServiceError
+from svc.pipelines.transcription import StreamOptions
+from svc.types import MODEL_RATE_HZ, FloatArray
+from training.data.conversation_sets import CONDITIONS, DOMAINS, SPLITS, Conversation, ConversationSet
+from training.data.manifest import data_root
+from training.data.rendering import Sounds, render
+from training.data.transcripts import Transcript, write_transcripts
+from training.data.utterances import Utterance, read_utterances
+from training.evaluate import write_json
+from training.evaluate_transcription import TranscriptionEvaluation, TranscriptionSummary, evaluate_transcripts
+from training.grammar_recogniser import GrammarRecogniser
+from training.tables import progress_over
+from training.transcribing_systems import (
+    TranscribingSystem,
+    diarize_then_recognise,
+    grammar_system,
+    live_system,
+    recognise_alone,
+)
+from training.transcription_tables import figure_text
+
+SYSTEMS = ("equivox", "diarization-whisper", "whisper", "pocketsphinx")
+OVERALL = ("orc_wer", "cp_wer", "tcp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
+OVERALL_TITLES = ("ORC-WER %", "cpWER %", "tcpWER %", "turns right %", "end P50 ms", "end P90 ms")
+COUNTS = ("sub / del / ins", "words", "turns", "recordings")
+CELL = "domain, condition"
+STREAM = StreamOptions(sample_rate_hz=MODEL_RATE_HZ, partials=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Recording:
+    """One recording of the benchmark: (N,) samples at 16 kHz and what is said in it."""
+
+    name: str
+    domain: str
+    condition: str
+    samples: FloatArray
+    reference: Transcript
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Result:
+    """One system on all conversations; `real_time_factor` is seconds of work per second of audio on one thread."""
+
+    evaluation: TranscriptionEvaluation
+    heard: Mapping[str, Transcript]
+    real_time_factor: float
+
+    def as_json(self) -> dict[str, Any]:
+        return self.evaluation.as_json() | {"real_time_factor": round(self.real_time_factor, 4)}
+
+
+@dataclass(slots=True)
+class _Hearing:
+    """What a system has heard so far, and how long it took."""
+
+    heard: dict[str, Transcript] = field(default_factory=dict)
+    took_s: float = 0.0
+
+
+def run(
+    systems: Sequence[TranscribingSystem],
+    recordings: Iterable[Recording],
+    *,
+    on_recording: Callable[[], None] = lambda: None,
+) -> tuple[list[Result], dict[str, Transcript]]:
+    """Every recording with every system, and the references. Recordings may be made as they are asked for."""
+    hearings = {system.name: _Hearing() for system in systems}
+    references: dict[str, Transcript] = {}
+    groups: dict[str, dict[str, str]] = {CELL: {}, "domain": {}, "condition": {}}
+    audio_s = 0.0
+    for recording in recordings:
+        references[recording.name] = recording.reference
+        audio_s += len(recording.samples) / MODEL_RATE_HZ
+        values = (f"{recording.domain}, {recording.condition}", recording.domain, recording.condition)
+        for column, value in zip(groups.values(), values, strict=True):
+            column[recording.name] = value
+        for system in systems:
+            began_s = time.perf_counter()
+            hearings[system.name].heard[recording.name] = system.transcribe(recording.samples, recording.domain)
+            hearings[system.name].took_s += time.perf_counter() - began_s
+        on_recording()
+    results = [
+        Result(
+            evaluation=evaluate_transcripts(references, hearing.heard, system=name, groups=groups),
+            heard=hearing.heard,
+            real_time_factor=hearing.took_s / audio_s,
+        )
+        for name, hearing in hearings.items()
+    ]
+    return results, references
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """Two tables: each system over everything, then ORC-WER by domain and condition; 95 % over recordings."""
+    overall = _table(("system", *OVERALL_TITLES, "real-time factor", *COUNTS), _overall_rows(results))
+    names = [result.evaluation.system for result in results]
+    cells = _table(("domain, condition", "recordings", "words", *names), _cell_rows(results))
+    return f"{overall}\n\nORC-WER %:\n\n{cells}"
+
+
+def _overall_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
+    for result in results:
+        summary = result.evaluation.overall
+        figures = (figure_text(name, summary.figures[name]) for name in OVERALL)
+        yield (result.evaluation.system, *figures, f"{result.real_time_factor:.2f}", *_counts(summary))
+
+
+def _counts(summary: TranscriptionSummary) -> tuple[str, ...]:
+    orc, turns = summary.errors.orc, summary.errors.turns
+    edits = f"{orc.substitutions} / {orc.deletions} / {orc.insertions}"
+    return edits, str(orc.words), str(turns.reference), str(turns.recordings)
+
+
+def _cell_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
+    for cell, summary in results[0].evaluation.by_group[CELL].items():
+        figures = [result.evaluation.by_group[CELL][cell].figures["orc_wer"] for result in results]
+        rates = (figure_text("orc_wer", figure) for figure in figures)
+        yield (cell, str(summary.recordings), str(summary.errors.orc.words), *rates)
+
+
+def _table(header: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))
+
+
+def write_results(results: Sequence[Result], references: Mapping[str, Transcript], out: Path) -> None:
+    """The report, the references and what every system heard."""
+    write_json(out / "report.json", {"systems": [result.as_json() for result in results]})
+    write_transcripts(out / "references.jsonl", references)
+    for result in results:
+        write_transcripts(out / f"{result.evaluation.system}.jsonl", result.heard)
+
+
+def rendered(conversations: Iterable[Conversation], sounds: Sounds) -> Iterator[Recording]:
+    """Each conversation's audio, made when its turn comes."""
+    for conversation in conversations:
+        yield Recording(
+            name=conversation.uri,
+            domain=conversation.domain,
+            condition=conversation.condition,
+            samples=render(conversation.recipe, sounds).samples,
+            reference=conversation.reference,
+        )
+
+
+def make_systems(
+    names: Sequence[str], application: Application, utterances: Sequence[Utterance]
+) -> list[TranscribingSystem]:
+    """Only those named are loaded. A grammar is made of the training talkers' texts of each domain."""
+
+    def whisper() -> WhisperRecogniser:
+        return WhisperRecogniser(application.store.path(MODEL_NAME))
+
+    made: dict[str, Callable[[], TranscribingSystem]] = {
+        "equivox": lambda: live_system("equivox", lambda: application.transcriber.open(STREAM)),
+        "diarization-whisper": lambda: diarize_then_recognise("diarization-whisper", application.diarizer, whisper()),
+        "whisper": lambda: recognise_alone("whisper", whisper()),
+        "pocketsphinx": lambda: grammar_system("pocketsphinx", grammars(utterances)),
+    }
+    return [made[name]() for name in names]
+
+
+def grammars(utterances: Sequence[Utterance]) -> dict[str, GrammarRecogniser]:
+    """Domain -> its recogniser; a domain whose words no dictionary can pronounce has none."""
+    made = {}
+    for domain in DOMAINS:
+        texts = [found.text for found in utterances if (found.domain, found.split) == (domain, "train")]
+        try:
+            made[domain] = GrammarRecogniser(texts)
+        except InvalidRequestError as error:
+            print(f"{domain}: {error}", file=sys.stderr)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit code."""
+    options = _options().parse_args(arguments)
+    application = build_application(load_config(EquivoxConfig, options.config) if options.config else EquivoxConfig())
+    try:
+        utterances = read_utterances(options.utterances)
+        made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
+        cells = [made.checked(domain, condition) for domain in options.domains for condition in CONDITIONS]
+        conversations = [found for cell in cells for found in cell[: options.per_cell]]
+        systems = make_systems(options.systems, application, utterances)
+        with progress_over(len(conversations), "conversations") as on_recording:
+            results, references = run(systems, rendered(conversations, made.sounds()), on_recording=on_recording)
+    except ServiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        application.close()
+    write_results(results, references, options.out)
+    print(json.dumps([result.as_json() for result in results], indent=2) if options.json else markdown(results))
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the report and all transcripts")
+    parser.add_argument("--config", type=Path, help="the server's TOML configuration: models, transcriber")
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
+    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
+    parser.add_argument("--split", choices=SPLITS, default="test")
+    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
+    parser.add_argument("--json", action="store_true", help="rates as fractions, times in seconds")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
