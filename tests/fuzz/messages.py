@@ -169,6 +169,9 @@ def mutated(seed: bytes, other: bytes, *, rng: random.Random) -> bytes:
 def twisted(message: Message, rng: random.Random) -> None:
     """Changes one field somewhere inside a message, so that it still parses."""
     fields: Sequence[Any] = message.DESCRIPTOR.fields
+    if not fields:
+        message.SetInParent()
+        return
     field: FieldDescriptor = rng.choice(fields)
     if field.message_type and not field.is_repeated and rng.random() < 0.9:
         twisted(getattr(message, field.name), rng)
