@@ -1,6 +1,7 @@
 """Makes the utterances that train the transcriber: every English corpus of the manifest, words with times.
 
     python -m training.data.align --out FOLDER [--workers 1] [--corpora saa,wuw] [--limit N]
+    python -m training.data.align --out FOLDER --librispeech LIBRISPEECH
 
 Writes FOLDER/utterances.jsonl, and FOLDER/recordings.jsonl with one line a recording: what was kept and why the rest
 was not. A run that was broken off goes on from there; nothing is drawn at random. Splits are those of the manifest.
@@ -27,6 +28,7 @@ from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
 from svc.errors import InvalidRequestError, ServiceError
+from training.data.corpora import read_librispeech
 from training.data.corpus_readings import (
     Aligner,
     Reader,
@@ -64,6 +66,7 @@ CORPORA = {
     "alphanum": Corpus(domain="digits", reader=read_number),
     # Pseudo-labels of a model are no reference to be judged by.
     "libri": Corpus(domain="read", reader=read_untranscribed, splits=("train",)),
+    "librispeech": Corpus(domain="read", reader=read_paragraph),
 }
 
 
@@ -229,11 +232,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for utterances.jsonl, outside the repository")
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
     parser.add_argument("--corpora", default=",".join(CORPORA), help="which, by commas")
+    parser.add_argument("--librispeech", type=Path, help="read this copy of LibriSpeech instead of the manifest")
     parser.add_argument("--limit", type=int, help="recordings of each corpus, to try things")
     options = parser.parse_args(arguments)
-    root = data_root()
+    root = options.librispeech or data_root()
     try:
-        clips = clips_to_read(root, options.corpora.split(","), options.limit)
+        if options.librispeech:
+            clips = read_librispeech(root)[: options.limit]
+        else:
+            clips = clips_to_read(root, options.corpora.split(","), options.limit)
         whisper()  # what is missing should be said at once, not by a worker
         outcomes = align(clips, root, options.out, make_aligner=whisper, workers=options.workers)
     except ServiceError as error:

@@ -47,7 +47,7 @@ Reader = Callable[[Clip, FloatArray, Aligner], Reading]
 
 
 def read_paragraph(clip: Clip, samples: FloatArray, aligner: Aligner) -> Reading:
-    """A known text read aloud. Who is believed in less than half said something else and is left out."""
+    """A known text read aloud. What is believed in less than half is another text and left out."""
     reading = _aligned(spoken_words(clip.text), samples, aligner, PhraseConfig(min_probability=0.12))
     if len(reading.phrases) < len(reading.reasons):
         return Reading((), (*reading.reasons, *("a talker mostly not believed" for _ in reading.phrases)))
