@@ -8,23 +8,33 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from svc.artifact import load_artifact
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.batching import BatchingEmbedder, BatchReport
-from svc.backends.loading import load_embedder, load_segmenter, load_voice_activity
+from svc.backends.loading import (
+    load_embedder,
+    load_segmenter,
+    load_transcriber,
+    load_voice_activity,
+    transcriber_folder,
+)
 from svc.backends.lockfile import LockEntry
 from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
-from svc.config import EquivoxConfig
-from svc.errors import ModelUnavailableError
+from svc.backends.stream_batching import StepReport, StreamBatcher, StreamBatchingConfig
+from svc.config import EquivoxConfig, TranscriptionConfig
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
+from svc.pipelines.speaker_labels import LabelConfig
+from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
 from svc.pipelines.transcription import StreamOptions, TranscriptionStream
+from svc.pipelines.turns import TurnConfig
 from svc.pipelines.verification import Verifier
 from svc.profiles.encryption import load_key
 from svc.profiles.index import VoiceIndex
@@ -63,9 +73,16 @@ class LiveTranscriber(Protocol):
 class Application:
     """A configured Equivox. Parts load on first use; `warm_up` loads and runs them all."""
 
-    def __init__(self, config: EquivoxConfig, *, on_batch: Callable[[BatchReport], None] | None = None) -> None:
+    def __init__(
+        self,
+        config: EquivoxConfig,
+        *,
+        on_batch: Callable[[BatchReport], None] | None = None,
+        on_step: Callable[[StepReport], None] | None = None,
+    ) -> None:
         self.config = config
         self.on_batch = on_batch
+        self.on_step = on_step
 
     @cached_property
     def store(self) -> ModelStore:
@@ -139,12 +156,27 @@ class Application:
     @property
     def can_transcribe(self) -> bool:
         """Whether there is a transcriber, in the configuration or shipped."""
-        return self.config.transcription.artifact is not None
+        return transcriber_folder(self.config.transcription) is not None
+
+    @cached_property
+    def stream_batcher(self) -> StreamBatcher[Any]:
+        """Raises ModelUnavailableError when there is no transcriber, ArtifactError when it is broken."""
+        limits = StreamBatchingConfig(max_streams=self.config.transcription.max_streams)
+        return StreamBatcher(load_transcriber(self.config.transcription), limits, on_step=self.on_step)
 
     @cached_property
     def transcriber(self) -> LiveTranscriber:
-        """Raises ModelUnavailableError when there is none."""
-        raise ModelUnavailableError("this release ships no transcriber: set transcription.artifact to one")
+        """Raises ModelUnavailableError when there is none, ArtifactError when it is broken."""
+        recogniser = self.stream_batcher.recogniser
+        parts = LiveParts(
+            open_session=self.stream_batcher.open,
+            fingerprint=recogniser.fingerprint,
+            algorithmic_latency_s=recogniser.algorithmic_latency_s,
+            embedder=self.embedder,
+            calibration=self.calibration,
+            identifier=self.identifier,
+        )
+        return StreamOpener(parts, live_config(self.config.transcription))
 
     @cached_property
     def loaded(self) -> tuple[LoadedModel, ...]:
@@ -161,8 +193,25 @@ class Application:
             self._loaded_model(self.config.models.embedder, "embedder", self.embedder),
             self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
             self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
+            *self._loaded_transcriber(),
             calibration,
         )
+
+    def _loaded_transcriber(self) -> tuple[LoadedModel, ...]:
+        """Its artifact's card is its card; there may be none."""
+        folder = transcriber_folder(self.config.transcription)
+        if folder is None:
+            return ()
+        artifact = load_artifact(folder)
+        model = LoadedModel(
+            name=str(artifact.card.get("name", folder.name)),
+            role="transcriber",
+            fingerprint=self.transcriber.fingerprint,
+            licence=str(artifact.card.get("licence", "")),
+            runtime="torch",
+            card_toml=artifact.card_toml,
+        )
+        return (model,)
 
     def _loaded_model(self, name: str, role: str, model: object) -> LoadedModel:
         """Its entry in the lock file is its card; a model of the user's own has none."""
@@ -187,14 +236,28 @@ class Application:
         self.embedder.embed([noise] * num_workers(self.config))
         self.voice_activity.speech_probabilities(noise)
         self.diarizer.diarize(Waveform(noise, MODEL_RATE_HZ))
+        if self.can_transcribe:
+            stream = self.transcriber.open(StreamOptions(sample_rate_hz=MODEL_RATE_HZ))
+            stream.push(noise)
+            stream.close()
         _ = self.enroller, self.identifier, self.loaded
 
     def close(self) -> None:
-        """Stops the embedder's workers and closes the database; parts never made are not made for it."""
+        """Stops the models' threads and closes the database; parts never made are not made for it."""
         made = vars(self)
-        for name in ("embedder", "index", "profiles"):
+        for name in ("stream_batcher", "embedder", "index", "profiles"):
             if name in made:
                 made[name].close()
+
+
+def live_config(config: TranscriptionConfig) -> LiveConfig:
+    """The settings as the pipeline takes them. Raises ValueError for settings that contradict each other."""
+    return LiveConfig(
+        max_streams=config.max_streams,
+        second_pass_patience_s=config.second_pass_patience_s,
+        turns=TurnConfig(idle_s=config.idle_turn_s, longest_turn_s=config.longest_turn_s),
+        labels=LabelConfig(join_llr=config.join_llr, found_llr=config.found_llr, merge_llr=config.merge_llr),
+    )
 
 
 def card_of(entry: LockEntry) -> str:

@@ -1,10 +1,19 @@
 """From configuration to loaded models: the one place that picks a backend, and imports it only then."""
 
-from svc.backends.protocols import Embedder, Segmenter, VoiceActivityDetector
+from pathlib import Path
+from typing import Any
+
+from svc.backends.protocols import (
+    Embedder,
+    Segmenter,
+    StreamRecogniser,
+    VoiceActivityDetector,
+)
 from svc.backends.store import ModelStore
-from svc.config import ModelConfig
+from svc.config import ModelConfig, TranscriptionConfig
 from svc.errors import ModelUnavailableError
 
+SHIPPED = Path(__file__).parents[1] / "artifacts"
 SPEECHBRAIN_PREFIX = "speechbrain:"
 RUNTIMES = ("auto", "onnxruntime", "torch")
 
@@ -56,3 +65,22 @@ def load_segmenter(config: ModelConfig, store: ModelStore) -> Segmenter:
     from svc.backends.pyannote import PyannoteSegmenter  # torch and pyannote.audio: seconds
 
     return PyannoteSegmenter(weights)
+
+
+def transcriber_folder(config: TranscriptionConfig) -> Path | None:
+    """The transcriber's artifact: the configured one, else the one shipped, else none."""
+    return config.artifact or next(iter(sorted(SHIPPED.glob("transcriber-*"))), None)
+
+
+def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
+    """Raises ModelUnavailableError when there is none, ArtifactError when it is broken."""
+    folder = transcriber_folder(config)
+    if folder is None:
+        raise ModelUnavailableError(
+            "no transcriber is shipped: set transcription.artifact to a folder made by "
+            "`python -m training.train_transcriber`"
+        )
+    from svc.backends.transcriber import load_recogniser  # torch: seconds
+    from svc.models.decoding import DecoderConfig
+
+    return load_recogniser(folder, DecoderConfig(beam=config.beam))
