@@ -133,7 +133,8 @@ async def test_partials_come_only_to_those_who_ask(server: Server) -> None:
     without = await transcribe(server, [asked, *chunks(SPEECH)])
     with_them = await transcribe(server, [CONFIG, *chunks(SPEECH)])
     assert "partial" not in without.kinds()
-    assert [options.partials for options in asked_of(server)] == [False, True]
+    # The first was the warm-up's.
+    assert [options.partials for options in asked_of(server)[1:]] == [False, True]
     assert without.words() == with_them.words()
 
 
