@@ -1,10 +1,10 @@
 """Arrays that are slow to make, kept in a folder by a digest of what they were made from, and shared by processes."""
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,23 @@ import numpy.typing as npt
 def cached_array(folder: Path, name: str, made_from: object, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """The array kept for `made_from` (JSON values), as a read-only memory map; made when it is not there.
 
-    All processes that open it share one copy in memory.
+    All processes that open it share one copy in memory; of several that want it at once one makes it, the others wait.
     """
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
     path = folder / f"{name}-{digest}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        # Renamed when whole: a process killed halfway leaves no broken array under that name.
-        with NamedTemporaryFile(dir=folder, prefix=f".{name}-", delete=False) as file:
-            np.save(file, make())
-        Path(file.name).replace(path)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                _make(path, make)
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
     return array
+
+
+def _make(path: Path, make: Callable[[], npt.NDArray[Any]]) -> None:
+    # Renamed when whole: a process killed halfway leaves no broken array under that name.
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as file:
+        np.save(file, make())
+    beside.replace(path)

@@ -1,5 +1,7 @@
 """The store gives back what is in the recordings, decoded once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,21 @@ def test_an_array_is_made_once_for_what_it_is_made_from(tmp_path: Path) -> None:
     for seed in (0, 0, 1):
         np.testing.assert_array_equal(cached_array(tmp_path, "numbers", {"seed": seed}, make), np.arange(3))
     assert len(made) == 2
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_of_several_that_want_an_array_at_once_one_makes_it(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        time.sleep(0.05)
+        return np.arange(3)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: cached_array(tmp_path, "numbers", {}, make), range(4)))
+    assert len(made) == 1
+    assert all(array.tolist() == [0, 1, 2] for array in found)
 
 
 def test_noises_are_at_the_rate_of_the_models(corpus_root: Path) -> None:
