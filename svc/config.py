@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Config = TypeVar("Config")
 
@@ -160,10 +160,12 @@ def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever 
     if NoneType in (choices := get_args(kind)):  # X | None: TOML has no None, so what is there is an X
         (kind,) = (choice for choice in choices if choice is not NoneType)
         return _value(kind, value, name)
-    if get_origin(kind) is tuple:  # tuple[X, ...]
-        if not isinstance(value, list):
-            raise ValueError(f"{name} must be a list, got {value!r}")
-        return tuple(_value(choices[0], each, f"{name}[{number}]") for number, each in enumerate(value))
+    if get_origin(kind) is Literal:
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        return value
+    if get_origin(kind) is tuple:
+        return _tuple(choices, value, name)
     if kind is Path:
         return Path(value).expanduser()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -171,3 +173,15 @@ def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever 
     if isinstance(kind, type) and type(value) is not kind:
         raise ValueError(f"{name} must be {kind.__name__}, got {value!r}")
     return value
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:  # noqa: ANN401 - whatever TOML holds
+    """A list for tuple[X, ...], or of just that length for tuple[X, Y]."""
+    wanted = "list" if Ellipsis in kinds else f"list of {len(kinds)}"
+    if not isinstance(value, list) or not (Ellipsis in kinds or len(value) == len(kinds)):
+        raise ValueError(f"{name} must be a {wanted}, got {value!r}")
+    each_kind = [kinds[0]] * len(value) if Ellipsis in kinds else kinds
+    return tuple(
+        _value(kind, each, f"{name}[{number}]")
+        for number, (kind, each) in enumerate(zip(each_kind, value, strict=True))
+    )

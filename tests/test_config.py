@@ -1,7 +1,7 @@
 """Typed configuration: what TOML may say and what is refused, by name."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -20,6 +20,8 @@ class Plan:
     words: tuple[str, ...] = ()
     first: Stage | None = None
     limit: float | None = None
+    span_s: tuple[float, int] = (0.0, 1)
+    how: Literal["fast", "slow"] = "fast"
     last: Stage = field(default_factory=lambda: Stage(name="end"))
 
 
@@ -27,6 +29,11 @@ def test_lists_of_tables_become_tuples_of_dataclasses() -> None:
     plan = parse_config(Plan, {"stages": [{"name": "a", "rate": 2}, {"name": "b"}], "words": ["x"]})
     assert plan.stages == (Stage(name="a", rate=2.0), Stage(name="b"))
     assert plan.words == ("x",)
+
+
+def test_a_pair_is_a_list_of_two_and_each_of_its_kind() -> None:
+    plan = parse_config(Plan, {"span_s": [1, 2], "how": "slow"})
+    assert (plan.span_s, plan.how) == ((1.0, 2), "slow")
 
 
 def test_an_optional_table_is_none_until_it_is_there() -> None:
@@ -40,6 +47,8 @@ def test_an_optional_table_is_none_until_it_is_there() -> None:
         ({"stages": [{"name": "a"}, {"nam": "b"}]}, r"stages\[1\]\.nam"),
         ({"stages": {"name": "a"}}, "stages must be a list"),
         ({"words": [1]}, r"words\[0\] must be str"),
+        ({"span_s": [1.0]}, "span_s must be a list of 2"),
+        ({"how": "well"}, "how must be one of 'fast', 'slow'"),
         ({"last": 3}, "last must be a table"),
         ({"frist": {}}, "frist"),
     ],
