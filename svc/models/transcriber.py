@@ -10,6 +10,7 @@ encoder width, U labels, V vocabulary.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -123,18 +124,38 @@ class Transcriber(nn.Module):
         return self.to_ctc(frames)  # type: ignore[no-any-return]
 
     def forward(self, mels: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
-        """(B, T, M), padded with silence to a multiple of 4 -> everything a loss needs but the joint's logits.
+        """(B, T, M) -> everything a loss needs but the joint's logits.
 
         `offset` (B,) starts the ring of positions elsewhere; only the transformer has one.
         """
-        num_frames = mels.shape[1]
+        masked, log_masks = self._separate_lagging(mels)
+        return self._recognise(masked, log_masks, num_frames=mels.shape[1], offset=offset)
+
+    def separate_whole(self, mels: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, M) -> masked mels and log masks, both (B, C, T, M), aligned with the input."""
+        masked, log_masks = self._separate_lagging(mels)
+        aligned = slice(self.config.separator.lookahead_frames, self.config.separator.lookahead_frames + mels.shape[1])
+        return masked[:, :, aligned], log_masks[:, :, aligned]
+
+    def recognise_whole(self, separated: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
+        """(B, C, T, M), any number of channels that are separate already -> the pass without the separator."""
         lag = self.config.separator.lookahead_frames
-        padding = lag + -num_frames % self.stride_frames
+        masked = F.pad(separated, (0, 0, lag, -separated.shape[2] % self.stride_frames), value=SILENCE)
+        return self._recognise(masked, torch.zeros_like(masked), num_frames=separated.shape[2], offset=offset)
+
+    def _separate_lagging(self, mels: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, M) -> (B, C, lag + T, M) twice, T rounded up to the stride: silence, then what a stream would get."""
+        padding = self.config.separator.lookahead_frames + -mels.shape[1] % self.stride_frames
         mels = F.pad(mels, (0, 0, 0, padding), value=SILENCE)
         delayed, log_masks, _ = self.separator(mels, self.separator.initial_state(len(mels)))
-        masked = mask_mels(delayed, log_masks)  # (B, C, lag + T, M)
-        frames, _ = self.encoder(masked.flatten(0, 1), self._encoder_state(len(mels), offset))
-        frames = by_channel(frames[:, lag // self.stride_frames :])
+        return mask_mels(delayed, log_masks), log_masks
+
+    def _recognise(
+        self, masked: Tensor, log_masks: Tensor, *, num_frames: int, offset: Tensor | None
+    ) -> TranscriberOutput:
+        lag, (batch, channels) = self.config.separator.lookahead_frames, masked.shape[:2]
+        frames, _ = self.encoder(masked.flatten(0, 1), self._encoder_state(batch, channels, offset))
+        frames = frames[:, lag // self.stride_frames :].unflatten(0, (batch, channels))
         aligned = slice(lag, lag + num_frames)
         return TranscriberOutput(
             masked=masked[:, :, aligned],
@@ -146,9 +167,22 @@ class Transcriber(nn.Module):
 
     def joint_logits(self, frames: Tensor, targets: Tensor) -> Tensor:
         """(N, T', D), (N, U) ids, any id as padding -> (N, T', U + 1, V)."""
+        return self.joint(frames, self._predict(targets))  # type: ignore[no-any-return]
+
+    def joint_nodes(self, frames: Tensor, targets: Tensor, nodes: Tensor) -> Tensor:
+        """As `joint_logits`, at some nodes only: (K, 3), each sequence, frame and label -> (K, V)."""
+        sequence, frame, label = nodes.unbind(1)
+        projected = self.joint.from_frames(frames).flatten(0, 1)  # (N * T', J)
+        labels = self.joint.from_labels(self._predict(targets))  # (N, U + 1, J)
+        of_frames = projected.index_select(0, sequence * frames.shape[1] + frame)  # (K, J)
+        of_labels = labels.flatten(0, 1).index_select(0, sequence * labels.shape[1] + label)
+        return self.joint.combine(of_frames, of_labels)
+
+    def _predict(self, targets: Tensor) -> Tensor:
+        """(N, U) -> (N, U + 1, H): what each label's predecessors say of it."""
         labels = F.pad(targets.long(), (1, 0), value=BLANK)  # (N, U + 1)
         predicted, _ = self.predictor(labels, self.predictor.initial_state(len(labels)))
-        return self.joint(frames, predicted)  # type: ignore[no-any-return]
+        return predicted  # type: ignore[no-any-return]
 
     def initial_state(self, batch: int) -> State:
         """The separator's tensors, then the encoder's as (B, C, ..)."""
@@ -188,10 +222,10 @@ class Transcriber(nn.Module):
         frames = by_channel(frames)
         return StepOutput(frames=frames, activity=self.activity(frames), masks=log_masks.exp())
 
-    def _encoder_state(self, batch: int, offset: Tensor | None) -> State:
+    def _encoder_state(self, batch: int, channels: int, offset: Tensor | None) -> State:
         if isinstance(self.encoder, ChunkedTransformer) and offset is not None:
-            return self.encoder.initial_state(batch * NUM_CHANNELS, offset.repeat_interleave(NUM_CHANNELS))
-        return self.encoder.initial_state(batch * NUM_CHANNELS)
+            return self.encoder.initial_state(batch * channels, offset.repeat_interleave(channels))
+        return self.encoder.initial_state(batch * channels)
 
 
 def build_encoder(config: TranscriberConfig) -> Encoder:
