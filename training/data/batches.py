@@ -11,7 +11,7 @@ Letters: B mixtures, C = 2 channels, T mel frames (10 ms), T' encoder frames (40
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import count
 
 import numpy as np
@@ -29,6 +29,8 @@ from training.data.targets import ChannelTargets, TargetConfig, WordEncoder, cha
 SILENCE = float(np.log(LOG_FLOOR))
 NO_LABEL = -1
 SORTED_STEPS = 8
+# Of a batch, what has no channels.
+MIXTURE_PARTS = ("mels", "mel_lengths")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,15 @@ class Batch:
     token_frames: Tensor  # (B, C, U) int32
     activity: Tensor  # (B, C, T')
     frame_labels: Tensor  # (B, C, T') int64
+
+    def first_channel(self) -> "Batch":
+        """The same mixtures with C = 1: all there is where nobody is talked over."""
+        parts = [part.name for part in fields(self) if part.name not in MIXTURE_PARTS]
+        return replace(self, **{name: getattr(self, name)[:, :1].contiguous() for name in parts})
+
+    def to(self, device: torch.device) -> "Batch":
+        """On another device."""
+        return Batch(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
 
 def make_example(mixture: Mixture, filterbank: Filterbank, units: WordEncoder, config: TargetConfig) -> TrainingExample:

@@ -6,13 +6,16 @@ V vocabulary.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from training.losses.arc_biases import AlignmentBand
 from training.losses.arcs import arcs_of_sequences
-from training.losses.auxiliary import activity_loss, ctc_loss, frame_label_loss, separation_loss
+from training.losses.auxiliary import MeanCount, activity_loss, alone, ctc_loss, frame_label_loss, separation_loss
+from training.losses.banded_arcs import JointNodes, arcs_in_band, nodes_in_band
 from training.losses.transducer import TransducerLossConfig, transducer_loss_of_arcs
 
 
@@ -97,23 +100,42 @@ class LossTerms:
 
 
 def transcriber_loss(
-    output: ModelOutput, batch: Targets, *, joint_logits: Callable[[Tensor, Tensor], Tensor], config: LossConfig
+    output: ModelOutput,
+    batch: Targets,
+    *,
+    joint_logits: Callable[[Tensor, Tensor], Tensor],
+    config: LossConfig,
+    joint_nodes: JointNodes | None = None,
+    mean_count: MeanCount = alone,
 ) -> LossTerms:
-    """`joint_logits` is (N, T', D), (N, U) -> (N, T', U + 1, V). Raises ValueError if a term's head is missing."""
+    """`joint_logits` is (N, T', D), (N, U) -> (N, T', U + 1, V). Raises ValueError if a term's head is missing.
+
+    With `joint_nodes` a band leaves the joint uncomputed outside it, instead of only making paths there costly.
+    `mean_count` makes processes with different numbers of frames and tokens average to the loss of the whole batch.
+    """
     # In an LSTM gradients fade from frame to frame into denormal numbers, and with these its backward pass takes ten
     # times as long. The setting is the thread's: set here, it holds for the backward pass that follows.
     torch.set_flush_denormal(True)
     lengths = encoder_lengths(batch.mel_lengths, config.stride_frames).repeat_interleave(output.masked.shape[1])  # (N,)
+    arcs_of = partial(_arcs, joint_logits=joint_logits, joint_nodes=joint_nodes, band=config.transducer_terms.band)
+
+    def tokens() -> Tensor:
+        # A silent channel counts as one, so that a batch of silence has a loss of ordinary size.
+        return mean_count(batch.target_lengths.clamp(min=1).sum().float())
+
     computed: dict[str, Callable[[], Tensor]] = {
-        "transducer": lambda: _transducer(output, batch, lengths, joint_logits=joint_logits, config=config),
-        "ctc": lambda: _ctc(output, batch, lengths),
-        "activity": lambda: activity_loss(output.activity.flatten(0, 1), batch.activity.flatten(0, 1), lengths=lengths),
-        "separation": lambda: _separation(output, batch, config),
+        "transducer": lambda: _transducer(output, batch, lengths, arcs_of, config=config) / tokens(),
+        "ctc": lambda: _ctc(output, batch, lengths) / tokens(),
+        "activity": lambda: activity_loss(
+            output.activity.flatten(0, 1), batch.activity.flatten(0, 1), lengths=lengths, mean_count=mean_count
+        ),
+        "separation": lambda: _separation(output, batch, config, mean_count),
         "frames": lambda: frame_label_loss(
             _ctc_logits(output),
             batch.frame_labels.flatten(0, 1),
             lengths=lengths,
             blank_weight=config.blank_frame_weight,
+            mean_count=mean_count,
         ),
     }
     weights = {name: float(getattr(config, name)) for name in computed}
@@ -128,31 +150,37 @@ def encoder_lengths(mel_lengths: Tensor, stride_frames: int) -> Tensor:
 
 
 def _transducer(
-    output: ModelOutput,
-    batch: Targets,
-    lengths: Tensor,
-    *,
-    joint_logits: Callable[[Tensor, Tensor], Tensor],
-    config: LossConfig,
+    output: ModelOutput, batch: Targets, lengths: Tensor, arcs_of: Callable[..., Tensor], *, config: LossConfig
 ) -> Tensor:
-    targets, target_lengths = batch.targets.flatten(0, 1), batch.target_lengths.flatten()
-    longest = int(target_lengths.max())
-    arcs = arcs_of_sequences(
-        joint_logits,
-        output.frames.flatten(0, 1),
-        targets,
-        logit_lengths=lengths.tolist(),
-        target_lengths=target_lengths.tolist(),
-    )  # (N, T', U+1, 2)
-    losses = transducer_loss_of_arcs(
-        arcs,
-        targets[:, :longest],
-        logit_lengths=lengths,
-        target_lengths=target_lengths,
-        config=config.transducer_terms,
-        token_frames=batch.token_frames.flatten(0, 1)[:, :longest],
-    )
-    return losses.sum() / _num_tokens(target_lengths)
+    longest = int(batch.target_lengths.max())
+    lattice = {
+        "logit_lengths": lengths,
+        "target_lengths": batch.target_lengths.flatten(),
+        "token_frames": batch.token_frames.flatten(0, 1)[:, :longest],
+    }
+    targets = batch.targets.flatten(0, 1)[:, :longest]
+    arcs = arcs_of(output.frames.flatten(0, 1)[:, : int(lengths.max())], targets, **lattice)  # (N, T', U+1, 2)
+    return transducer_loss_of_arcs(arcs, targets, config=config.transducer_terms, **lattice).sum()
+
+
+def _arcs(
+    frames: Tensor,
+    targets: Tensor,
+    *,
+    logit_lengths: Tensor,
+    target_lengths: Tensor,
+    token_frames: Tensor,
+    joint_logits: Callable[[Tensor, Tensor], Tensor],
+    joint_nodes: JointNodes | None,
+    band: AlignmentBand | None,
+) -> Tensor:
+    """(N, T', U + 1, 2): the whole lattice, or what a band leaves of it."""
+    if joint_nodes is None or band is None:
+        return arcs_of_sequences(
+            joint_logits, frames, targets, logit_lengths=logit_lengths.tolist(), target_lengths=target_lengths.tolist()
+        )
+    nodes = nodes_in_band(token_frames, logit_lengths=logit_lengths, target_lengths=target_lengths, band=band)
+    return arcs_in_band(joint_nodes, frames, targets, nodes=nodes, outside_nats=band.penalty_nats)
 
 
 def _ctc(output: ModelOutput, batch: Targets, lengths: Tensor) -> Tensor:
@@ -160,14 +188,19 @@ def _ctc(output: ModelOutput, batch: Targets, lengths: Tensor) -> Tensor:
     losses = ctc_loss(
         _ctc_logits(output), batch.targets.flatten(0, 1), frame_lengths=lengths, target_lengths=target_lengths
     )
-    return losses.sum() / _num_tokens(target_lengths)
+    return losses.sum()
 
 
-def _separation(output: ModelOutput, batch: Targets, config: LossConfig) -> Tensor:
+def _separation(output: ModelOutput, batch: Targets, config: LossConfig, mean_count: MeanCount) -> Tensor:
     masked, sources = output.masked.flatten(0, 1), batch.source_mels.flatten(0, 1)
     lengths = batch.mel_lengths.repeat_interleave(output.masked.shape[1])
     return separation_loss(
-        masked, sources, lengths=lengths, floor=config.separation_floor, squared=config.separation_squared
+        masked,
+        sources,
+        lengths=lengths,
+        floor=config.separation_floor,
+        squared=config.separation_squared,
+        mean_count=mean_count,
     )
 
 
@@ -176,8 +209,3 @@ def _ctc_logits(output: ModelOutput) -> Tensor:
     if output.ctc is None:
         raise ValueError("the CTC and frame-label losses need the model's CTC head: set ctc in its config")
     return output.ctc.flatten(0, 1)
-
-
-def _num_tokens(target_lengths: Tensor) -> Tensor:
-    """A silent channel counts as one, so that a batch of silence has a loss of ordinary size."""
-    return target_lengths.clamp(min=1).sum()
