@@ -1,0 +1,114 @@
+"""The transcriber's trainer on synthetic talkers: resumed = uninterrupted, two processes = one, what stages train."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from svc.backends.transcriber_artifact import load_transcriber
+from svc.errors import ArtifactError
+from tests.training.toy_transcriber_run import RECIPE, trainer_at
+from training.data.units import UnitEncoder
+from training.export_transcriber import export
+from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
+
+CONFIGS = Path(__file__).parents[2] / "training/configs"
+
+
+def weights_after(recipe: TranscriberRecipe, out: Path) -> dict[str, Tensor]:
+    trainer = trainer_at(recipe, out)
+    trainer.start()
+    trainer.run(None)
+    return trainer.model.state_dict()
+
+
+def cut_after(recipe: TranscriberRecipe, out: Path, steps: int) -> None:
+    """Trains until a crash after so many steps of which the last checkpoint knows."""
+    trainer = trainer_at(recipe, out)
+    trainer.start()
+    for _ in range(steps):
+        number, done = recipe.stage_at(trainer.step)
+        next(trainer.stage_steps(number, done))
+    trainer.save()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, steps: int) -> None:
+    cut_after(RECIPE, tmp_path / "cut", steps)
+    resumed, whole = weights_after(RECIPE, tmp_path / "cut"), weights_after(RECIPE, tmp_path / "whole")
+    for name, value in whole.items():
+        torch.testing.assert_close(resumed[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_each_stage_trains_its_part_only(tmp_path: Path) -> None:
+    masks = replace(RECIPE, stages=(RECIPE.stages[0],))
+    before = trainer_at(masks, tmp_path / "unused")
+    before.start()
+    first = {name: value.clone() for name, value in before.model.state_dict().items()}
+    after = weights_after(masks, tmp_path / "masks")
+    changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, first[name])}
+    assert changed == {"separator"}
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    cut_after(RECIPE, tmp_path, 1)
+    with pytest.raises(ArtifactError, match="give another --out"):
+        trainer_at(replace(RECIPE, seed=1), tmp_path).start()
+
+
+def test_a_torn_checkpoint_is_named(tmp_path: Path) -> None:
+    cut_after(RECIPE, tmp_path, 1)
+    whole = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtifactError, match="is broken"):
+        trainer_at(RECIPE, tmp_path).start()
+
+
+def test_parts_of_earlier_runs_are_joined(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        cut_after(replace(RECIPE, seed=seed), tmp_path / name, 1)
+    joined = trainer_at(RECIPE, tmp_path / "joined")
+    joined.start(separator=tmp_path / "a", recogniser=tmp_path / "b")
+    sources = {name: torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["averaged"] for name in "ab"}
+    for name, value in joined.model.state_dict().items():
+        torch.testing.assert_close(value, sources["a" if name.startswith("separator.") else "b"][name])
+
+
+def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
+    trainer = trainer_at(RECIPE, tmp_path / "run")
+    trainer.start()
+    trainer.run(None)
+    units = trainer.data.units
+    assert isinstance(units, UnitEncoder)
+    export(tmp_path / "run", RECIPE, units, out=tmp_path / "artifact", commands=["make it"])
+    loaded = load_transcriber(tmp_path / "artifact")
+    name = "joint.output.weight"
+    torch.testing.assert_close(loaded.model.state_dict()[name], trainer.averaged[name], rtol=1e-3, atol=1e-4)
+    assert loaded.card["commands"] == ["make it"]
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+    for processes in ("1", "2"):
+        run = [*command, processes, "-m", "tests.training.toy_transcriber_run", str(tmp_path / processes)]
+        subprocess.run(run, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=240)
+    one, two = (torch.load(tmp_path / name / "losses.pt", weights_only=True) for name in ("1", "2"))
+    torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+def test_the_learning_rate_rises_then_goes_straight_from_first_to_last() -> None:
+    stages = (Stage(name="a", steps=10, learning_rate=1.0, last_learning_rate=0.5), Stage(name="b", steps=10))
+    recipe = replace(RECIPE, stages=stages, optimiser=replace(RECIPE.optimiser, warmup_steps=4))
+    assert [round(recipe.learning_rate_at(step), 3) for step in (0, 1, 4, 8)] == [0.25, 0.475, 0.8, 0.6]
+    assert recipe.learning_rate_at(10) == stages[1].learning_rate
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_in_the_repository_are_read(path: Path) -> None:
+    assert read_recipe(path).num_steps > 0

@@ -1,0 +1,56 @@
+"""One process or many: rank, world size and the sums over all ranks, under torchrun or without it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Which of how many processes this is, and the device it trains on."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def is_first(self) -> bool:
+        """The one that writes files and talks to people."""
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module with gradients averaged over the ranks; itself when there is one rank."""
+        if self.size == 1:
+            return module
+        devices = [self.device.index] if self.device.type == "cuda" else None
+        # Stages switch losses off, and with them whole heads.
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Elementwise mean over the ranks; every rank gets it."""
+        if self.size == 1:
+            return values
+        total = values.clone()
+        torch.distributed.all_reduce(total)
+        return total / self.size
+
+
+@contextmanager
+def joined_world() -> Iterator[World]:
+    """The world torchrun set up (RANK, WORLD_SIZE, LOCAL_RANK), or one process alone on the best device there is."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank, local_rank = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    if size == 1:
+        yield World(device=device)
+        return
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(rank=rank, size=size, device=device)
+    finally:
+        torch.distributed.destroy_process_group()

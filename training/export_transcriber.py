@@ -1,0 +1,85 @@
+"""Makes the artifact the service loads out of a training run.
+
+    python -m training.export_transcriber RUN --recipe training/configs/english.toml --units F --out FOLDER
+
+The averaged weights go in, in float16, with the vocabulary and a card: recipe, commands, data and its licence.
+Serve it with `transcription.model = "FOLDER"`.
+"""
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from svc.backends.transcriber_artifact import save_transcriber
+from svc.errors import ArtifactError, ServiceError
+from svc.models.transcriber import Transcriber
+from training.checkpoint import Checkpoint, read_checkpoint
+from training.data.units import UnitEncoder, read_units
+from training.transcriber_recipe import TranscriberRecipe, read_recipe
+
+LICENCE = (
+    "research only: trained on data some of which is for non-commercial use; the encoder began as that of Whisper "
+    "tiny.en (MIT)"
+)
+DATA = (
+    "train talkers of saa (CC BY-NC-SA), wuw (CC BY-SA 4.0), fsdd (CC BY-SA 4.0), alphanum (MIT), arabiccmd (CC BY "
+    "4.0) and libri (CC BY 4.0; its words are Whisper tiny.en's guesses), in simulated conversations with noise of "
+    "ESC-10 (CC BY 3.0), simulated rooms and the telephone band; no synthetic speech"
+)
+LIMITS = (
+    "English phrases of one read paragraph, digits, telephone requests of some call-centre kind, and 40 commands "
+    "spoken in Arabic and written as their English gloss; other words come out as the nearest of these or in pieces. "
+    "At most two talkers at once. For open vocabulary turn the second pass on."
+)
+
+
+def export(run: Path, recipe: TranscriberRecipe, units: UnitEncoder, *, out: Path, commands: list[str]) -> None:
+    """Raises ArtifactError when the run has no checkpoint or its weights are not the recipe's."""
+    checkpoint = read_checkpoint(run)
+    if checkpoint is None:
+        raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
+    model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
+    try:
+        model.load_state_dict(checkpoint.averaged)
+    except RuntimeError as error:
+        raise ArtifactError(f"the weights of {run} are not of this recipe and these units: {error}") from error
+    save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands))
+
+
+def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[str]) -> dict[str, object]:
+    """The card, but for what the artifact itself adds."""
+    return {
+        "name": f"transcriber-{recipe.name}",
+        "licence": LICENCE,
+        "data": DATA,
+        "limits": LIMITS,
+        "recipe": recipe.digest,
+        "steps": checkpoint.step,
+        "commands": commands,
+    }
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the --out of python -m training.train_transcriber")
+    parser.add_argument("--recipe", type=Path, required=True, help="the TOML file of that run")
+    parser.add_argument("--units", type=Path, required=True, help="the units of that run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
+    parser.add_argument("--command", action="append", default=[], help="one that led here, for the card; repeatable")
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = parsed()
+    try:
+        commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
+        export(chosen.run, read_recipe(chosen.recipe), read_units(chosen.units), out=chosen.out, commands=commands)
+    except (ServiceError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(f'wrote {chosen.out}; serve with it: transcription.model = "{chosen.out}"')
+
+
+if __name__ == "__main__":
+    main()

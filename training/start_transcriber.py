@@ -1,0 +1,62 @@
+"""Where a transcriber's weights come from before its first step: chance, Whisper's encoder, parts of earlier runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from faster_whisper.feature_extractor import FeatureExtractor
+from torch import Tensor
+
+from svc.backends.store import ModelStore
+from svc.config import default_cache
+from svc.errors import ArtifactError, InvalidRequestError
+from svc.models.chunked_transformer import ChunkedTransformer
+from svc.models.transcriber import Transcriber
+from training.checkpoint import read_checkpoint
+from training.pretrained_encoder import start_from_whisper
+from training.transcriber_data import TRAIN, TranscriberData
+
+WHISPER = "whisper-tiny.en"
+FITTED_UTTERANCES = 400
+SEPARATOR = "separator."
+
+
+def start_from(start: str, model: Transcriber, data: TranscriberData) -> None:
+    """Raises InvalidRequestError when the encoder cannot take that start, ServiceError when it is not pulled."""
+    if start == "random":
+        return
+    if not isinstance(model.encoder, ChunkedTransformer):
+        raise InvalidRequestError(f"start {start!r} needs the transformer encoder", field="start")
+    chosen = np.random.default_rng(data.seed).permutation(len(data.utterances[TRAIN]))[:FITTED_UTTERANCES]
+    spoken = (data.utterances[TRAIN][index] for index in chosen)
+    clips = (data.sounds.speech.read(each.utterance_id, 0.0, each.duration_s) for each in spoken)
+    filters = FeatureExtractor(feature_size=model.config.num_mels).mel_filters
+    start_from_whisper(model.encoder, ModelStore(default_cache()).path(WHISPER), clips, np.asarray(filters, np.float32))
+
+
+def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path | None) -> None:
+    """The averaged weights of earlier runs: the separator of one, all the rest of another.
+
+    Raises ArtifactError when a run has no checkpoint or its parts are of other sizes.
+    """
+    if separator:
+        _take(
+            model, {name: value for name, value in _weights(separator).items() if name.startswith(SEPARATOR)}, separator
+        )
+    if recogniser:
+        rest = {name: value for name, value in _weights(recogniser).items() if not name.startswith(SEPARATOR)}
+        _take(model, rest, recogniser)
+
+
+def _weights(run: Path) -> Mapping[str, Tensor]:
+    checkpoint = read_checkpoint(run)
+    if checkpoint is None:
+        raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
+    return checkpoint.averaged
+
+
+def _take(model: Transcriber, weights: Mapping[str, Tensor], run: Path) -> None:
+    try:
+        model.load_state_dict({**model.state_dict(), **weights})
+    except RuntimeError as error:
+        raise ArtifactError(f"the weights of {run} do not fit this model: {error}") from error

@@ -1,0 +1,198 @@
+"""Trains a transcriber.
+
+    python -m training.train_transcriber training/configs/english.toml --utterances U --units F --out DIR
+
+Alone, or on many processes with the same configuration: `torchrun --nproc_per_node 2 -m training.train_transcriber ..`.
+The run keeps a checkpoint every few minutes and goes on from it when started again, on one CPU to the very bit.
+Stages that do not need each other can be runs of their own, side by side; --separator and --recogniser join them.
+`python -m training.export_transcriber` makes the artifact that the service loads. Curves: `tensorboard --logdir DIR`.
+"""
+
+import argparse
+import copy
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from svc.config import default_cache
+from svc.errors import ServiceError
+from svc.models.transcriber import Transcriber
+from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
+from training.data.batches import Batch
+from training.data.manifest import data_root
+from training.distributed import World, joined_world
+from training.losses.transcriber_loss import LossTerms
+from training.start_transcriber import start_from, take_parts
+from training.training_curves import TrainingCurves
+from training.transcriber_data import DataPaths, TranscriberData
+from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
+from training.transcriber_step import TrainingStep, bf16_pays
+from training.transcriber_validation import validate
+
+CHECKPOINT_INTERVAL_S = 240.0
+
+
+class TranscriberTrainer:
+    """A run of a recipe. Its state after a step depends on the recipe, the data and the step alone."""
+
+    def __init__(self, recipe: TranscriberRecipe, data: TranscriberData, *, out: Path, world: World) -> None:
+        self.recipe = recipe
+        self.data = data
+        self.out = out
+        self.world = world
+        torch.manual_seed(recipe.seed)
+        self.model = Transcriber(replace(recipe.model, num_tokens=data.num_tokens)).to(world.device)
+        self.averaged: dict[str, Tensor] = {}
+        self.step_module = world.wrap(TrainingStep(self.model, world.mean))
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
+        self.bf16 = bf16_pays(recipe.optimiser.precision, world.device)
+        self.step = 0
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters with what each group multiplies the learning rate by."""
+        encoder = list(self.model.encoder.parameters())
+        known = set(map(id, encoder))
+        others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
+        return [{"params": others, "share": 1.0}, {"params": encoder, "share": self.recipe.optimiser.encoder_rate}]
+
+    def start(self, *, separator: Path | None = None, recogniser: Path | None = None) -> None:
+        """From the checkpoint when there is one, else from what the recipe says, or from parts of earlier runs."""
+        checkpoint = checkpoint_of(self.out, self.recipe.digest)
+        if checkpoint is None:
+            self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
+            start_from(self.recipe.start, self.model, self.data)
+            take_parts(self.model, separator=separator, recogniser=recogniser)
+            self.averaged = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            return
+        self.step = checkpoint.step
+        self.model.load_state_dict(checkpoint.model)
+        self.averaged = {name: value.to(self.world.device) for name, value in checkpoint.averaged.items()}
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        torch.set_rng_state(checkpoint.random_state)
+
+    def run(self, curves: TrainingCurves | None) -> None:
+        """To the end of the last stage."""
+        saved_s = time.monotonic()
+        while self.step < self.recipe.num_steps:
+            number, done = self.recipe.stage_at(self.step)
+            for terms in self.stage_steps(number, done):
+                if curves is not None:
+                    self._tell(curves, number, terms)
+                if self.world.is_first and time.monotonic() - saved_s > CHECKPOINT_INTERVAL_S:
+                    self.save()
+                    saved_s = time.monotonic()
+        if self.world.is_first:
+            self.save()
+
+    def stage_steps(self, number: int, done: int) -> Iterator[dict[str, float]]:
+        """The rest of a stage, yielding the losses of each step."""
+        stage = self.recipe.stages[number]
+        started_s = time.monotonic()
+        for batch in self.data.batches(stage, number, first_step=done, world=self.world):
+            ready_s = time.monotonic()
+            terms = self._optimise(batch, stage)
+            self.step, done = self.step + 1, done + 1
+            ended_s = time.monotonic()
+            yield terms | {"step_s": ended_s - started_s, "waited_s": ready_s - started_s}
+            started_s = time.monotonic()
+
+    def _optimise(self, batch: Batch, stage: Stage) -> dict[str, float]:
+        """One step of the optimiser; the losses before it, averaged over ranks."""
+        rate = self.recipe.learning_rate_at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
+            losses: LossTerms = self.step_module(batch, stage)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        limit = self.recipe.optimiser.max_gradient_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        if norm.isfinite():
+            self.optimizer.step()
+            self._average()
+        plain = losses.plain() | {"gradient": float(norm)}
+        mean = self.world.mean(torch.tensor(list(plain.values()), device=self.world.device))
+        return dict(zip(plain, mean.tolist(), strict=True)) | {"rate": rate}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the averaged weights towards the current ones, faster at first, when there is little to average."""
+        kept = min(self.recipe.optimiser.averaging, (1 + self.step) / (10 + self.step))
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.averaged[name].lerp_(value, 1 - kept)
+            else:
+                self.averaged[name].copy_(value)
+
+    def save(self) -> None:
+        """Everything a later start needs."""
+        checkpoint = Checkpoint(
+            step=self.step,
+            recipe=self.recipe.digest,
+            model=self.model.state_dict(),
+            averaged=self.averaged,
+            optimizer=self.optimizer.state_dict(),
+            random_state=torch.get_rng_state(),
+        )
+        save_checkpoint(self.out, checkpoint)
+
+    def _tell(self, curves: TrainingCurves, number: int, terms: dict[str, float]) -> None:
+        stage = self.recipe.stages[number]
+        curves.step(self.step, stage.name, terms)
+        ended = self.step == self.recipe.num_steps
+        if stage.trains != "separator" and (ended or self.step % self.recipe.validate_every == 0):
+            curves.say(self.step, self.validated(stage))
+
+    def validated(self, stage: Stage) -> dict[str, float]:
+        """The averaged weights on mixtures like the stage's, of dev talkers."""
+        averaged = copy.deepcopy(self.model).eval()
+        averaged.load_state_dict(self.averaged)
+        examples = self.data.validation(stage.mixtures, self.recipe.validation_mixtures)
+        return validate(averaged, examples, self.data.runtime_units, separated=stage.trains == "recogniser")
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Trains to the end of the recipe; every rank runs this."""
+    recipe = read_recipe(chosen.recipe)
+    paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
+    with joined_world() as world:
+        data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers)
+        trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
+        trainer.start(separator=chosen.separator, recogniser=chosen.recogniser)
+        curves = TrainingCurves(chosen.out / "curves", total_steps=recipe.num_steps, first_step=trainer.step)
+        with curves if world.is_first else nullcontext() as shown:
+            trainer.run(shown)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path, help="a TOML file as those in training/configs")
+    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
+    parser.add_argument("--units", type=Path, required=True, help="made by python -m training.data.units")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the curves")
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
+    parser.add_argument("--separator", type=Path, help="start with the separator of this earlier run's --out")
+    parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")
+    workers = max(1, (os.cpu_count() or 1) - 1)
+    parser.add_argument("--workers", type=int, default=workers, help="processes that make mixtures (0 = none)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    try:
+        run(parsed())
+    except (ServiceError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a transcriber is trained on: utterances, units, decoded speech, noises and rooms; batches for every stage."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from svc.errors import InvalidRequestError
+from svc.models.transcriber import Transcriber
+from svc.units import Units
+from training.data.batches import Batch, MixtureBatches, MixtureExamples, TrainingExample, collate
+from training.data.manifest import Clip, read_manifest
+from training.data.mixtures import MixtureConfig, MixtureSimulator
+from training.data.rendering import Sounds
+from training.data.rooms import RoomBank, RoomConfig
+from training.data.speech_store import SpeechStore, load_noises
+from training.data.units import UnitEncoder, read_units
+from training.data.utterances import Utterance, read_utterances
+from training.distributed import World
+from training.transcriber_recipe import Stage
+
+TRAIN, DEV = "train", "dev"
+# Seeds of stages and of validation lie far apart: no mixture of one is ever one of another.
+VALIDATION_SEED = 1 << 16
+STATISTICS_MIXTURES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPaths:
+    """Where training finds things; decoded speech is kept in `cache`."""
+
+    utterances: Path
+    units: Path
+    root: Path
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TranscriberData:
+    """Speech of the train and dev talkers by split, and how stages draw mixtures from it."""
+
+    units: UnitEncoder
+    utterances: Mapping[str, Sequence[Utterance]]
+    sounds: Sounds
+    noises: Sequence[Clip] = ()
+    seed: int = 0
+    workers: int = 0
+
+    @classmethod
+    def open(cls, paths: DataPaths, *, seed: int, workers: int) -> "TranscriberData":
+        """Raises InvalidRequestError when a file is missing, broken or has nothing to train on."""
+        everything = read_utterances(paths.utterances)
+        by_split = {split: [each for each in everything if each.split == split] for split in (TRAIN, DEV)}
+        if not by_split[TRAIN]:
+            raise InvalidRequestError(f"no utterance of split {TRAIN!r} in {paths.utterances}", field="utterances")
+        clips = read_manifest(paths.root / "manifest.csv")
+        # Dev talkers are heard in the noise of the train split: the corpus has none for them.
+        noises = [clip for clip in clips if clip.corpus == "noise" and clip.split == TRAIN]
+        store = SpeechStore.open(by_split[TRAIN] + by_split[DEV], root=paths.root, folder=paths.cache)
+        return cls(
+            units=read_units(paths.units),
+            utterances=by_split,
+            sounds=Sounds(store, load_noises(noises, paths.root), RoomBank.open(paths.cache, RoomConfig())),
+            noises=noises,
+            seed=seed,
+            workers=workers,
+        )
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.units.units)
+
+    @property
+    def runtime_units(self) -> Units:
+        return self.units.units
+
+    def batches(self, stage: Stage, number: int, *, first_step: int, world: World) -> Iterator[Batch]:
+        """The rest of a stage, this rank's share of every batch. Raises ValueError when ranks cannot share evenly."""
+        if stage.batch % world.size:
+            raise ValueError(f"stage {stage.name}: {world.size} processes cannot share a batch of {stage.batch} evenly")
+        batches = MixtureBatches(
+            self._examples(self.utterances[TRAIN], stage.mixtures, self.seed * 1000 + number),
+            batch=stage.batch // world.size,
+            rank=world.rank,
+            world_size=world.size,
+            position=first_step,
+            workers=self.workers,
+        )
+        for batch in islice(batches, stage.steps - first_step):
+            yield batch.to(world.device)
+
+    def validation(self, mixtures: MixtureConfig, num_mixtures: int) -> Sequence[TrainingExample]:
+        """The same mixtures of dev talkers each time."""
+        examples = self._examples(self.utterances.get(DEV) or self.utterances[TRAIN], mixtures, VALIDATION_SEED)
+        return [examples[index] for index in range(num_mixtures)]
+
+    def set_statistics(self, model: Transcriber, mixtures: MixtureConfig) -> None:
+        """Mean and deviation of each mel, which the separator subtracts and divides by, from some mixtures."""
+        examples = self._examples(self.utterances[TRAIN], mixtures, VALIDATION_SEED + 1)
+        mels = np.concatenate([examples[index].mels for index in range(STATISTICS_MIXTURES)])
+        model.separator.mean.copy_(torch.from_numpy(mels.mean(axis=0)))
+        model.separator.deviation.copy_(torch.from_numpy(mels.std(axis=0)))
+
+    def _examples(self, utterances: Sequence[Utterance], mixtures: MixtureConfig, seed: int) -> MixtureExamples:
+        simulator = MixtureSimulator(
+            utterances, mixtures, noises=self.noises, rooms=self.sounds.rooms.rooms if self.sounds.rooms else 0
+        )
+        return MixtureExamples(simulator, self.sounds, self.units, seed=seed)
+
+
+def padded(examples: Sequence[TrainingExample], batch: int) -> Iterator[Batch]:
+    """The examples in batches, the last one smaller."""
+    for start in range(0, len(examples), batch):
+        yield collate(examples[start : start + batch])

@@ -1,0 +1,111 @@
+"""The recipe of a transcriber: model, start, stages and losses in one TOML file, the same for one CPU or many GPUs."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from svc.config import load_config
+from svc.models.transcriber import TranscriberConfig
+from training.data.mixtures import MixtureConfig
+from training.losses.transcriber_loss import LossConfig
+
+PARTS = ("separator", "recogniser", "all")
+STARTS = ("random", "whisper-tiny.en")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stretch of the curriculum.
+
+    `trains`: the separator alone on its masks; the recogniser alone on mixtures nobody talks over in, unmasked; or all.
+    `batch` counts mixtures over all ranks together.
+    """
+
+    name: str
+    steps: int
+    trains: str = "all"
+    batch: int = 8
+    learning_rate: float = 5e-4
+    last_learning_rate: float = 5e-4
+    mixtures: MixtureConfig = field(default_factory=MixtureConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        if self.trains not in PARTS:
+            raise ValueError(f"trains must be one of {', '.join(PARTS)}, got {self.trains!r}")
+        if min(self.steps, self.batch) < 1 or min(self.learning_rate, self.last_learning_rate) <= 0:
+            raise ValueError(f"stage {self.name}: steps, batch and learning rates must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserConfig:
+    """AdamW with a linear warm-up; gradients clipped by their norm; weights averaged over steps for evaluation."""
+
+    warmup_steps: int = 200
+    # Of the learning rate, for the encoder: one that was pretrained wants smaller steps than what is new.
+    encoder_rate: float = 1.0
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 5.0
+    averaging: float = 0.999
+    # bf16 where the processor has it (auto), always (bf16) or never (fp32).
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "bf16", "fp32"):
+            raise ValueError(f"precision must be auto, bf16 or fp32, got {self.precision!r}")
+        if not 0 <= self.averaging < 1:
+            raise ValueError(f"need 0 <= averaging < 1, got {self.averaging}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriberRecipe:
+    """Everything that decides the weights, beside the data and the machine's arithmetic.
+
+    `model.num_tokens` is that of the units; 0 = take it from them.
+    """
+
+    name: str
+    seed: int = 0
+    start: str = "random"
+    domains: tuple[str, ...] = ()  # empty = all
+    model: TranscriberConfig = field(default_factory=lambda: TranscriberConfig(num_tokens=0))
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    stages: tuple[Stage, ...]
+    validate_every: int = 500
+    validation_mixtures: int = 32
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
+        if not self.stages:
+            raise ValueError("a recipe needs a stage")
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits naming all of it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def num_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[int, int]:
+        """The stage of an optimiser step and the steps done in it."""
+        for number, stage in enumerate(self.stages):
+            if step < stage.steps:
+                return number, step
+            step -= stage.steps
+        return len(self.stages), 0
+
+    def learning_rate_at(self, step: int) -> float:
+        """Straight from the stage's first rate to its last; over the first steps of the run it rises from zero."""
+        number, done = self.stage_at(step)
+        stage = self.stages[number]
+        rate = stage.learning_rate + (stage.last_learning_rate - stage.learning_rate) * done / stage.steps
+        return rate * min(1.0, (step + 1) / max(1, self.optimiser.warmup_steps))
+
+
+def read_recipe(path: Path) -> TranscriberRecipe:
+    """Raises ValueError naming the file and the key at fault."""
+    return load_config(TranscriberRecipe, path)

@@ -1,0 +1,62 @@
+"""What one training step of a transcriber computes: a batch in, named losses out. The stage decides what is trained."""
+
+import torch
+from torch import Tensor, nn
+
+from svc.models.chunked_transformer import POSITION_RING
+from svc.models.transcriber import Transcriber, TranscriberOutput
+from training.data.batches import Batch
+from training.losses.auxiliary import MeanCount, alone
+from training.losses.transcriber_loss import LossTerms, transcriber_loss
+from training.transcriber_recipe import Stage
+
+
+class TrainingStep(nn.Module):
+    """The transcriber and its losses as one module, so that its gradients can be averaged over processes.
+
+    Shapes: B mixtures, C = 2 channels, T mel frames, T' encoder frames, M mels, D encoder width.
+    """
+
+    def __init__(self, model: Transcriber, mean_count: MeanCount = alone) -> None:
+        super().__init__()
+        self.model = model
+        self.mean_count = mean_count
+
+    def forward(self, batch: Batch, stage: Stage) -> LossTerms:
+        """(B, T, M) mixtures and their targets -> losses."""
+        if stage.trains == "separator":
+            output = self._separated(batch.mels)
+        elif stage.trains == "recogniser":
+            # Where nobody is talked over all speech is on channel 0, and the mixture is its own separation.
+            batch = batch.first_channel()
+            output = self.model.recognise_whole(batch.mels[:, None], _anywhere_on_the_ring(batch.mels))
+        else:
+            output = self.model(batch.mels, _anywhere_on_the_ring(batch.mels))
+        return transcriber_loss(
+            output,
+            batch,
+            joint_logits=self.model.joint_logits,
+            joint_nodes=self.model.joint_nodes,
+            config=stage.losses,
+            mean_count=self.mean_count,
+        )
+
+    def _separated(self, mels: Tensor) -> TranscriberOutput:
+        """Masks alone: the losses of such a stage ask for nothing else."""
+        masked, log_masks = self.model.separate_whole(mels)
+        nothing = mels.new_zeros(0)
+        return TranscriberOutput(masked=masked, log_masks=log_masks, frames=nothing, activity=nothing, ctc=None)
+
+
+def _anywhere_on_the_ring(mels: Tensor) -> Tensor:
+    """(B,) random starts: a stream's positions go round every 30 s, so no position may mean anything."""
+    return torch.randint(POSITION_RING, (len(mels),), device=mels.device)
+
+
+def bf16_pays(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16: as told, or where the processor multiplies it faster than float32."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -1,0 +1,88 @@
+"""How well a transcriber hears talkers it was not trained on, while it is trained: greedy words against the targets.
+
+Each channel is compared with what was arranged on it, which is stricter than ORC-WER: a turn on the other channel
+counts as lost there and inserted here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchaudio.functional import edit_distance
+
+from svc.models.decoding import GreedyDecoder
+from svc.models.transcriber import Transcriber
+from svc.units import END_OF_TURN, Units
+from training.data.batches import TrainingExample, collate
+from training.losses.transcriber_loss import encoder_lengths
+
+BATCH = 8
+DECODED_FRAMES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelErrors:
+    """Counts of words and turns over channels; they add."""
+
+    words: int = 0
+    errors: int = 0
+    turns: int = 0
+    turns_found: int = 0
+
+    def __add__(self, other: "ChannelErrors") -> "ChannelErrors":
+        return ChannelErrors(
+            words=self.words + other.words,
+            errors=self.errors + other.errors,
+            turns=self.turns + other.turns,
+            turns_found=self.turns_found + other.turns_found,
+        )
+
+    @property
+    def word_error_rate(self) -> float:
+        return self.errors / max(1, self.words)
+
+
+def validate(
+    model: Transcriber, examples: Sequence[TrainingExample], units: Units, *, separated: bool
+) -> dict[str, float]:
+    """Word error rate and turns found over turns spoken; `separated` takes the mixture for its own separation."""
+    total = ChannelErrors()
+    for start in range(0, len(examples), BATCH):
+        total += sum(_errors(model, examples[start : start + BATCH], units, separated), ChannelErrors())
+    return {"wer": total.word_error_rate, "turns": total.turns_found / max(1, total.turns), "words": total.words}
+
+
+@torch.no_grad()
+def _errors(
+    model: Transcriber, examples: Sequence[TrainingExample], units: Units, separated: bool
+) -> list[ChannelErrors]:
+    batch = collate(examples)
+    output = model.recognise_whole(batch.mels[:, None]) if separated else model(batch.mels)
+    channels = output.frames.shape[1]
+    lengths = encoder_lengths(batch.mel_lengths, model.stride_frames).repeat_interleave(channels)
+    said = greedy_tokens(model, output.frames.flatten(0, 1), lengths)
+    wanted = [example.targets[channel].tokens.tolist() for example in examples for channel in range(channels)]
+    return [_compare(units, *pair) for pair in zip(wanted, said, strict=True)]
+
+
+def greedy_tokens(model: Transcriber, frames: Tensor, lengths: Tensor) -> list[list[int]]:
+    """(N, T', D), (N,) -> the tokens of each sequence, without what is said in its padding."""
+    decoder = GreedyDecoder(model.predictor, model.joint)
+    state = decoder.initial_state(len(frames))
+    tokens: list[list[int]] = [[] for _ in frames]
+    for chunk in torch.split(frames.float(), DECODED_FRAMES, dim=1):
+        decoded, state = decoder.decode(chunk, state)
+        for row, length, found in zip(tokens, lengths.tolist(), decoded, strict=True):
+            row.extend(emission.token_id for emission in found.emissions if emission.frame < length)
+    return tokens
+
+
+def _compare(units: Units, wanted: list[int], said: list[int]) -> ChannelErrors:
+    words, found = units.text(wanted).split(), units.text(said).split()
+    return ChannelErrors(
+        words=len(words),
+        errors=edit_distance(words, found),
+        turns=wanted.count(END_OF_TURN),
+        turns_found=said.count(END_OF_TURN),
+    )
