@@ -115,7 +115,8 @@ class ChunkedTransformer(Encoder):
         position, heard, *tails = self.initial_state(channels)[:4]
         slots = self.config.left_context_frames + MAX_STEP_FRAMES
         shape = channels, self.config.num_heads, slots, self.config.block_width // self.config.num_heads
-        rings = (self.input_bias.new_zeros(shape) for _ in range(2 * self.config.num_layers))
+        kind = next(self.blocks.parameters()).dtype
+        rings = (self.input_bias.new_zeros(shape, dtype=kind) for _ in range(2 * self.config.num_layers))
         return position, heard, *tails, *rings
 
     def step_streams(self, features: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
@@ -135,6 +136,10 @@ class ChunkedTransformer(Encoder):
         small = split_states(moved, len(states))
         return frames, [(*one, *ring) for one, ring in zip(small, rings, strict=True)]
 
+    def narrow(self) -> None:
+        """The blocks, which are nearly all of the work, and with them the rings of streams opened from now on."""
+        self.blocks.to(torch.bfloat16)
+
     def _run(
         self, features: Tensor, position: Tensor, tails: Sequence[Tensor], memory: Memory
     ) -> tuple[Tensor, list[Tensor]]:
@@ -143,10 +148,12 @@ class ChunkedTransformer(Encoder):
         local = F.gelu(self.conv1(mels.transpose(1, 2)))  # (N, E, T)
         local = torch.cat([tails[1].transpose(1, 2), local], dim=2)  # (N, E, 1 + T)
         hidden = F.gelu(self.conv2(local)).transpose(1, 2)  # (N, S, E)
-        hidden = hidden + self._positions_from(position, hidden.shape[1])
+        hidden = (hidden + self._positions_from(position, hidden.shape[1])).to(next(self.blocks.parameters()))
         for layer, block in enumerate(self.blocks):
             hidden = block(hidden, memory, layer)
-        hidden = self.final_norm(hidden).view(len(features), -1, CHUNK_FRAMES * hidden.shape[2])  # (N, T', 2 E)
+        hidden = self.final_norm(hidden.to(self.final_norm.weight)).view(
+            len(features), -1, CHUNK_FRAMES * hidden.shape[2]
+        )  # (N, T', 2 E)
         return self.project(hidden), [mels[:, -2:], local[:, :, -1:].transpose(1, 2)]
 
     def _positions_from(self, position: Tensor, num_frames: int) -> Tensor:

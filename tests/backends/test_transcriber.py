@@ -1,5 +1,7 @@
 """The live transcriber: streams together = each alone, in any pieces the same, for both decoders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -119,10 +121,24 @@ def test_an_hour_of_frames_leaves_the_state_as_large_as_it_was() -> None:
     assert state.num_bytes == before
 
 
-def test_it_loads_from_an_artifact(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("artifact")
-    save_transcriber(folder, toy_transcriber(), UNITS, {})
-    recogniser = load_recogniser(folder, DecoderConfig(beam=2))
+def test_in_bfloat16_it_hears_nearly_the_same_in_half_the_memory(tmp_path: Path) -> None:
+    save_transcriber(tmp_path, toy_transcriber(), UNITS, {})
+    wide, narrow = load_recogniser(tmp_path), load_recogniser(tmp_path, precision="bfloat16")
+    ours, theirs = (run(recogniser, toy_mels(80), [4] * 5) for recogniser in (narrow, wide))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.activity, other.activity, atol=0.02)
+    assert narrow.open().num_bytes < 0.7 * wide.open().num_bytes
+    assert narrow.fingerprint == wide.fingerprint
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="auto, float32, bfloat16"):
+        load_recogniser(tmp_path, precision="float16")
+
+
+def test_it_loads_from_an_artifact(tmp_path: Path) -> None:
+    save_transcriber(tmp_path, toy_transcriber(), UNITS, {})
+    recogniser = load_recogniser(tmp_path, DecoderConfig(beam=2), precision="auto")
     assert recogniser.units == UNITS
     assert len(recogniser.fingerprint) == 16
     assert recogniser.algorithmic_latency_s <= 0.120

@@ -1,6 +1,6 @@
 """Live streams the transcriber sustains: model and batcher, fed in real time by streams that began at random moments.
 
-usage: python -m tests.bench transcription, or python -m tests.bench.transcription ARTIFACT
+usage: python -m tests.bench transcription, or python -m tests.bench.transcription [ARTIFACT]
 
 Without an artifact the weights are random, in the default configuration, and the blank's bias is set so that as many
 tokens come out as in speech: the work is the same.
