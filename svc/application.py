@@ -16,7 +16,9 @@ from svc.artifact import load_artifact
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.batching import BatchingEmbedder, BatchReport
 from svc.backends.loading import (
+    WHISPER,
     load_embedder,
+    load_open_vocabulary,
     load_segmenter,
     load_transcriber,
     load_voice_activity,
@@ -31,6 +33,7 @@ from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
+from svc.pipelines.second_pass import SecondPass
 from svc.pipelines.speaker_labels import LabelConfig
 from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
 from svc.pipelines.transcription import StreamOptions, TranscriptionStream
@@ -42,6 +45,9 @@ from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, load_calibration
 from svc.scoring.policy import policy_named
 from svc.types import MODEL_RATE_HZ, Waveform
+
+# Of the models that have but one; others tell theirs.
+RUNTIME_OF = {"segmenter": "torch", "transcriber": "ctranslate2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +171,14 @@ class Application:
         return StreamBatcher(load_transcriber(self.config.transcription), limits, on_step=self.on_step)
 
     @cached_property
+    def second_pass(self) -> SecondPass | None:
+        """None unless switched on. Raises ModelUnavailableError when its model is missing."""
+        config = self.config.transcription
+        if not config.second_pass:
+            return None
+        return SecondPass(load_open_vocabulary(self.store), max_queued=config.max_queued_turns)
+
+    @cached_property
     def transcriber(self) -> LiveTranscriber:
         """Raises ModelUnavailableError when there is none, ArtifactError when it is broken."""
         recogniser = self.stream_batcher.recogniser
@@ -175,6 +189,7 @@ class Application:
             embedder=self.embedder,
             calibration=self.calibration,
             identifier=self.identifier,
+            second_pass=self.second_pass,
         )
         return StreamOpener(parts, live_config(self.config.transcription))
 
@@ -194,6 +209,7 @@ class Application:
             self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
             self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
             *self._loaded_transcriber(),
+            *([self._loaded_model(WHISPER, "transcriber", self.second_pass)] if self.second_pass else []),
             calibration,
         )
 
@@ -221,7 +237,7 @@ class Application:
             role=role,
             fingerprint=getattr(model, "fingerprint", "") or (entry.sha256[:16] if entry else ""),
             licence=entry.licence if entry else "",
-            runtime=getattr(model, "runtime", "torch" if role == "segmenter" else "onnxruntime"),
+            runtime=getattr(model, "runtime", RUNTIME_OF.get(role, "onnxruntime")),
             card_toml=card_of(entry) if entry else f"name = {json.dumps(name)}\nrole = {json.dumps(role)}\n",
         )
 
@@ -240,13 +256,15 @@ class Application:
             stream = self.transcriber.open(StreamOptions(sample_rate_hz=MODEL_RATE_HZ))
             stream.push(noise)
             stream.close()
+        if self.second_pass:
+            self.second_pass.recogniser.transcribe(noise)
         _ = self.enroller, self.identifier, self.loaded
 
     def close(self) -> None:
         """Stops the models' threads and closes the database; parts never made are not made for it."""
         made = vars(self)
-        for name in ("stream_batcher", "embedder", "index", "profiles"):
-            if name in made:
+        for name in ("second_pass", "stream_batcher", "embedder", "index", "profiles"):
+            if made.get(name) is not None:
                 made[name].close()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from svc.backends.protocols import (
     Embedder,
+    OpenVocabularyRecogniser,
     Segmenter,
     StreamRecogniser,
     VoiceActivityDetector,
@@ -14,6 +15,7 @@ from svc.config import ModelConfig, TranscriptionConfig
 from svc.errors import ModelUnavailableError
 
 SHIPPED = Path(__file__).parents[1] / "artifacts"
+WHISPER = "whisper-tiny.en"
 SPEECHBRAIN_PREFIX = "speechbrain:"
 RUNTIMES = ("auto", "onnxruntime", "torch")
 
@@ -84,3 +86,11 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
     from svc.models.decoding import DecoderConfig
 
     return load_recogniser(folder, DecoderConfig(beam=config.beam))
+
+
+def load_open_vocabulary(store: ModelStore) -> OpenVocabularyRecogniser:
+    """Whisper, for the second pass. Raises ModelUnavailableError when a file is missing."""
+    weights = store.path(WHISPER)
+    from svc.backends.whisper import WhisperRecogniser  # ctranslate2: a second, and only the second pass needs it
+
+    return WhisperRecogniser(weights)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from svc.types import FloatArray
+from svc.types import FloatArray, RecognisedWord
 from svc.units import Units
 
 StreamState = TypeVar("StreamState")
@@ -153,22 +153,9 @@ class StreamRecogniser(Protocol[StreamState]):
         ...
 
 
-class HeardWord(Protocol):
-    """A word and its stretch, in seconds from the first sample."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def start_s(self) -> float: ...
-
-    @property
-    def end_s(self) -> float: ...
-
-
 class OpenVocabularyRecogniser(Protocol):
     """Speech to words of any vocabulary, offline."""
 
-    def transcribe(self, samples: FloatArray) -> Sequence[HeardWord]:
+    def transcribe(self, samples: FloatArray) -> Sequence[RecognisedWord]:
         """(N,) at 16 kHz -> the words in order."""
         ...

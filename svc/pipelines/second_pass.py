@@ -9,8 +9,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from svc.backends.protocols import HeardWord, OpenVocabularyRecogniser
-from svc.types import FloatArray
+from svc.backends.protocols import OpenVocabularyRecogniser
+from svc.types import FloatArray, RecognisedWord
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class SecondHearing:
     """A turn and its words, times within it; None when it could not be recognised."""
 
     turn: ClosedTurn
-    words: tuple[HeardWord, ...] | None
+    words: tuple[RecognisedWord, ...] | None
 
 
 class SecondPass:
@@ -62,7 +62,7 @@ class SecondPass:
             desk, turn = job
             desk.deliver(SecondHearing(turn, None if self._closing.is_set() or desk.closed else self._words(turn)))
 
-    def _words(self, turn: ClosedTurn) -> tuple[HeardWord, ...] | None:
+    def _words(self, turn: ClosedTurn) -> tuple[RecognisedWord, ...] | None:
         try:
             return tuple(self.recogniser.transcribe(turn.samples))
         except Exception:  # one bad turn must not end the second pass of all streams

@@ -10,22 +10,13 @@ import pytest
 
 from svc.pipelines.second_pass import ClosedTurn, SecondPass, SecondPassDesk
 from svc.pipelines.transcription_events import TextRevised, TranscriptionEvent, WarningReason
-from svc.types import FloatArray
+from svc.types import FloatArray, RecognisedWord
 from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
 from tests.pipelines.toy_conversation import Said, conversation
 from tests.pipelines.toy_voices import PITCHES_HZ, pitch_strengths
 
 TALK = (Said(0, 0, 0.5, 2.5, ("one", "two")), Said(1, 1, 1.5, 4.0, ("three",)))
 MIXTURE = conversation(TALK, duration_s=4.5)
-
-
-@dataclass(frozen=True)
-class PitchWord:
-    """The pitch heard, as a word."""
-
-    text: str
-    start_s: float
-    end_s: float
 
 
 @dataclass
@@ -35,14 +26,18 @@ class PitchRecogniser:
     may_work: threading.Event = field(default_factory=threading.Event)
     num_heard: int = 0
 
-    def transcribe(self, samples: FloatArray) -> Sequence[PitchWord]:
+    def transcribe(self, samples: FloatArray) -> Sequence[RecognisedWord]:
         assert self.may_work.wait(10)
         self.num_heard += 1
         if not len(samples):
             raise RuntimeError("no samples")
         loud = pitch_strengths(samples) > 0.02
         end_s = len(samples) / 16_000
-        return [PitchWord(f"{pitch:.0f}", 0.0, end_s) for pitch, heard in zip(PITCHES_HZ, loud, strict=True) if heard]
+        return [
+            RecognisedWord(text=f"{pitch:.0f}", start_s=0.0, end_s=end_s, probability=1.0)
+            for pitch, heard in zip(PITCHES_HZ, loud, strict=True)
+            if heard
+        ]
 
 
 @contextmanager
