@@ -19,7 +19,13 @@ import torch
 
 from svc.backends.protocols import RecognisedChunk
 from svc.backends.stream_batching import StreamBatcher, StreamBatchingConfig
-from svc.backends.transcriber import LiveState, TransducerRecogniser, build_recogniser, load_recogniser
+from svc.backends.transcriber import (
+    LiveState,
+    TransducerRecogniser,
+    bfloat16_pays,
+    build_recogniser,
+    load_recogniser,
+)
 from svc.models.decoding import DecoderConfig
 from svc.models.transcriber import Transcriber, TranscriberConfig
 from svc.types import FloatArray
