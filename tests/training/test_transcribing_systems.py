@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from svc.errors import InvalidRequestError
+from svc.pipelines.transcription import StreamOptions
 from svc.types import DiarizationResult, FloatArray, Span, Turn, Waveform
-from training.data.transcripts import Transcript, TranscriptWord
+from tests.rpc.toy_transcriber import TALK, ToyTranscriber, talk
+from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, in_order, spread_words
 from training.grammar_recogniser import GrammarRecogniser, grammar_of
-from training.transcribing_systems import diarize_then_recognise, grammar_system, recognise_alone
+from training.metrics.transcription import transcription_errors
+from training.transcribing_systems import diarize_then_recognise, grammar_system, live_system, recognise_alone
 
 SECOND = 16_000
 
@@ -67,6 +70,26 @@ def test_each_domain_has_its_own_grammar_and_others_are_silence() -> None:
     system = grammar_system("grammar", {"digits": LevelRecogniser()})
     assert len(system.transcribe(seconds_of(1), "digits")) == 1
     assert system.transcribe(seconds_of(1), "letters") == ()
+
+
+def test_a_real_live_stream_is_right_and_never_tells_of_sound_to_come() -> None:
+    transcriber = ToyTranscriber()
+    options = StreamOptions(sample_rate_hz=16_000, partials=False)
+    heard = live_system("live", lambda: transcriber.open(options)).transcribe(talk(), "any")
+    reference = in_order(
+        TranscriptTurn(
+            speaker=str(said.person),
+            channel=said.channel,
+            start_s=said.start_s,
+            end_s=said.end_s,
+            words=spread_words(said.words, said.start_s, said.end_s),
+        )
+        for said in TALK
+    )
+    errors = transcription_errors(reference, heard)
+    assert (errors.orc.errors, errors.turns.exact, transcriber.held) == (0, 1, set())
+    assert len(errors.word_latency.seconds) == 6
+    assert all(word.said_at_s is not None and word.said_at_s >= word.end_s for turn in heard for word in turn.words)
 
 
 def test_grammar_repeats_its_phrases() -> None:
