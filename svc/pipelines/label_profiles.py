@@ -21,7 +21,8 @@ class LabelProfiles:
 
     def update(self, labels: SpeakerLabels) -> None:
         """Asks for the labels that have grown enough; forgets those that are gone."""
-        self._matches = {label: match for label, match in self._matches.items() if label in labels.labels}
+        for gone in self._asked_s.keys() - set(labels.labels):
+            del self._asked_s[gone], self._matches[gone]
         for label in labels.labels:
             voiceprint = labels.voiceprint(label)
             if voiceprint.net_speech_s >= max(self.policy.min_net_speech_s, GROWTH * self._asked_s.get(label, 0.0)):

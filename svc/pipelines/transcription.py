@@ -5,16 +5,17 @@ at the end of a chunk, so the same audio gives the same words, times and speaker
 follow the chunks.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from svc.audio.collector import check_values
 from svc.audio.filterbank import FilterbankConfig, StreamingFilterbank
 from svc.audio.resample import StreamResampler
 from svc.backends.protocols import RecognisedChunk
-from svc.errors import AudioNotFiniteError
 from svc.pipelines.recognition import RecognitionSession, frames_of
 from svc.pipelines.stream_health import StreamHealth
 from svc.pipelines.transcription_events import PartialWords, TranscriptionEvent
@@ -25,6 +26,8 @@ from svc.types import MODEL_RATE_HZ, FloatArray
 STRIDE_FRAMES = 4
 # The model's frames worked on at once; longer pushes are cut, so that memory and waiting stay bounded.
 MAX_BLOCK_FRAMES = 25
+# Without audio for this long, by the clock on the wall, open turns are closed at the next call.
+STALLED_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ class TranscriptionStream:
         options: StreamOptions,
         turns: TurnConfig | None = None,
         on_close: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.options = options
         self._session = session
@@ -92,15 +96,19 @@ class TranscriptionStream:
         self._num_samples = 0
         self._partials: dict[int, PartialWords] = {}
         self._closed = False
+        self._clock = clock
+        self._last_audio_s = clock()
 
     def push(self, samples: FloatArray) -> list[TranscriptionEvent]:
-        """The next samples (N,) at the source's rate; none at all to fetch what became ready in the background.
+        """The next samples (N,) at the source's rate; none at all to fetch what became ready in the background, and to
+        have the turns closed of a stream whose audio has stopped.
 
-        Raises AudioNotFiniteError, and then it is as if the call had not been made; what the models raise.
+        Raises AudioNotFiniteError or AudioFormatError, and then it is as if the call had not been made; what the models
+        raise.
         """
         self._check(samples)
         self._num_received += len(samples)
-        events: list[TranscriptionEvent] = [*self._health.push(samples)]
+        events: list[TranscriptionEvent] = [*self._health.push(samples), *self._close_stalled(samples)]
         step = self.options.sample_rate_hz * MAX_BLOCK_FRAMES * STRIDE_FRAMES // 100
         for start in range(0, len(samples), step):
             events += self._advance(self._resampler.push(samples[start : start + step]))
@@ -132,14 +140,16 @@ class TranscriptionStream:
     def _check(self, samples: FloatArray) -> None:
         if self._closed:
             raise ValueError("the stream is closed")
-        finite = np.isfinite(samples)
-        if not finite.all():
-            first = self._num_received + int(np.argmin(finite))
-            raise AudioNotFiniteError(
-                f"sample {first} (at {first / self.options.sample_rate_hz:.3f} s) is not a finite number: "
-                "clean the recording",
-                field="audio",
-            )
+        check_values(samples, self._num_received, self.options.sample_rate_hz, field="audio")
+
+    def _close_stalled(self, samples: FloatArray) -> list[TranscriptionEvent]:
+        """Audio that has stopped coming ends no turn by itself: its clock stands still."""
+        now_s = self._clock()
+        if len(samples):
+            self._last_audio_s = now_s
+        elif now_s - self._last_audio_s >= STALLED_S and self._turns.open_turns:
+            return self._attributed(self._turns.flush())
+        return []
 
     def _finish(self) -> list[TranscriptionEvent]:
         events = self._advance(self._resampler.flush())

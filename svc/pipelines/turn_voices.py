@@ -19,7 +19,7 @@ class TurnVoiceConfig:
     # With less in all there is no voice.
     min_speech_s: float = 0.5
     # The embedder's time grows with the clip, its accuracy hardly beyond some seconds; the latest are taken.
-    max_speech_s: float = 8.0
+    max_speech_s: float = 6.0
     # Pauses heard beside the speech, to tell noise from voice, and how far back they may lie.
     max_pause_s: float = 3.0
     pause_window_s: float = 20.0

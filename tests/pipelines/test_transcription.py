@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.errors import AudioNotFiniteError
-from svc.pipelines.transcription import MAX_BLOCK_FRAMES, SilentFollower, StreamOptions, TranscriptionStream
+from svc.errors import AudioFormatError, AudioNotFiniteError
+from svc.pipelines.transcription import MAX_BLOCK_FRAMES, STALLED_S, SilentFollower, StreamOptions, TranscriptionStream
 from svc.pipelines.transcription_events import (
     FinalWord,
     PartialWords,
@@ -118,6 +118,21 @@ def test_flush_closes_open_turns_and_the_stream_goes_on() -> None:
     assert texts == sorted(word for turn in TALK for word in turn.words)
 
 
+def test_turns_of_a_stream_that_stalls_are_closed_by_the_clock() -> None:
+    now_s = [100.0]
+    options = StreamOptions(sample_rate_hz=16_000)
+    live = TranscriptionStream(ToneSession(), SilentFollower(), options=options, clock=lambda: now_s[0])
+    live.push(MIXTURE[: int(1.6 * 16_000)])
+    nothing = MIXTURE[:0]
+    now_s[0] += STALLED_S - 0.1
+    assert live.push(nothing) == []
+    now_s[0] += 0.2
+    (*_, ended) = live.push(nothing)
+    assert isinstance(ended, TurnEnded)
+    assert ended.forced
+    assert live.push(nothing) == []
+
+
 def test_audio_that_ends_within_a_turn_is_heard_to_its_end() -> None:
     events = transcribe(MIXTURE[: int(1.3 * 16_000)], [])
     assert [word.text for word in words_of(events)] == ["one", "two"]
@@ -160,6 +175,11 @@ def test_a_sample_that_is_no_number_is_refused_and_the_stream_lives_on() -> None
         live.push(bad)
     events += live.push(MIXTURE[16_000:]) + live.close()
     assert lasting(events) == in_one_piece()
+
+
+def test_samples_that_are_not_scaled_are_refused() -> None:
+    with pytest.raises(AudioFormatError, match="32768"):
+        stream()[0].push(20_000 * MIXTURE)
 
 
 def test_what_is_wrong_with_the_audio_is_said() -> None:
