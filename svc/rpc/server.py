@@ -58,6 +58,8 @@ MAX_LIGHT_THREADS = 32
 READ_FACTOR = 2
 # What gRPC refuses by itself, without details, before our own admission could: only a backstop for memory.
 BACKSTOP_FACTOR = 2
+# What a stream's caller may send before anybody reads it: enough for 20 MB/s at a round trip of 50 ms.
+WINDOW_BYTES = 2**20
 # After the drain, for calls that must be cut and for health watchers, who never end by themselves.
 CUT_S = 0.25
 
@@ -169,6 +171,9 @@ def channel_options(config: EquivoxConfig) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),  # else a second server on the port would silently take half of the calls
         ("grpc.max_receive_message_length", READ_FACTOR * config.audio.max_bytes + MESSAGE_MARGIN_BYTES),
+        # A fixed window, not one that grows by what the network could carry: 16 MB of audio a stream would wait there.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.max_concurrent_streams", server.max_streams_per_connection),
         ("grpc.max_connection_idle_ms", round(1000 * server.max_connection_idle_s)),
         ("grpc.keepalive_time_ms", keepalive_ms),

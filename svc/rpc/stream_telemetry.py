@@ -8,11 +8,13 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from svc.backends.stream_batching import StepReport
 from svc.pipelines.transcription_events import FinalWord, PartialWords, TranscriptionEvent, TurnEnded
 from svc.rpc.call import Call
 
 Result = TypeVar("Result")
 FIRST_WORD_BUCKETS_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
+STEP_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
 # Arrivals remembered per stream: of chunks of 10 ms, the last 40 s.
 MAX_ARRIVALS = 4096
 
@@ -32,6 +34,20 @@ class StreamMetrics:
             buckets=FIRST_WORD_BUCKETS_S,
             registry=registry,
         )
+        self.step_streams = Histogram(
+            "equivox_stream_step_streams", "Streams in a model step", buckets=STEP_BUCKETS, registry=registry
+        )
+        self.step_wait = Histogram(
+            "equivox_stream_step_wait_seconds",
+            "Longest wait of a step's audio for the model",
+            buckets=FIRST_WORD_BUCKETS_S,
+            registry=registry,
+        )
+
+    def on_step(self, report: StepReport) -> None:
+        """Called by the transcriber's thread after each step."""
+        self.step_streams.observe(report.num_streams)
+        self.step_wait.observe(report.waited_s)
 
     @contextmanager
     def metering(self, call: Call | None) -> Iterator["StreamMeter"]:

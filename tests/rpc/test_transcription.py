@@ -1,6 +1,7 @@
 """Live transcription over a real channel: the protocol, every kind of bad input, limits, and how streams end."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,6 +243,25 @@ async def test_a_dropped_stream_frees_its_state_at_once(server: Server, channel:
 async def test_an_ended_stream_frees_its_state(server: Server, channel: grpc.aio.Channel) -> None:
     await transcribe(server, [CONFIG, *chunks(SPEECH)])
     assert not server.application.transcriber.held  # type: ignore[attr-defined]
+
+
+async def test_a_slow_server_slows_its_sender_down(server: Server) -> None:
+    server.application.transcriber.block_s = 0.3  # type: ignore[attr-defined]
+    one_s = chunks(np.zeros(RATE_HZ, np.float32))
+    sent: list[TranscribeRequest] = []
+
+    def a_minute() -> Iterator[TranscribeRequest]:
+        for request in [CONFIG, *one_s * 60]:
+            sent.append(request)
+            yield request
+
+    running = asyncio.create_task(transcribe(server, a_minute()))
+    await asyncio.sleep(1.5)
+    # At most five seconds can have been worked on: the rest waits here and in gRPC's window, and most is never sent.
+    assert len(sent) < 25 * len(one_s)
+    server.application.transcriber.block_s = 0.0  # type: ignore[attr-defined]
+    await server.drain()
+    assert (await running).error is None
 
 
 async def test_audio_too_fast_is_told_when_to_go_on(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """A live transcriber around the tone recogniser of the pipelines' tests: real streams, words known beforehand."""
 
+import time
 from dataclasses import dataclass, field
 
+from svc.backends.protocols import RecognisedChunk
 from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
 from svc.types import FloatArray
 from tests.pipelines.toy_conversation import Said, ToneSession, conversation
@@ -21,11 +23,23 @@ def talk(said: tuple[Said, ...] = TALK, *, duration_s: float = DURATION_S, rate_
 
 
 @dataclass
+class SlowSession(ToneSession):
+    """Takes its time over every block of at most a second."""
+
+    block_s: float = 0.0
+
+    def recognise(self, mels: FloatArray) -> RecognisedChunk:
+        time.sleep(self.block_s)
+        return super().recognise(mels)
+
+
+@dataclass
 class ToyTranscriber:
     """Knows which of its streams still hold something, and what was asked of each."""
 
     fingerprint: str = "70ca" * 4
     algorithmic_latency_s: float = 0.08
+    block_s: float = 0.0
     held: set[int] = field(default_factory=set)
     asked: list[StreamOptions] = field(default_factory=list)
 
@@ -34,5 +48,8 @@ class ToyTranscriber:
         self.asked.append(options)
         self.held.add(number)
         return TranscriptionStream(
-            ToneSession(), SilentFollower(), options=options, on_close=lambda: self.held.discard(number)
+            SlowSession(block_s=self.block_s),
+            SilentFollower(),
+            options=options,
+            on_close=lambda: self.held.discard(number),
         )
