@@ -20,7 +20,7 @@ export EQUIVOX_DATA ?= $(abspath ../shared/data)
 models: .venv/.server ## pretrained models into the cache, checked by sha256
 	$(BIN)/equivox models pull && $(BIN)/equivox models export
 
-demo: .venv/.server models ## real voices verified, identified and diarized by a real server
+demo: .venv/.server models ## real voices verified, identified, diarized and transcribed by a real server
 	$(BIN)/python -m training.demo
 
 serve: .venv/.server models ## the server with the default configuration

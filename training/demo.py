@@ -1,4 +1,4 @@
-"""`make demo`: real voices verified, identified and diarized by a real server, judged against the reference.
+"""`make demo`: real voices verified, identified, diarized and transcribed by a real server, judged by the reference.
 
 The speech is the recording of two people that pyannote.audio ships with its RTTM. The first part of it enrols both,
 the rest is held against the profiles. Ends with exit code 1 when anything comes out other than it should.
@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from equivox import Client, Decision, DiarizationResult, Pcm, ProfileId
+from equivox import Client, Decision, DiarizationResult, Pcm, ProfileId, TranscribeOptions
+from svc.cli.lanes import Lanes
 from svc.cli.render import STYLE_OF, listing
 from svc.cli.timeline import show_diarization
 from svc.pipelines.rttm import read_rttm
@@ -36,6 +38,7 @@ MAX_DER = 0.15
 READY_S, STOP_S, POLL_S = 120.0, 30.0, 0.5
 Process = subprocess.Popen[bytes]
 TOKEN = "demo-token"
+TRANSCRIPTION = "equivox.v1.Transcription"
 NAMES = ("anna", "bob")
 
 
@@ -232,6 +235,32 @@ def judge_identification(console: Console, client: Client, people: Sequence[Pers
     console.print(listing(("really speaking", "searched", "found", "LLR", "decision"), rows))
 
 
+def judge_transcription(console: Console, client: Client, sample: Path, checks: Checks) -> None:
+    """Who says what, sent as if it were live, by name since both are enrolled by now."""
+    options = TranscribeOptions(identify=True)
+    started_s = time.monotonic()
+    lanes = Lanes()
+    for event in client.transcribe(sample, options):
+        lanes.add(event)
+    elapsed_s, duration_s = time.monotonic() - started_s, soundfile.info(sample).duration
+    transcript = lanes.transcript
+    console.print(lanes.table())
+    cards = [client.models.card(model.name) for model in client.models.list() if model.role == "transcriber"]
+    found = f"{len(transcript.words)} words in {len(transcript.turns)} turns"
+    console.print(f"{found}; {duration_s:.0f} s of audio in {elapsed_s:.1f} s")
+    console.print(Text(limits_of(cards), style="dim"))
+    times_fit = all(0 <= word.start_s <= word.end_s <= duration_s + 0.1 for word in transcript.words)
+    checks.expect(times_fit, "every word lies within the recording")
+    checks.expect(all(turn.end_s is not None for turn in transcript.turns), "every turn that began has ended")
+    checks.expect(elapsed_s < duration_s, f"transcription keeps up with the audio, took {elapsed_s:.1f} s")
+
+
+def limits_of(cards: Sequence[str]) -> str:
+    """What the transcriber's card says it cannot do."""
+    limits = [str(tomllib.loads(card).get("limits", "")) for card in cards]
+    return " ".join(filter(None, limits)) or "the transcriber's card says nothing about its limits"
+
+
 def styled(decision: Decision) -> Text:
     """A decision in its colour."""
     return Text(decision.value.upper(), style=STYLE_OF[decision])
@@ -269,6 +298,11 @@ def run(console: Console, folder: Path, checks: Checks) -> None:
         judge_verification(console, client, people, checks)
         console.print(Rule("who is it, if anyone enrolled?", align="left"))
         judge_identification(console, client, people, checks)
+        console.print(Rule("who says what?", align="left"))
+        if client.healthy(TRANSCRIPTION):
+            judge_transcription(console, client, sample, checks)
+        else:
+            console.print("this release ships no transcriber", style="dim")
     console.print(Rule("the server has drained and stopped", align="left"))
 
 
