@@ -293,6 +293,11 @@ def num_workers(config: EquivoxConfig) -> int:
     return config.models.threads or os.cpu_count() or 1
 
 
-def build_application(config: EquivoxConfig, *, on_batch: Callable[[BatchReport], None] | None = None) -> Application:
+def build_application(
+    config: EquivoxConfig,
+    *,
+    on_batch: Callable[[BatchReport], None] | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
+) -> Application:
     """An application of which nothing is loaded yet."""
-    return Application(config, on_batch=on_batch)
+    return Application(config, on_batch=on_batch, on_step=on_step)

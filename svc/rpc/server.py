@@ -235,7 +235,7 @@ async def serve(config: EquivoxConfig) -> None:
     configure_logging()
     stopped = stop_signal()
     metrics = Metrics()
-    application = build_application(config, on_batch=metrics.on_batch)
+    application = build_application(config, on_batch=metrics.on_batch, on_step=metrics.streams.on_step)
     try:
         warn_about(config)
         server = Server(application, metrics)
