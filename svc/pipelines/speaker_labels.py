@@ -31,8 +31,10 @@ class LabelConfig:
     margin_llr: float = math.log(2)
     # Fits no label at all below this: a new speaker.
     found_llr: float = -1.0
-    # Speech without anyone else that a new speaker's first turn must have.
+    # Speech without anyone else that a new speaker's first turn must have; or else so much out of masked overlap, which
+    # sounds of the other talker, too.
     min_founding_s: float = 1.0
+    min_masked_founding_s: float = 3.0
     # A placed turn moves only to a label that fits by this much better: labels do not flicker.
     move_llr: float = 2.0
     # Two labels are one person from here on, when both have so much speech.
@@ -159,9 +161,14 @@ class SpeakerLabels:
         lead = best_llr - (llrs[ranked[1]] if len(ranked) > 1 else -math.inf)
         if best_llr >= config.join_llr and lead >= config.margin_llr:
             return ranked[0]
-        if best_llr >= config.found_llr or voice.alone_s < config.min_founding_s or len(llrs) >= config.max_labels:
+        if best_llr >= config.found_llr or not self._can_found(voice) or len(llrs) >= config.max_labels:
             return None
         return self._found()
+
+    def _can_found(self, voice: TurnVoice) -> bool:
+        config = self.config
+        enough_masked = voice.voiceprint.net_speech_s >= config.min_masked_founding_s
+        return voice.alone_s >= config.min_founding_s or enough_masked
 
     def _found(self) -> int:
         self._num_founded += 1

@@ -54,8 +54,9 @@ def test_too_little_speech_founds_no_label_but_joins_one() -> None:
     assert labels.revise()[0].label == 0
 
 
-def test_overlapped_speech_founds_no_label() -> None:
-    assert labels_of().place(0, voice(direction(1.0), alone_s=0.0)).label is None
+def test_only_much_overlapped_speech_founds_a_label() -> None:
+    assert labels_of().place(0, voice(direction(1.0), speech_s=2.9, alone_s=0.0)).label is None
+    assert labels_of().place(0, voice(direction(1.0), speech_s=3.1, alone_s=0.0)).label == 0
 
 
 def test_a_voice_between_two_people_is_unknown() -> None:
