@@ -12,8 +12,6 @@ from svc.cli.timeline import COLOURS, clock
 # More speakers than this share the last lane, by name.
 MAX_LANES = 4
 TIME_WIDTH = 9
-# Who an open turn is by is often not told yet: it stands in a lane of its own until it is.
-NOT_TOLD = "?"
 
 
 class Lanes:
@@ -50,8 +48,8 @@ class Lanes:
         return table
 
     def _cell(self, turn: TranscriptTurn, lanes: Sequence[str]) -> Text:
-        shared = len(lanes) == MAX_LANES and turn.speaker.name not in lanes
-        text = Text(f"{turn.speaker.name}: {turn.text}" if shared else turn.text)
+        shared = name_of(turn) not in lanes
+        text = Text(f"{name_of(turn)}: {turn.text}" if shared else turn.text)
         if partial := self._partials.get(turn.turn_id):
             text.append(f" {partial}" if turn.words else partial, style="dim italic")
         if turn.end_s is None:
@@ -71,7 +69,8 @@ def lane_of(turn: TranscriptTurn, lanes: Sequence[str]) -> int:
 
 
 def name_of(turn: TranscriptTurn) -> str:
-    return NOT_TOLD if turn.end_s is None and not turn.speaker.known else turn.speaker.name
+    """The lane's: the speaker's, or where nobody can tell who it is, the channel's, for two at once stay apart."""
+    return turn.speaker.name if turn.speaker.known else f"? channel {turn.channel}"
 
 
 def colour(number: int) -> str:

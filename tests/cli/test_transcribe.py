@@ -157,6 +157,12 @@ def test_two_speakers_stand_side_by_side_in_order_of_time() -> None:
     assert lines[2].index("later") == lines[0].index("S1")
 
 
+def test_two_whom_nobody_can_tell_apart_stay_apart_by_channel() -> None:
+    lines = drawn(*turn(0, "UNKNOWN", 0.0, "yes"), *turn(1, "UNKNOWN", 0.5, "no")).splitlines()
+    assert lines[0].split() == ["time", "?", "channel", "0", "?", "channel", "1"]
+    assert lines[1].index("yes") < lines[2].index("no")
+
+
 def test_partial_words_are_shown_until_the_turn_ends_and_replaced_by_their_successors() -> None:
     began = TurnStarted(turn_id=0, channel=0, start_s=0.0)
     partials = [PartialWords(turn_id=0, words=(said(0, text, 0.0),)) for text in ("yell", "hello")]
