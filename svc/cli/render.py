@@ -35,6 +35,7 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     """Names and values, aligned."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")  # a path that is cut is no use
     for name, value in rows:
         table.add_row(name, value)
     return table
