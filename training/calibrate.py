@@ -5,7 +5,9 @@
     python -m training.calibrate --out svc/artifacts/calibration-campplus          writes the shipped artifact
     python -m training.calibrate --trials T.csv --audio-root DIR --out FOLDER      on your own trials
 
-The last one wants columns enrolment, test, target (1 or 0) and, better, enrolment_speaker and test_speaker: without
+Scores are normalised (AS-norm, svc.scoring.normalisation) against a cohort: the talkers of the trials where they are 30
+or more, or with --cohort DIR the clips of that folder, each subfolder one person; --no-cohort leaves it out.
+--trials wants columns enrolment, test, target (1 or 0) and, better, enrolment_speaker and test_speaker: without
 them files stand for speakers, and the cross-validated figures are too good. Serve with it by setting
 `verification.calibration = "FOLDER"` in the server's configuration.
 """
@@ -23,12 +25,14 @@ from rich.console import Console
 
 from svc.application import Application, build_application
 from svc.artifact import save_artifact
+from svc.audio.decode import load_waveform
 from svc.config import EquivoxConfig, load_config
-from svc.errors import ServiceError
+from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
 from svc.pipelines import extraction
-from svc.scoring.calibration import KIND, TENSORS, CalibrationWeights
-from svc.scoring.conditions import FEATURES
-from svc.scoring.normalisation import COSINE
+from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, tensors_of
+from svc.scoring.conditions import FEATURES, SideConditions
+from svc.scoring.normalisation import MIN_TALKERS
+from training.calibration_cohort import Strangers
 from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
 from training.calibration_trials import POOLS, draw_pool
@@ -42,10 +46,11 @@ from training.systems import EMBEDDER_SOURCES, READING_SOURCES
 from training.tables import progress_over
 
 FOLDS = 5
+CLIP_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 OWN_LICENCE = "as the data of your trials"
 SHIPPED_LICENCE = (
-    "research only: fitted on non-commercial data; some 800 numbers (weights, and the mean voice under given "
-    "conditions), no audio and no voice of a person in them"
+    "research only: fitted on non-commercial data; weights, the mean voice under given conditions, and mean voices of "
+    "groups of people, no audio and no voice of a person in them"
 )
 SHIPPED_DATA = (
     "train and dev talkers of saa (CC BY-NC-SA), libri (CC BY 4.0), wuw (CC BY-SA 4.0) and hyke (research), half of "
@@ -60,6 +65,7 @@ class Recipe:
     seed: int = 0
     folds: int = FOLDS
     settings: FitSettings
+    strangers: Strangers | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -103,7 +109,7 @@ def shipped_pools(source: VoiceSource, root: Path, seed: int) -> dict[str, Calib
 def cross_validated(pools: Mapping[str, CalibrationTrials], recipe: Recipe) -> dict[str, CalibrationFigures | None]:
     """Figures of each pool and of all, on speakers the weights were not fitted on."""
     joined = join(list(pools.values()))
-    llrs = held_out_llrs(joined, recipe.settings, folds=recipe.folds, seed=recipe.seed)
+    llrs = held_out_llrs(joined, recipe.settings, folds=recipe.folds, seed=recipe.seed, strangers=recipe.strangers)
     pool_of = np.repeat(np.arange(len(pools)), [len(pool.scores) for pool in pools.values()])
     masks = {name: pool_of == number for number, name in enumerate(pools)}
     if len(pools) > 1:
@@ -122,20 +128,31 @@ def on_test_sets(source: VoiceSource, weights: CalibrationWeights, root: Path) -
     return figures
 
 
-def card_of(chosen: argparse.Namespace, config: EquivoxConfig, fingerprint: str) -> dict[str, Any]:
+def card_of(
+    chosen: argparse.Namespace, config: EquivoxConfig, fingerprint: str, weights: CalibrationWeights
+) -> dict[str, Any]:
     """What the artifact says about itself; figures come on top."""
     return {
         "kind": KIND,
         "name": chosen.name or f"calibration-{Path(config.models.embedder).name.replace(':', '-')}",
         "model_fingerprint": fingerprint,
         "embedder": config.models.embedder,
-        "score": COSINE,
+        "score": SCORE,
         "features": list(FEATURES),
         "licence": OWN_LICENCE if chosen.trials else SHIPPED_LICENCE,
         "data": chosen.trials.name if chosen.trials else SHIPPED_DATA,
         "command": shlex.join(["python", "-m", "training.calibrate", *sys.argv[1:]]),
         "prior": 0.5,
+        "cohort": cohort_text(weights),
     }
+
+
+def cohort_text(weights: CalibrationWeights) -> str:
+    """What scores are normalised against, and whose voices that holds."""
+    if weights.cohort is None:
+        return "none: scores are not normalised"
+    number = len(weights.cohort.vectors)
+    return f"{number} vectors, each the mean of {MIN_TALKERS} or more people like one another; nobody's own voice"
 
 
 def figures_card(figures: Mapping[str, CalibrationFigures | None]) -> dict[str, Any]:
@@ -148,22 +165,38 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
     application = build_application(config)
     try:
         source = VoiceSource(application=application, voices_folder=chosen.voices)
-        recipe = Recipe(seed=chosen.seed, folds=chosen.folds, settings=FitSettings(penalty=chosen.penalty))
+        settings = FitSettings(penalty=chosen.penalty, cohort=not chosen.no_cohort)
+        strangers = strangers_of(application, chosen.cohort) if chosen.cohort else None
+        recipe = Recipe(seed=chosen.seed, folds=chosen.folds, settings=settings, strangers=strangers)
         pools = own_pool(source, chosen) if chosen.trials else shipped_pools(source, chosen.root, chosen.seed)
         figures = {"held_out": cross_validated(pools, recipe)}
         console.print(figures_table(f"held out, {recipe.folds} folds over speakers", figures["held_out"]))
-        weights = fit(join(list(pools.values())), recipe.settings)
+        weights = fit(join(list(pools.values())), recipe.settings, strangers=strangers)
         if chosen.test:
             figures["test"] = on_test_sets(source, weights, chosen.root)
             console.print(figures_table("test sets", figures["test"]))
-        card = card_of(chosen, config, application.embedder.fingerprint)
+        card = card_of(chosen, config, application.embedder.fingerprint, weights)
     finally:
         application.close()
     if chosen.out:
         measured = {name: figures_card(rows) for name, rows in figures.items()}
-        tensors = {name: np.asarray(getattr(weights, name), np.float32) for name in TENSORS}
-        save_artifact(chosen.out, tensors, {**card, "figures": measured})
+        save_artifact(chosen.out, tensors_of(weights), {**card, "figures": measured})
         console.print(f'wrote {chosen.out}; serve with it: verification.calibration = "{chosen.out}"', markup=False)
+
+
+def strangers_of(application: Application, folder: Path) -> Strangers:
+    """Every clip under `folder` that holds enough speech. Raises InvalidRequestError where there is none."""
+    voices, people = [], []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in CLIP_SUFFIXES):
+        try:
+            voices.append(application.extractor.extract(load_waveform(path)).voiceprint)
+        except TooLittleSpeechError:
+            continue
+        person = path.parent if path.parent != folder else path
+        people.append(str(person))
+    if not voices:
+        raise InvalidRequestError(f"{folder} holds no clip with enough speech", field="cohort")
+    return Strangers(SideConditions.of(voices), np.unique(people, return_inverse=True)[1])
 
 
 def own_pool(source: VoiceSource, chosen: argparse.Namespace) -> dict[str, CalibrationTrials]:
@@ -182,6 +215,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="the server's TOML configuration")
     parser.add_argument("--out", type=Path, help="folder for the artifact; without it nothing is written")
     parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
+    parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
+    parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
     parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
     parser.add_argument("--seed", type=int, default=0, help="of the trials and the folds")
     parser.add_argument("--folds", type=int, default=FOLDS)
@@ -191,6 +226,8 @@ def parsed() -> argparse.Namespace:
     chosen = parser.parse_args()
     if (chosen.trials is None) != (chosen.audio_root is None):
         parser.error("--trials and --audio-root belong together")
+    if chosen.cohort and chosen.no_cohort:
+        parser.error("--cohort and --no-cohort exclude each other")
     if chosen.folds < 2 or not chosen.penalty >= 0:
         parser.error(f"need --folds >= 2 and --penalty >= 0, got {chosen.folds} and {chosen.penalty}")
     return chosen

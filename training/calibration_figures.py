@@ -9,6 +9,7 @@ from rich.table import Table
 
 from svc.scoring.calibration import CalibrationWeights
 from svc.scoring.conditions import Array
+from training.calibration_cohort import Strangers
 from training.calibration_fit import CalibrationTrials, FitSettings, fit
 from training.metrics.verification import cllr, equal_error_rate, min_cllr
 
@@ -49,13 +50,15 @@ def figures_of(trials: CalibrationTrials, llrs: Array) -> CalibrationFigures | N
     )
 
 
-def held_out_llrs(trials: CalibrationTrials, settings: FitSettings, *, folds: int, seed: int) -> Array:
+def held_out_llrs(
+    trials: CalibrationTrials, settings: FitSettings, *, folds: int, seed: int, strangers: Strangers | None = None
+) -> Array:
     """(T,) LLRs, each by weights fitted without either of its speakers; NaN where the two are in different folds."""
     enrolment, test = _folds(trials, folds, seed)
     llrs = np.full(len(trials.scores), np.nan)
     for fold in range(folds):
         inside, outside = (enrolment == fold) & (test == fold), (enrolment != fold) & (test != fold)
-        llrs[inside] = llrs_of(fit(trials.select(outside), settings), trials.select(inside))
+        llrs[inside] = llrs_of(fit(trials.select(outside), settings, strangers=strangers), trials.select(inside))
     return llrs
 
 

@@ -2,7 +2,7 @@
 
 The loss is Cllr itself (in nats, prior 0.5) of weighed trials, plus an L2 penalty on what the conditions may change.
 Analytic gradients and L-BFGS from a fixed start: no seed, the same trials give the same weights.
-Letters: T trials, Q features, P parameters = 2 (1 + Q) + 2.
+Letters: T trials, Q features, likeness to the cohort included, P parameters = 2 (1 + Q) + 2.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from svc.errors import InvalidRequestError
 from svc.scoring.calibration import CalibrationWeights
 from svc.scoring.centring import centred
 from svc.scoring.conditions import INPUTS, Array, Conditions, SideConditions
+from training.calibration_cohort import Strangers, cohort_and_likeness
 from training.data.trial_list import TrialList
 from training.embeddings import Voices
 
@@ -58,18 +59,30 @@ class FitSettings:
 
     penalty: float = 6e-3
     shrink: float = 10.0
+    # Whether scores are normalised against a cohort of the trials' own talkers, where they are enough.
+    cohort: bool = True
 
 
-def fit(trials: CalibrationTrials, settings: FitSettings = FitSettings()) -> CalibrationWeights:
-    """Raises InvalidRequestError without trials of both kinds."""
+def fit(
+    trials: CalibrationTrials, settings: FitSettings = FitSettings(), *, strangers: Strangers | None = None
+) -> CalibrationWeights:
+    """`strangers` are the cohort in place of the trials' own talkers. Raises InvalidRequestError without trials of both
+    kinds, or with too few strangers.
+    """
     if trials.target.all() or not trials.target.any():
         raise InvalidRequestError("calibration needs target and nontarget trials", field="target")
     expected = expected_voice((trials.conditions.enrolment, trials.conditions.test), settings.shrink)
     scores = centred(trials.scores, trials.conditions, expected)
     num_people = len(np.union1d(trials.enrolment_unit, trials.test_unit))
-    loss = PenalisedCllr(replace(trials, scores=scores), settings.penalty / num_people)
+    cohort, likeness = (
+        cohort_and_likeness(trials.conditions, (trials.enrolment_unit, trials.test_unit), expected, strangers)
+        if settings.cohort
+        else (None, np.zeros((len(trials), 0)))
+    )
+    loss = PenalisedCllr(replace(trials, scores=scores), settings.penalty / num_people, likeness)
     result = minimize(loss, loss.start(), jac=True, method="L-BFGS-B", bounds=loss.bounds(), options={"maxiter": 500})
-    return replace(loss.weights_of(result.x), expected=expected)
+    slope, offset, log_doubt = loss.split(result.x)
+    return CalibrationWeights(slope=slope, offset=offset, doubt=np.exp(log_doubt), expected=expected, cohort=cohort)
 
 
 def expected_voice(sides: Sequence[SideConditions], shrink: float) -> Array:
@@ -87,11 +100,11 @@ def expected_voice(sides: Sequence[SideConditions], shrink: float) -> Array:
 
 
 class PenalisedCllr:
-    """Penalised Cllr and its gradient as a function of the parameters (P,)."""
+    """Penalised Cllr and its gradient as a function of the parameters (P,); `likeness` (T, E) are features too."""
 
-    def __init__(self, trials: CalibrationTrials, penalty: float) -> None:
+    def __init__(self, trials: CalibrationTrials, penalty: float, likeness: Array) -> None:
         self.scores = trials.scores
-        self.inputs = np.column_stack([np.ones(len(trials)), trials.conditions.features()])  # (T, 1 + Q)
+        self.inputs = np.column_stack([np.ones(len(trials)), trials.conditions.features(), likeness])  # (T, 1 + Q)
         self.width = self.inputs.shape[1]
         self.sign = np.where(trials.target, -1.0, 1.0)
         self.weights = balanced(trials.weights, trials.target)
@@ -99,7 +112,7 @@ class PenalisedCllr:
         self.penalties = np.tile(np.r_[0.0, np.full(self.width - 1, penalty)], 2)  # (P - 2,)
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
-        slope, offset, log_doubt = self._split(parameters)
+        slope, offset, log_doubt = self.split(parameters)
         steepness = np.exp(self.inputs @ slope)  # (T,)
         linear = steepness * self.scores + self.inputs @ offset
         llr, by_linear, by_log_doubt = bounded_with_gradient(linear, log_doubt)
@@ -127,11 +140,8 @@ class PenalisedCllr:
         """Of each parameter."""
         return [(None, None)] * (2 * self.width) + [LOG_DOUBT_RANGE] * 2
 
-    def weights_of(self, parameters: Array) -> CalibrationWeights:
-        slope, offset, log_doubt = self._split(parameters)
-        return CalibrationWeights(slope=slope, offset=offset, doubt=np.exp(log_doubt))
-
-    def _split(self, parameters: Array) -> tuple[Array, Array, Array]:
+    def split(self, parameters: Array) -> tuple[Array, Array, Array]:
+        """Slope, offset, log doubt."""
         return parameters[: self.width], parameters[self.width : -2], parameters[-2:]
 
 

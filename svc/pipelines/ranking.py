@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from svc.errors import ArtifactError, FingerprintMismatchError
+from svc.errors import FingerprintMismatchError
 from svc.profiles.index import VoiceIndex
 from svc.profiles.store import Candidate, ProfileStore
-from svc.scoring.calibration import REMEDY, Calibration
+from svc.scoring.calibration import Calibration
 from svc.scoring.conditions import Conditions, SideConditions
 from svc.scoring.cosine import cosine
-from svc.scoring.normalisation import COSINE
 from svc.scoring.policy import Policy
 from svc.types import Voiceprint
 
@@ -20,7 +19,7 @@ from svc.types import Voiceprint
 # higher cosine, so more are looked at than are asked for.
 MIN_CANDIDATES = 64
 CANDIDATES_PER_MATCH = 4
-# Where an LLR levels off, whatever the condition; no cosine or AS-norm comes near it.
+# Where an LLR levels off, whatever the condition; no cosine comes near it.
 UNREACHABLE_SCORE = 1e6
 LONG_SPEECH_S = 60.0
 CLEAN_SNR_DB = 40.0
@@ -44,21 +43,11 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSearch:
-    """Finds the enrolled voices nearest to one voice, exactly, and scores each as Verify would.
-
-    Raises ArtifactError for a calibration of other scores than plain cosines: the index orders by cosine.
-    """
+    """Finds the enrolled voices nearest to one voice, exactly, and scores each as Verify would."""
 
     store: ProfileStore
     index: VoiceIndex
     calibration: Calibration
-
-    def __post_init__(self) -> None:
-        if self.calibration.score_name != COSINE:
-            raise ArtifactError(
-                f"calibration {self.calibration.calibration_id} is for {self.calibration.score_name} scores, profiles "
-                f"are searched by {COSINE}; {REMEDY}"
-            )
 
     def rank(
         self,

@@ -1,15 +1,12 @@
-"""Are these two voices one person: voiceprints -> cosine (or AS-norm) -> calibrated LLR -> policy -> decision."""
+"""Are these two voices one person: voiceprints -> cosine -> calibrated LLR -> policy -> decision."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-import numpy as np
 
 from svc.errors import ArtifactError, ServiceError
 from svc.pipelines.extraction import VoiceprintExtractor, utterance_field
 from svc.scoring.calibration import REMEDY, Calibration
 from svc.scoring.cosine import score
-from svc.scoring.normalisation import COSINE, Cohort
 from svc.scoring.policy import Policy, decide
 from svc.types import Verification, Voiceprint, Waveform
 
@@ -17,16 +14,13 @@ from svc.types import Verification, Voiceprint, Waveform
 class Verifier:
     """Compares two voices. Safe to call from several threads at once.
 
-    Raises ArtifactError when calibration, cohort and embedder do not belong together.
+    Raises ArtifactError when calibration and embedder do not belong together.
     """
 
-    def __init__(
-        self, *, extractor: VoiceprintExtractor, calibration: Calibration, cohort: Cohort | None = None
-    ) -> None:
-        _check_parts(extractor.embedder.fingerprint, calibration, cohort)
+    def __init__(self, *, extractor: VoiceprintExtractor, calibration: Calibration) -> None:
+        _check_parts(extractor.embedder.fingerprint, calibration)
         self.extractor = extractor
         self.calibration = calibration
-        self.cohort = cohort
 
     def verify(self, enrolment: Waveform | Voiceprint, test: Waveform | Voiceprint, policy: Policy) -> Verification:
         """Raises TooLittleSpeechError with the side as field, FingerprintMismatchError, and the embedder's errors."""
@@ -35,7 +29,7 @@ class Verifier:
 
     def compare(self, enrolment: Voiceprint, test: Voiceprint, policy: Policy) -> Verification:
         """Two voices that are embedded already. Raises FingerprintMismatchError."""
-        raw_score = self._score(enrolment, test)
+        raw_score = score(enrolment, test)
         llr = self.calibration.llr_of(raw_score, enrolment, test)
         decision, reasons = decide(llr, policy, enrolment, test)
         return Verification(
@@ -59,12 +53,6 @@ class Verifier:
             extractions = self.extractor.extract_many(list(clips.values()))
         return voices | {name: each.voiceprint for name, each in zip(clips, extractions, strict=True)}
 
-    def _score(self, enrolment: Voiceprint, test: Voiceprint) -> float:
-        raw = score(enrolment, test)
-        if self.cohort is None:
-            return raw
-        return float(self.cohort.normalise(np.array([raw]), enrolment.vector[None], test.vector[None])[0])
-
 
 @contextmanager
 def _naming_sides(names: Sequence[str]) -> Iterator[None]:
@@ -79,17 +67,9 @@ def _naming_sides(names: Sequence[str]) -> Iterator[None]:
         raise type(error)(f"{name}: {error.message}", field=f"{name}.audio") from error
 
 
-def _check_parts(fingerprint: str, calibration: Calibration, cohort: Cohort | None) -> None:
+def _check_parts(fingerprint: str, calibration: Calibration) -> None:
     if calibration.model_fingerprint != fingerprint:
         raise ArtifactError(
             f"calibration {calibration.calibration_id} is for model {calibration.model_fingerprint}, "
             f"the embedder is {fingerprint}; {REMEDY}"
-        )
-    if cohort is not None and cohort.model_fingerprint != fingerprint:
-        raise ArtifactError(f"the cohort is of model {cohort.model_fingerprint}, the embedder is {fingerprint}")
-    score_name = cohort.score_name if cohort else COSINE
-    if calibration.score_name != score_name:
-        raise ArtifactError(
-            f"calibration {calibration.calibration_id} is for {calibration.score_name} scores, these are {score_name}; "
-            f"{REMEDY}"
         )

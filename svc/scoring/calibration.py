@@ -1,13 +1,14 @@
 """From a raw score and the conditions it was made under to a natural-log likelihood ratio.
 
-    llr = bounded(exp(slope . x) centred(score) + offset . x),  x = (1, features of Conditions)
+    llr = bounded(exp(slope . x) centred(score) + offset . x),  x = (1, features of Conditions, of likeness to a Cohort)
 
 Logistic regression whose slope and offset depend on how much speech there is, how noisy it is and which band it has
 (quality measure functions as in Mandasari et al., IEEE TASLP 2013, here on the slope too, which is log-linear). The
 slope is positive whatever the weights, so under any one condition a higher score is never a lower LLR.
-Letters: T trials, Q features.
+Letters: T trials, Q features, those of the cohort (svc.scoring.normalisation) included where there is one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from svc.errors import ArtifactError, FingerprintMismatchError
 from svc.scoring.centring import centred
 from svc.scoring.conditions import FEATURES, INPUTS, Array, Conditions
 from svc.scoring.cosine import check_same_model
-from svc.scoring.normalisation import COSINE
-from svc.types import Voiceprint
+from svc.scoring.normalisation import LIKENESS, Cohort
+from svc.types import FloatArray, Voiceprint
 
 KIND = "calibration"
 TENSORS = ("slope", "offset", "doubt", "expected")
+COHORT_TENSORS = ("cohort", "likeness_range")
+SCORE = "cosine"
+"""What a calibration's card says it takes."""
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 REMEDY = (
     "calibrate it on your own trials: python -m training.calibrate --trials T.csv --audio-root DIR --embedder NAME "
@@ -38,15 +42,17 @@ class CalibrationWeights:
     """Slope and offset: (1 + Q,). Doubt: (2,) the share of target trials that look like nontargets whatever the voice
     (wrong label, another person on the line), and the reverse: no score is better evidence than that. Expected: (I, D)
     the voice to be expected under given conditions (svc.scoring.centring); D = 0 takes scores as they are.
+    Without a cohort nothing is normalised.
     """
 
     slope: Array
     offset: Array
     doubt: Array
     expected: Array = field(default_factory=lambda: np.zeros((len(INPUTS), 0)))
+    cohort: Cohort | None = None
 
     def __post_init__(self) -> None:
-        wanted = (1 + len(FEATURES),)
+        wanted = (1 + len(FEATURES) + (len(LIKENESS) if self.cohort else 0),)
         if self.slope.shape != wanted or self.offset.shape != wanted or self.doubt.shape != (2,):
             raise ValueError(f"slope and offset must be {wanted} and doubt (2,)")
         if self.expected.ndim != 2 or len(self.expected) != len(INPUTS):
@@ -59,7 +65,10 @@ class CalibrationWeights:
 
     def llr_under(self, scores: npt.ArrayLike, conditions: Conditions) -> Array:
         """(T,) raw scores -> (T,) LLRs: what serving and fitting both measure."""
-        return self.llr(centred(scores, conditions, self.expected), conditions.features())
+        features = conditions.features()
+        if self.cohort:
+            features = np.concatenate([features, self.cohort.features(conditions, self.expected)], axis=-1)
+        return self.llr(centred(scores, conditions, self.expected), features)
 
     def llr(self, scores: npt.ArrayLike, features: Array) -> Array:
         """(T,) centred scores and (T, Q) features -> (T,) LLRs, between log doubt[0] and -log doubt[1]."""
@@ -75,12 +84,11 @@ class CalibrationWeights:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Calibration:
-    """Weights fitted for one model and one kind of score. `card_toml` tells the data, its licence and the figures."""
+    """Weights fitted for one model. `card_toml` tells the data, its licence and the figures."""
 
     calibration_id: str
     model_fingerprint: str
     weights: CalibrationWeights
-    score_name: str = COSINE
     card_toml: str = ""
     licence: str = ""
 
@@ -128,17 +136,32 @@ def from_artifact(artifact: Artifact, path: Path) -> Calibration:
     card = artifact.card
     if card.get("kind") != KIND:
         raise ArtifactError(f"artifact {path} is a {card.get('kind', 'nameless thing')}, not a {KIND}")
-    if tuple(card.get("features", ())) != FEATURES:
+    if (tuple(card.get("features", ())), card.get("score")) != (FEATURES, SCORE):
         raise ArtifactError(f"calibration {path} was fitted by another version of Equivox; {REMEDY}")
     try:
-        tensors = {name: artifact.tensors[name].astype(np.float64) for name in TENSORS}
+        weights = weights_from(artifact.tensors)
         return Calibration(
             calibration_id=f"{card['name']}-{artifact.digest[:8]}",
             model_fingerprint=str(card["model_fingerprint"]),
-            weights=CalibrationWeights(**tensors),
-            score_name=str(card["score"]),
+            weights=weights,
             card_toml=artifact.card_toml,
             licence=str(card.get("licence", "")),
         )
     except (KeyError, ValueError) as error:
         raise ArtifactError(f"calibration {path} is broken: {error}; {REMEDY}") from error
+
+
+def weights_from(tensors: Mapping[str, FloatArray]) -> CalibrationWeights:
+    """Of an artifact. Raises KeyError, ValueError."""
+    plain = {name: tensors[name].astype(np.float64) for name in (*TENSORS, *COHORT_TENSORS) if name in tensors}
+    cohort = Cohort(*(plain.pop(name) for name in COHORT_TENSORS)) if "cohort" in tensors else None
+    slope, offset, doubt, expected = (plain[name] for name in TENSORS)
+    return CalibrationWeights(slope=slope, offset=offset, doubt=doubt, expected=expected, cohort=cohort)
+
+
+def tensors_of(weights: CalibrationWeights) -> dict[str, FloatArray]:
+    """For an artifact."""
+    tensors = {name: getattr(weights, name) for name in TENSORS}
+    if weights.cohort:
+        tensors |= dict(zip(COHORT_TENSORS, (weights.cohort.vectors, weights.cohort.likeness_range), strict=True))
+    return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}

@@ -3,7 +3,7 @@
 Embeddings of short, noisy or telephone speech are pulled towards one another, whoever speaks: strangers on the
 telephone are more alike than strangers at a microphone. The voice to be expected of anyone under a side's conditions
 (linear in them, learned from many talkers) is subtracted from that side, and the cosine taken of what is left.
-Letters: T trials, S sides, D embedding width, I = len(INPUTS).
+Letters: T trials, S sides, U voices, D embedding width, I = len(INPUTS).
 """
 
 import numpy as np
@@ -27,6 +27,16 @@ def centred(scores: npt.ArrayLike, conditions: Conditions, expected: Array) -> A
     left = raw - _dot(along_e, inputs_t) - _dot(along_t, inputs_e) + _dot(inputs_e @ gram, inputs_t)
     squares = [1 - 2 * _dot(a, i) + _dot(i @ gram, i) for a, i in ((along_e, inputs_e), (along_t, inputs_t))]
     return np.asarray(left / np.sqrt(np.maximum(squares[0] * squares[1], 1e-12)))
+
+
+def centred_voices(side: SideConditions, expected: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Each voice once, less what is expected under its conditions, of unit length (U, D); and which is whose (T,)."""
+    rows = np.arange(len(side.net_speech_s)) if side.rows is None else side.rows
+    _, firsts, back = np.unique(rows, return_index=True, return_inverse=True)
+    voices = np.asarray(side.vectors, np.float64)[rows[firsts]]
+    if expected.size:
+        voices = voices - side.inputs()[firsts] @ expected
+    return voices / np.maximum(np.linalg.norm(voices, axis=1, keepdims=True), 1e-12), back
 
 
 def _along(side: SideConditions, expected: Array) -> Array:

@@ -66,7 +66,7 @@ class SideConditions:
         columns = (
             np.ones(len(self.net_speech_s)),
             _log_share(self.net_speech_s),
-            _share(self.snr_db, *SNR_RANGE_DB),
+            share(self.snr_db, *SNR_RANGE_DB),
             2.0 * self.telephone - 1.0,
         )
         return np.stack(columns, axis=-1)
@@ -91,7 +91,7 @@ class Conditions:
     def features(self) -> Array:
         """(T, Q) as FEATURES, each within -1..1 and the same when the sides swap places."""
         speech = [_log_share(side.net_speech_s) for side in (self.enrolment, self.test)]
-        snr = [_share(side.snr_db, *SNR_RANGE_DB) for side in (self.enrolment, self.test)]
+        snr = [share(side.snr_db, *SNR_RANGE_DB) for side in (self.enrolment, self.test)]
         telephone = self.enrolment.telephone, self.test.telephone
         columns = (
             np.minimum(*speech),
@@ -106,9 +106,9 @@ class Conditions:
 
 def _log_share(speech_s: Array) -> Array:
     low_s, high_s = SPEECH_RANGE_S
-    return _share(np.log(np.maximum(speech_s, low_s)), np.log(low_s), np.log(high_s))
+    return share(np.log(np.maximum(speech_s, low_s)), np.log(low_s), np.log(high_s))
 
 
-def _share(values: Array, low: float, high: float) -> Array:
+def share(values: Array, low: float, high: float) -> Array:
     """low..high -> -1..1, clipped."""
     return np.asarray(np.clip(2 * (values - low) / (high - low) - 1, -1, 1))

@@ -1,72 +1,64 @@
-"""Adaptive symmetric score normalisation (AS-norm; Matejka et al., Interspeech 2017) against a cohort of strangers.
+"""Adaptive, symmetric score normalisation against a cohort of strangers, as the calibration takes it.
 
-A score is restated as standard deviations above the scores each side gets against the voices of the cohort most like
-it. No cohort ships: on train and dev talkers taking away the expected voice (svc.scoring.centring) did better, without
-keeping anyone's voice (wuw EER 7.1 % against 7.4 %, plain cosine 9.6 %; saa of mixed quality 6.1 %, 10.3 %, 9.7 %).
-Letters: C cohort voices, D embedding width, T trials, K top_k.
+AS-norm (Matejka et al., Interspeech 2017) subtracts from a score what each side gets against the strangers most like
+it. Here these means are two more quality measures of the calibration (as in systems of VoxSRC), so that how much of
+them to subtract is fitted: voices that share country, line and sex with a part of the cohort are alike to begin with.
+A cohort holds nobody's voice: each of its vectors is the mean of at least MIN_TALKERS people
+(training.calibration_cohort). Letters: C vectors of the cohort, D embedding width, T trials, U voices.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from svc.artifact import load_artifact
-from svc.errors import ArtifactError
-from svc.types import FloatArray
+from svc.scoring.centring import centred_voices
+from svc.scoring.conditions import Array, Conditions, share
 
-KIND = "cohort"
-COSINE = "cosine"
-"""Name of the raw score, as a calibration's card states what it was fitted on."""
-# A cohort of near copies of one voice has no spread to divide by.
-MIN_SPREAD = 1e-3
+LIKENESS = ("lower_likeness", "higher_likeness")
+# Most alike strangers that count.
+TOP_K = 5
+MIN_TALKERS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cohort:
-    """(C, D) unit-length voices of people who are never enrolled, and how many of the nearest count."""
+    """(C, D) unit-length vectors, and the range (2,) of likenesses it was fitted with: beyond it they are clipped."""
 
-    vectors: FloatArray
-    model_fingerprint: str
-    top_k: int
-    digest: str
+    vectors: Array
+    likeness_range: Array
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or not 2 <= self.top_k <= len(self.vectors):
-            raise ValueError(f"need (C, D) voices and 2 <= top_k <= C, got {self.vectors.shape} and {self.top_k}")
+        if self.vectors.ndim != 2 or not self.vectors.size:
+            raise ValueError(f"a cohort must be (C, D), got {self.vectors.shape}")
+        if self.likeness_range.shape != (2,) or not self.likeness_range[0] < self.likeness_range[1]:
+            raise ValueError("likeness_range must be two rising numbers")
+        if not (np.isfinite(self.vectors).all() and np.isfinite(self.likeness_range).all()):
+            raise ValueError("a cohort must be finite")
 
-    @property
-    def score_name(self) -> str:
-        """What a calibration fitted on these scores says in its card."""
-        return f"as-norm {self.digest}"
+    def features(self, conditions: Conditions, expected: Array) -> Array:
+        """(T, 2) as LIKENESS, each within -1..1 and the same when the sides swap places; 0 where there are no voices.
 
-    def normalise(
-        self, scores: npt.NDArray[np.float64], enrolment: FloatArray, test: FloatArray
-    ) -> npt.NDArray[np.float64]:
-        """(T,) cosines and both sides (T, D) -> (T,) normalised scores, symmetric in the sides."""
-        means_e, spreads_e = self._statistics(enrolment)
-        means_t, spreads_t = self._statistics(test)
-        return np.asarray(((scores - means_e) / spreads_e + (scores - means_t) / spreads_t) / 2)
-
-    def _statistics(self, voices: FloatArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        against = (voices @ self.vectors.T).astype(np.float64)  # (T, C)
-        nearest = np.partition(against, -self.top_k, axis=1)[:, -self.top_k :]  # (T, K)
-        return nearest.mean(axis=1), np.maximum(nearest.std(axis=1), MIN_SPREAD)
+        Of voices less what `expected` (I, D) says of anyone under their conditions.
+        """
+        values = []
+        for side in (conditions.enrolment, conditions.test):
+            if side.vectors is None:
+                values.append(np.full(len(side.net_speech_s), np.mean(self.likeness_range)))
+            else:
+                voices, back = centred_voices(side, expected)
+                values.append(likeness(voices, self.vectors)[back])
+        return likeness_features(values[0], values[1], self.likeness_range)
 
 
-def load_cohort(folder: Path, fingerprint: str) -> Cohort:
-    """Raises ArtifactError when it is missing, broken, no cohort, or of another model than `fingerprint`."""
-    artifact = load_artifact(folder)
-    card = artifact.card
-    if card.get("kind") != KIND or "vectors" not in artifact.tensors:
-        raise ArtifactError(f"artifact {folder} is a {card.get('kind', 'nameless thing')}, not a {KIND}")
-    if card.get("model_fingerprint") != fingerprint:
-        raise ArtifactError(
-            f"cohort {folder} is of model {card.get('model_fingerprint')}, this server runs {fingerprint}; "
-            "embed the cohort with this model"
-        )
-    try:
-        return Cohort(artifact.tensors["vectors"], fingerprint, int(card.get("top_k", 0)), artifact.digest[:8])
-    except ValueError as error:
-        raise ArtifactError(f"cohort {folder}: {error}") from error
+def likeness(voices: Array, cohort: Array) -> Array:
+    """(U, D) and (C, D), of unit length -> (U,) mean cosine of each voice with the TOP_K of the cohort most like it."""
+    top_k = min(TOP_K, len(cohort))
+    against = voices @ cohort.T  # (U, C)
+    return np.asarray(np.partition(against, -top_k, axis=1)[:, -top_k:].mean(axis=1))
+
+
+def likeness_features(enrolment: Array, test: Array, likeness_range: Array) -> Array:
+    """(T,) and (T,), or one for all -> (T, 2)."""
+    low, high = likeness_range
+    columns = np.minimum(enrolment, test), np.maximum(enrolment, test)
+    return np.stack([share(column, low, high) for column in columns], axis=-1)

@@ -1,7 +1,7 @@
 """People who hum chords, a model that hears chords, and real pipelines around them: enrolment with a known answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, CalibrationWeights
 from svc.scoring.conditions import FEATURES
+from svc.scoring.normalisation import Cohort
 from svc.types import FloatArray, Waveform
 
 RATE_HZ = 16_000
@@ -87,6 +88,15 @@ def toy_calibration(*, doubt: float = 1e-9) -> Calibration:
     slope[0], offset[0] = np.log(30), -12
     bounded = CalibrationWeights(slope=slope, offset=offset, doubt=np.array([doubt, doubt]))
     return Calibration(calibration_id="toy", model_fingerprint=MODEL, weights=bounded)
+
+
+def with_cohort(calibration: Calibration) -> Calibration:
+    """The same, less what likeness to six strangers explains."""
+    vectors = np.stack([chord(1000 + stranger) - 0.5 for stranger in range(6)])
+    cohort = Cohort(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.array([-0.5, 0.5]))
+    weights = calibration.weights
+    slope, offset = np.r_[weights.slope, 0.1, 0.1], np.r_[weights.offset, -3.0, -1.0]
+    return replace(calibration, weights=replace(weights, slope=slope, offset=offset, cohort=cohort))
 
 
 class Service:

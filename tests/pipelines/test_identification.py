@@ -3,16 +3,25 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc.errors import ArtifactError, FingerprintMismatchError, InvalidRequestError, ProfileNotFoundError
-from svc.pipelines.ranking import VoiceSearch, largest_llr, open_set_policy
+from svc.errors import FingerprintMismatchError, InvalidRequestError, ProfileNotFoundError
+from svc.pipelines.ranking import largest_llr, open_set_policy
 from svc.scoring.policy import NAMED_POLICIES, Policy
 from svc.types import Decision, Reason, Voiceprint
-from tests.pipelines.enrolled_voices import TENANT, Service, chord, clip_of, hummed, toy_calibration
+from tests.pipelines.enrolled_voices import (
+    TENANT,
+    Service,
+    chord,
+    clip_of,
+    hummed,
+    toy_calibration,
+    with_cohort,
+)
 from tests.profiles.voices import let_expire
 
 BALANCED = NAMED_POLICIES["balanced"]
@@ -50,6 +59,19 @@ def test_the_llr_is_the_one_verify_gives(people: Service) -> None:
     for match in people.identifier.identify(TENANT, test, ANYBODY, max_matches=8).matches:
         verification = people.verifier.compare(people.store.voiceprint(TENANT, match.profile_id), test, BALANCED)
         assert match.llr == pytest.approx(verification.llr, abs=1e-4)
+
+
+def test_with_a_cohort_too_the_llr_is_the_one_verify_gives(tmp_path: Path) -> None:
+    service, plain = Service(tmp_path / "with", calibration=with_cohort(toy_calibration())), toy_calibration()
+    for person in range(4):
+        service.add(f"p{person}", clip_of(person, take=0))
+    test = service.extractor.extract(clip_of(3, take=9)).voiceprint
+    for match in service.identifier.identify(TENANT, test, ANYBODY, max_matches=4).matches:
+        enrolled = service.store.voiceprint(TENANT, match.profile_id)
+        verification = service.verifier.compare(enrolled, test, BALANCED)
+        assert match.llr == pytest.approx(verification.llr, abs=1e-4)
+        assert verification.llr != pytest.approx(plain.llr_of(verification.score, enrolled, test), abs=0.01)
+    service.close()
 
 
 def test_margins_lead_to_the_next_best_even_beyond_the_answer(people: Service) -> None:
@@ -150,9 +172,3 @@ def test_the_raised_threshold_lies_between_the_policys_and_the_reachable(n: int,
 
 def test_one_profile_asks_what_verify_asks() -> None:
     assert open_set_policy(BALANCED, 1, toy_calibration()) == BALANCED
-
-
-def test_a_calibration_of_other_scores_is_refused(service: Service) -> None:
-    normalised = replace(toy_calibration(), score_name="as-norm")
-    with pytest.raises(ArtifactError, match="cosine"):
-        VoiceSearch(store=service.store, index=service.index, calibration=normalised)

@@ -3,14 +3,11 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from svc.errors import ArtifactError, FingerprintMismatchError, TooLittleSpeechError
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.verification import Verifier
-from svc.scoring.calibration import Calibration
-from svc.scoring.normalisation import Cohort
 from svc.scoring.policy import policy_named
 from svc.types import Band, Decision, Reason, Voiceprint
 from tests.pipelines.toy_speech import TONES_HZ, ToneEmbedder, loudness_finder, tone
@@ -103,31 +100,6 @@ def test_voice_of_another_model_is_refused(verifier: Verifier, extractor: Voicep
             verifier.compare(enrolment, test, BALANCED)
 
 
-def cohort_of(fingerprint: str) -> Cohort:
-    voices = np.abs(np.random.default_rng(0).normal(size=(30, len(TONES_HZ)))).astype(np.float32)
-    return Cohort(voices / np.linalg.norm(voices, axis=1, keepdims=True), fingerprint, 10, "c0")
-
-
-def test_cohort_scores_and_the_calibration_for_them_go_together(extractor: VoiceprintExtractor) -> None:
-    cohort, voice = cohort_of(extractor.embedder.fingerprint), voice_of(extractor)
-    calibration = replace(CALIBRATION, score_name=cohort.score_name)
-    answer = Verifier(extractor=extractor, calibration=calibration, cohort=cohort).compare(voice, voice, BALANCED)
-    expected = cohort.normalise(np.ones(1), voice.vector[None], voice.vector[None])[0]
-    assert answer.score == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("calibration", "cohort"),
-    [
-        (replace(CALIBRATION, model_fingerprint="b" * 16), None),
-        (CALIBRATION, cohort_of("a" * 16)),
-        (replace(CALIBRATION, score_name="as-norm other"), None),
-        (replace(CALIBRATION, score_name=cohort_of("b" * 16).score_name), cohort_of("b" * 16)),
-    ],
-    ids=["model", "cohort without its calibration", "calibration without its cohort", "cohort of another model"],
-)
-def test_parts_that_do_not_belong_together_are_refused(
-    extractor: VoiceprintExtractor, calibration: Calibration, cohort: Cohort | None
-) -> None:
-    with pytest.raises(ArtifactError):
-        Verifier(extractor=extractor, calibration=calibration, cohort=cohort)
+def test_calibration_of_another_model_is_refused(extractor: VoiceprintExtractor) -> None:
+    with pytest.raises(ArtifactError, match="for model bbbb"):
+        Verifier(extractor=extractor, calibration=replace(CALIBRATION, model_fingerprint="b" * 16))

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from svc.artifact import save_artifact
 from svc.errors import ArtifactError, FingerprintMismatchError
-from svc.scoring.calibration import TENSORS, CalibrationWeights, load_calibration
+from svc.scoring.calibration import COHORT_TENSORS, TENSORS, CalibrationWeights, load_calibration, tensors_of
 from svc.scoring.conditions import FEATURES, Conditions, SideConditions
 from svc.scoring.cosine import score
+from svc.scoring.normalisation import LIKENESS, Cohort
+from svc.types import Voiceprint
 from tests.scoring.voices import GOOD_VOICE, MODEL, calibration_of, voice_at, weights_of
 
 CARD = {"kind": "calibration", "name": "toy", "model_fingerprint": MODEL, "features": list(FEATURES), "score": "cosine"}
@@ -20,9 +22,48 @@ features = st.lists(st.floats(-1, 1), min_size=len(FEATURES), max_size=len(FEATU
 
 
 def save(folder: Path, weights: CalibrationWeights, **changes: object) -> Path:
-    tensors = {name: getattr(weights, name).astype(np.float32) for name in TENSORS}
-    save_artifact(folder, tensors, CARD | changes)
+    save_artifact(folder, tensors_of(weights), CARD | changes)
     return folder
+
+
+def with_cohort(weights: CalibrationWeights, *, seed: int = 0) -> CalibrationWeights:
+    """Moved by likeness to four strangers as well."""
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(4, 3))
+    cohort = Cohort(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.array([-1.0, 1.0]))
+    moved = random.normal(size=(2, len(LIKENESS)))
+    return replace(weights, slope=np.r_[weights.slope, moved[0]], offset=np.r_[weights.offset, moved[1]], cohort=cohort)
+
+
+def pair_of(seed: int) -> list[Voiceprint]:
+    angles = np.random.default_rng(seed).uniform(0.1, 3, 2)
+    return [replace(voice_at(angle), net_speech_s=5 * angle) for angle in angles]
+
+
+@given(st.integers(0, 10**6))
+def test_with_a_cohort_the_llr_rises_with_the_score_and_knows_no_order_of_the_sides(seed: int) -> None:
+    calibration, (one, other) = calibration_of(with_cohort(weights_of(seed=seed), seed=seed)), pair_of(seed)
+    llrs = [calibration.llr_of(score, one, other) for score in np.linspace(-1, 1, 21)]
+    assert (np.diff(llrs) >= -1e-12).all()
+    np.testing.assert_allclose(llrs[7], calibration.llr_of(-0.3, other, one))
+
+
+def test_a_cohort_that_weighs_nothing_changes_no_number() -> None:
+    weights, (one, other) = weights_of(seed=4), pair_of(4)
+    cohort = with_cohort(weights).cohort
+    blind = replace(weights, slope=np.r_[weights.slope, 0, 0], offset=np.r_[weights.offset, 0, 0], cohort=cohort)
+    assert calibration_of(blind).llr_of(0.4, one, other) == calibration_of(weights).llr_of(0.4, one, other)
+
+
+def test_a_cohort_comes_back_with_its_llrs(tmp_path: Path) -> None:
+    weights, (one, other) = with_cohort(weights_of(seed=5)), pair_of(5)
+    loaded = load_calibration(save(tmp_path / "c", weights), MODEL)
+    assert loaded.llr_of(0.4, one, other) == pytest.approx(calibration_of(weights).llr_of(0.4, one, other), rel=1e-4)
+
+
+def test_weights_for_a_cohort_without_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="slope and offset"):
+        replace(with_cohort(weights_of()), cohort=None)
 
 
 @given(st.integers(0, 10**6), features)
@@ -82,6 +123,7 @@ def test_other_weights_are_another_calibration_id(tmp_path: Path) -> None:
     [
         ({"model_fingerprint": "b" * 16}, "for model b{16}.*python -m training.calibrate"),
         ({"features": ["loudness"]}, "another version.*python -m training.calibrate"),
+        ({"score": "as-norm 1234"}, "another version.*python -m training.calibrate"),
         ({"kind": "cohort"}, "is a cohort, not a calibration"),
     ],
 )
@@ -93,9 +135,9 @@ def test_artifact_for_something_else_is_refused_with_the_remedy(
         load_calibration(folder, MODEL)
 
 
-@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("name", [*TENSORS, *COHORT_TENSORS])
 def test_tensors_of_the_wrong_shape_are_refused(tmp_path: Path, name: str) -> None:
-    tensors = {part: getattr(weights_of(), part) for part in TENSORS} | {name: np.zeros(3)}
+    tensors = tensors_of(with_cohort(weights_of(seed=0))) | {name: np.zeros(3, np.float32)}
     save_artifact(tmp_path / "c", tensors, CARD)
     with pytest.raises(ArtifactError, match="broken"):
         load_calibration(tmp_path / "c", MODEL)

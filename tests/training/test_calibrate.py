@@ -103,7 +103,9 @@ def test_mislabelled_trials_are_doubted_and_do_not_flatten_the_slope() -> None:
 
 @given(st.integers(0, 10**6))
 def test_gradient_is_that_of_the_loss(seed: int) -> None:
-    loss = PenalisedCllr(gaussian_trials(60, seed=seed, drift=0.1), 0.01)
+    loss = PenalisedCllr(
+        gaussian_trials(60, seed=seed, drift=0.1), 0.01, np.random.default_rng(seed).uniform(-1, 1, (60, 2))
+    )
     parameters = loss.start() + np.random.default_rng(seed).normal(0, 0.3, len(loss.start()))
     numeric = approx_fprime(parameters, lambda p: loss(p)[0], 1e-7)
     np.testing.assert_allclose(loss(parameters)[1], numeric, atol=1e-4, rtol=1e-3)
@@ -240,6 +242,7 @@ def test_own_list_becomes_a_calibration_the_service_loads(
         ("--trials own.csv", "--audio-root belong together"),
         ("--folds 1", "--folds >= 2"),
         ("--penalty -1", "--penalty >= 0"),
+        ("--cohort somewhere --no-cohort", "exclude each other"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(
