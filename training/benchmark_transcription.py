@@ -4,7 +4,8 @@
 
 Conversations are those of training.data.conversation_sets: test talkers by domain and condition. Ours is the code that
 serves, fed in pieces of 100 ms; the peers hear whole recordings, so they have no latency. What each system heard is
-left in FOLDER for `equivox evaluate transcription`.
+left in FOLDER for `equivox evaluate transcription`. The commands are Arabic words with English names: ours was taught
+them, and no peer can know them.
 """
 
 import argparse
