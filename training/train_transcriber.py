@@ -164,7 +164,7 @@ def run(chosen: argparse.Namespace) -> None:
     recipe = read_recipe(chosen.recipe)
     paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
     with joined_world() as world:
-        data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers)
+        data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
         trainer.start(separator=chosen.separator, recogniser=chosen.recogniser)
         curves = TrainingCurves(chosen.out / "curves", total_steps=recipe.num_steps, first_step=trainer.step)

@@ -17,6 +17,7 @@ from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.rooms import RoomBank, RoomConfig
 from training.data.speech_store import SpeechStore, load_noises
+from training.data.targets import TargetConfig
 from training.data.units import UnitEncoder, read_units
 from training.data.utterances import Utterance, read_utterances
 from training.distributed import World
@@ -48,9 +49,10 @@ class TranscriberData:
     noises: Sequence[Clip] = ()
     seed: int = 0
     workers: int = 0
+    turn_tokens: bool = True
 
     @classmethod
-    def open(cls, paths: DataPaths, *, seed: int, workers: int) -> "TranscriberData":
+    def open(cls, paths: DataPaths, *, seed: int, workers: int, turn_tokens: bool = True) -> "TranscriberData":
         """Raises InvalidRequestError when a file is missing, broken or has nothing to train on."""
         everything = read_utterances(paths.utterances)
         by_split = {split: [each for each in everything if each.split == split] for split in (TRAIN, DEV)}
@@ -67,6 +69,7 @@ class TranscriberData:
             noises=noises,
             seed=seed,
             workers=workers,
+            turn_tokens=turn_tokens,
         )
 
     @property
@@ -82,7 +85,9 @@ class TranscriberData:
         if stage.batch % world.size:
             raise ValueError(f"stage {stage.name}: {world.size} processes cannot share a batch of {stage.batch} evenly")
         batches = MixtureBatches(
-            self._examples(self.utterances[TRAIN], stage.mixtures, self.seed * 1000 + number),
+            self._examples(
+                self.utterances[TRAIN], stage.mixtures, self.seed * 1000 + number, fixed=stage.fixed_mixtures
+            ),
             batch=stage.batch // world.size,
             rank=world.rank,
             world_size=world.size,
@@ -93,7 +98,7 @@ class TranscriberData:
             yield batch.to(world.device)
 
     def validation(self, mixtures: MixtureConfig, num_mixtures: int) -> Sequence[TrainingExample]:
-        """The same mixtures of dev talkers each time."""
+        """The same mixtures of dev talkers each time, whatever the stage's number of them."""
         examples = self._examples(self.utterances.get(DEV) or self.utterances[TRAIN], mixtures, VALIDATION_SEED)
         return [examples[index] for index in range(num_mixtures)]
 
@@ -104,11 +109,14 @@ class TranscriberData:
         model.separator.mean.copy_(torch.from_numpy(mels.mean(axis=0)))
         model.separator.deviation.copy_(torch.from_numpy(mels.std(axis=0)))
 
-    def _examples(self, utterances: Sequence[Utterance], mixtures: MixtureConfig, seed: int) -> MixtureExamples:
+    def _examples(
+        self, utterances: Sequence[Utterance], mixtures: MixtureConfig, seed: int, *, fixed: int = 0
+    ) -> MixtureExamples:
         simulator = MixtureSimulator(
             utterances, mixtures, noises=self.noises, rooms=self.sounds.rooms.rooms if self.sounds.rooms else 0
         )
-        return MixtureExamples(simulator, self.sounds, self.units, seed=seed)
+        config = TargetConfig(turn_tokens=self.turn_tokens)
+        return MixtureExamples(simulator, self.sounds, self.units, config=config, seed=seed, fixed_mixtures=fixed)
 
 
 def padded(examples: Sequence[TrainingExample], batch: int) -> Iterator[Batch]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from svc.config import load_config
 from svc.models.transcriber import TranscriberConfig
@@ -12,6 +13,8 @@ from training.losses.transcriber_loss import LossConfig
 
 PARTS = ("separator", "recogniser", "all")
 STARTS = ("random", "whisper-tiny.en")
+# Keys younger than runs that may still go on: at these values a recipe is what it was before it had them.
+YOUNGER_KEYS = {"turn_tokens": True, "fixed_mixtures": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,7 @@ class Stage:
     """A stretch of the curriculum.
 
     `trains`: the separator alone on its masks; the recogniser alone on mixtures nobody talks over in, unmasked; or all.
-    `batch` counts mixtures over all ranks together.
+    `batch` counts mixtures over all ranks together. `fixed_mixtures`: so many, again and again; 0 = always new ones.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Stage:
     batch: int = 8
     learning_rate: float = 5e-4
     last_learning_rate: float = 5e-4
+    fixed_mixtures: int = 0
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
     losses: LossConfig = field(default_factory=LossConfig)
 
@@ -36,6 +40,8 @@ class Stage:
             raise ValueError(f"trains must be one of {', '.join(PARTS)}, got {self.trains!r}")
         if min(self.steps, self.batch) < 1 or min(self.learning_rate, self.last_learning_rate) <= 0:
             raise ValueError(f"stage {self.name}: steps, batch and learning rates must be positive")
+        if self.fixed_mixtures < 0:
+            raise ValueError(f"stage {self.name}: fixed_mixtures cannot be negative, got {self.fixed_mixtures}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +68,14 @@ class OptimiserConfig:
 class TranscriberRecipe:
     """Everything that decides the weights, beside the data and the machine's arithmetic.
 
-    `model.num_tokens` is that of the units; 0 = take it from them.
+    `model.num_tokens` is that of the units; 0 = take it from them. Without `turn_tokens` the model learns words alone.
     """
 
     name: str
     seed: int = 0
     start: str = "random"
     domains: tuple[str, ...] = ()  # empty = all
+    turn_tokens: bool = True
     model: TranscriberConfig = field(default_factory=lambda: TranscriberConfig(num_tokens=0))
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     stages: tuple[Stage, ...]
@@ -84,7 +91,8 @@ class TranscriberRecipe:
     @property
     def digest(self) -> str:
         """16 hex digits naming all of it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        content = json.dumps(asdict(self, dict_factory=_told), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
     def num_steps(self) -> int:
@@ -104,6 +112,10 @@ class TranscriberRecipe:
         stage = self.stages[number]
         rate = stage.learning_rate + (stage.last_learning_rate - stage.learning_rate) * done / stage.steps
         return rate * min(1.0, (step + 1) / max(1, self.optimiser.warmup_steps))
+
+
+def _told(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in items if name not in YOUNGER_KEYS or value != YOUNGER_KEYS[name]}
 
 
 def read_recipe(path: Path) -> TranscriberRecipe:

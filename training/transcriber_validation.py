@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import edit_distance
 
-from svc.models.decoding import GreedyDecoder
+from svc.models.decoding import Emission, GreedyDecoder
 from svc.models.transcriber import Transcriber
 from svc.units import END_OF_TURN, Units
 from training.data.batches import TrainingExample, collate
@@ -68,14 +68,19 @@ def _errors(
 
 def greedy_tokens(model: Transcriber, frames: Tensor, lengths: Tensor) -> list[list[int]]:
     """(N, T', D), (N,) -> the tokens of each sequence, without what is said in its padding."""
+    return [[emission.token_id for emission in row] for row in greedy_emissions(model, frames, lengths)]
+
+
+def greedy_emissions(model: Transcriber, frames: Tensor, lengths: Tensor) -> list[list[Emission]]:
+    """As `greedy_tokens`, with the frame each comes out at."""
     decoder = GreedyDecoder(model.predictor, model.joint)
     state = decoder.initial_state(len(frames))
-    tokens: list[list[int]] = [[] for _ in frames]
+    emissions: list[list[Emission]] = [[] for _ in frames]
     for chunk in torch.split(frames.float(), DECODED_FRAMES, dim=1):
         decoded, state = decoder.decode(chunk, state)
-        for row, length, found in zip(tokens, lengths.tolist(), decoded, strict=True):
-            row.extend(emission.token_id for emission in found.emissions if emission.frame < length)
-    return tokens
+        for row, length, found in zip(emissions, lengths.tolist(), decoded, strict=True):
+            row.extend(emission for emission in found.emissions if emission.frame < length)
+    return emissions
 
 
 def _compare(units: Units, wanted: list[int], said: list[int]) -> ChannelErrors:

@@ -1,9 +1,11 @@
 """The transcriber's trainer on synthetic talkers: resumed = uninterrupted, two processes = one, what stages train."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from torch import Tensor
 
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
-from tests.training.toy_transcriber_run import RECIPE, trainer_at
+from svc.units import END_OF_TURN, START_OF_TURN
+from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data, trainer_at
 from training.data.units import UnitEncoder
+from training.distributed import World
 from training.export_transcriber import export
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
@@ -107,6 +111,31 @@ def test_the_learning_rate_rises_then_goes_straight_from_first_to_last() -> None
     recipe = replace(RECIPE, stages=stages, optimiser=replace(RECIPE.optimiser, warmup_steps=4))
     assert [round(recipe.learning_rate_at(step), 3) for step in (0, 1, 4, 8)] == [0.25, 0.475, 0.8, 0.6]
     assert recipe.learning_rate_at(10) == stages[1].learning_rate
+
+
+def test_a_recipe_without_turn_tokens_is_trained_on_words_alone() -> None:
+    borders = torch.tensor([START_OF_TURN, END_OF_TURN])
+    stage = RECIPE.stages[-1]
+    for turn_tokens in (True, False):
+        batch = next(toy_data(turn_tokens=turn_tokens).batches(stage, 0, first_step=0, world=World()))
+        assert torch.isin(batch.targets, borders).any() == turn_tokens
+
+
+def test_validation_does_not_depend_on_switches_of_the_recipe() -> None:
+    plain, switched = toy_data(seed=0), toy_data(seed=1, turn_tokens=False)
+    pair = zip(plain.validation(SHORT, 3), switched.validation(SHORT, 3), strict=True)
+    assert all(one.recipe == other.recipe for one, other in pair)
+
+
+def test_a_key_at_the_value_it_had_before_it_was_one_leaves_checkpoints_valid() -> None:
+    before = asdict(RECIPE)
+    del before["turn_tokens"]
+    for stage in before["stages"]:
+        del stage["fixed_mixtures"]
+    assert hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest().startswith(RECIPE.digest)
+    fixed = (*RECIPE.stages[:-1], replace(RECIPE.stages[-1], fixed_mixtures=3))
+    changed = {replace(RECIPE, turn_tokens=False).digest, replace(RECIPE, stages=fixed).digest}
+    assert len(changed | {RECIPE.digest}) == 3
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)

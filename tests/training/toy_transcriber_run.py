@@ -44,12 +44,16 @@ RECIPE = TranscriberRecipe(
 )
 
 
-def toy_data(seed: int = 0) -> TranscriberData:
+def toy_data(seed: int = 0, *, turn_tokens: bool = True) -> TranscriberData:
     """Eight words, a piece each."""
     spoken = talkers()
     units = UnitEncoder(units=Units(tuple(WORD_START + word for word in (*WORDS, "<number>"))))
     return TranscriberData(
-        units=units, utterances={TRAIN: spoken, DEV: spoken}, sounds=Sounds(TonesInMemory(spoken)), seed=seed
+        units=units,
+        utterances={TRAIN: spoken, DEV: spoken},
+        sounds=Sounds(TonesInMemory(spoken)),
+        seed=seed,
+        turn_tokens=turn_tokens,
     )
 
 

@@ -79,7 +79,10 @@ def make_example(mixture: Mixture, filterbank: Filterbank, units: WordEncoder, c
 
 
 class MixtureExamples(Dataset[TrainingExample]):
-    """Example n of an endless run, made when it is asked for; picklable, so that worker processes can make them."""
+    """Example n of an endless run, made when it is asked for; picklable, so that worker processes can make them.
+
+    Of `fixed_mixtures` there are no more than that: each comes once before any comes again, every time in a new order.
+    """
 
     def __init__(
         self,
@@ -89,12 +92,14 @@ class MixtureExamples(Dataset[TrainingExample]):
         *,
         config: TargetConfig | None = None,
         seed: int = 0,
+        fixed_mixtures: int = 0,
     ) -> None:
         self.simulator = simulator
         self.sounds = sounds
         self.units = units
         self.config = config or TargetConfig()
         self.seed = seed
+        self.fixed_mixtures = fixed_mixtures
         self.filterbank = Filterbank(FilterbankConfig())
 
     def __getitem__(self, index: int) -> TrainingExample:
@@ -102,7 +107,14 @@ class MixtureExamples(Dataset[TrainingExample]):
 
     def recipe(self, index: int) -> MixtureRecipe:
         """Of mixture `index`; half a millisecond."""
-        return self.simulator.draw((self.seed << 40) + index)
+        return self.simulator.draw((self.seed << 40) + self._number(index))
+
+    def _number(self, index: int) -> int:
+        """Of the mixture that comes at `index`."""
+        if not self.fixed_mixtures:
+            return index
+        round_number, place = divmod(index, self.fixed_mixtures)
+        return int(np.random.default_rng([self.seed, round_number]).permutation(self.fixed_mixtures)[place])
 
 
 class MixtureBatches:

@@ -79,6 +79,14 @@ def test_every_mixture_is_seen_once_and_those_of_a_step_are_of_like_length() -> 
     assert all(shorter[-1] <= longer[0] for shorter, longer in pairwise(lengths))
 
 
+def test_fixed_mixtures_come_once_each_before_any_comes_again() -> None:
+    fixed = MixtureExamples(SIMULATOR, EXAMPLES.sounds, TwoPieces(), fixed_mixtures=5)
+    seeds = [fixed.recipe(index).seed for index in range(20)]
+    rounds = [seeds[start : start + 5] for start in range(0, 20, 5)]
+    assert all(sorted(once) == [EXAMPLES.recipe(index).seed for index in range(5)] for once in rounds)
+    assert len({tuple(once) for once in rounds}) > 1
+
+
 def test_workers_change_neither_order_nor_content_nor_the_callers_random_state() -> None:
     before = torch.get_rng_state()
     by_workers = batches(workers=2)
