@@ -34,10 +34,15 @@ class Stage:
     fixed_mixtures: int = 0
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
     losses: LossConfig = field(default_factory=LossConfig)
+    # Of the channels nobody speaks on, the share the recogniser is trained on: they cost as much as the others and
+    # teach little. Only for a stage that trains all.
+    silent_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.trains not in PARTS:
             raise ValueError(f"trains must be one of {', '.join(PARTS)}, got {self.trains!r}")
+        if not 0 < self.silent_share <= 1:
+            raise ValueError(f"need 0 < silent_share <= 1, got {self.silent_share}")
         if min(self.steps, self.batch) < 1 or min(self.learning_rate, self.last_learning_rate) <= 0:
             raise ValueError(f"stage {self.name}: steps, batch and learning rates must be positive")
         if self.fixed_mixtures < 0:

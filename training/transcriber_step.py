@@ -30,6 +30,11 @@ class TrainingStep(nn.Module):
             # Where nobody is talked over all speech is on channel 0, and the mixture is its own separation.
             batch = batch.first_channel()
             output = self.model.recognise_whole(batch.mels[:, None], _anywhere_on_the_ring(batch.mels))
+        elif stage.silent_share < 1:
+            masked, _ = self.model.separate_whole(batch.mels)
+            rows = _channels_to_hear(batch.target_lengths.flatten(), stage.silent_share)
+            batch = batch.channels(rows)
+            output = self.model.recognise_whole(masked.flatten(0, 1)[rows][:, None], _anywhere_on_the_ring(batch.mels))
         else:
             output = self.model(batch.mels, _anywhere_on_the_ring(batch.mels))
         return transcriber_loss(
@@ -46,6 +51,13 @@ class TrainingStep(nn.Module):
         masked, log_masks = self.model.separate_whole(mels)
         nothing = mels.new_zeros(0)
         return TranscriberOutput(masked=masked, log_masks=log_masks, frames=nothing, activity=nothing, ctc=None)
+
+
+def _channels_to_hear(target_lengths: Tensor, silent_share: float) -> Tensor:
+    """(B * C,) -> the indices of channels somebody speaks on, and of some of the others; never none."""
+    kept = (target_lengths > 0) | (torch.rand(len(target_lengths), device=target_lengths.device) < silent_share)
+    kept[0] = True
+    return kept.nonzero().squeeze(1)
 
 
 def _anywhere_on_the_ring(mels: Tensor) -> Tensor:

@@ -59,6 +59,14 @@ def test_each_stage_trains_its_part_only(tmp_path: Path) -> None:
     assert changed == {"separator"}
 
 
+def test_silent_channels_may_be_left_out(tmp_path: Path) -> None:
+    trainer = trainer_at(replace(RECIPE, stages=(replace(RECIPE.stages[2], silent_share=0.01),)), tmp_path)
+    trainer.start()
+    terms = next(trainer.stage_steps(0, 0))
+    assert terms["transducer"] > 0
+    assert terms["separation"] > 0
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     cut_after(RECIPE, tmp_path, 1)
     with pytest.raises(ArtifactError, match="give another --out"):

@@ -61,6 +61,14 @@ class Batch:
         parts = [part.name for part in fields(self) if part.name not in MIXTURE_PARTS]
         return replace(self, **{name: getattr(self, name)[:, :1].contiguous() for name in parts})
 
+    def channels(self, rows: Tensor) -> "Batch":
+        """Some channels, (R,) indices into B * C, each as a mixture of its own with C = 1."""
+        num_channels = self.targets.shape[1]
+        parts = [part.name for part in fields(self) if part.name not in MIXTURE_PARTS]
+        chosen = {name: getattr(self, name).flatten(0, 1)[rows][:, None] for name in parts}
+        mixtures = {name: getattr(self, name)[rows // num_channels] for name in MIXTURE_PARTS}
+        return Batch(**chosen, **mixtures)
+
     def to(self, device: torch.device) -> "Batch":
         """On another device."""
         return Batch(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
