@@ -3,7 +3,7 @@
     python -m training.export_transcriber RUN --recipe training/configs/english.toml --units F --out FOLDER
 
 The averaged weights go in, in float16, with the vocabulary and a card: recipe, commands, data and its licence.
-Serve it with `transcription.model = "FOLDER"`.
+Serve it with `transcription.artifact = "FOLDER"`.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main() -> None:
         export(chosen.run, read_recipe(chosen.recipe), read_units(chosen.units), out=chosen.out, commands=commands)
     except (ServiceError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(f'wrote {chosen.out}; serve with it: transcription.model = "{chosen.out}"')
+    print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from svc.backends.transcriber import bfloat16_pays
 from svc.models.chunked_transformer import POSITION_RING
 from svc.models.transcriber import Transcriber, TranscriberOutput
 from training.data.batches import Batch
@@ -71,4 +72,4 @@ def bf16_pays(precision: str, device: torch.device) -> bool:
         return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return bfloat16_pays("auto")

@@ -80,12 +80,12 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
     if folder is None:
         raise ModelUnavailableError(
             "no transcriber is shipped: set transcription.artifact to a folder made by "
-            "`python -m training.train_transcriber`"
+            "`python -m training.export_transcriber`"
         )
     from svc.backends.transcriber import load_recogniser  # torch: seconds
     from svc.models.decoding import DecoderConfig
 
-    return load_recogniser(folder, DecoderConfig(beam=config.beam))
+    return load_recogniser(folder, DecoderConfig(beam=config.beam), precision=config.precision)
 
 
 def load_open_vocabulary(store: ModelStore) -> OpenVocabularyRecogniser:
