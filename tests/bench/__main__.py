@@ -15,7 +15,8 @@ BENCHES = {
     "service": "What gRPC costs",
     "identification": "Identify among many",
     "diarization": "Diarization of long recordings",
-    "transcription": "Live transcription",
+    "transcription": "Live transcription: the model",
+    "live": "Live transcription over gRPC",
 }
 
 
