@@ -102,7 +102,7 @@ class Run:
 
     @property
     def p95_s(self) -> float:
-        return float(np.percentile(self.delays_s, 95)) if len(self.delays_s) else float("inf")
+        return float(np.percentile(self.delays_s, 95))
 
 
 async def run(server: ServerProcess, samples: FloatArray, num_streams: int) -> Run:
@@ -122,6 +122,8 @@ async def run(server: ServerProcess, samples: FloatArray, num_streams: int) -> R
         heard = await running
         after, took_s = process.cpu_times(), time.monotonic() - began_s
     cpu_s = after.user + after.system - before.user - before.system
+    if not any(each.delays for each in heard):
+        raise RuntimeError("nobody heard a word: the artifact says nothing of this recording")
     delays_s = np.array([delay_s for each in heard for at_s, delay_s in each.delays if at_s > WARM_S], np.float32)
     return Run(num_streams, delays_s, cpu_s / took_s, rss_bytes)
 
