@@ -1,0 +1,50 @@
+"""Intervals over seeds and recordings, and of what changes between two sets of runs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
+
+COUNTS = arrays(np.float64, (2, 4), elements=st.integers(1, 9))
+TOTALS = arrays(np.float64, (4,), elements=st.integers(1, 9))
+
+
+@given(COUNTS, TOTALS, arrays(np.float64, (2,), elements=st.integers(1, 3)))
+def test_a_draw_is_the_rate_of_what_was_drawn_written_out(
+    counts: np.ndarray, totals: np.ndarray, drawn: np.ndarray
+) -> None:
+    recordings = np.array([0, 2, 0, 3])
+    seeds = np.repeat([0, 1], drawn.astype(int))
+    expected = np.mean([counts[seed, recordings].sum() / totals[recordings].sum() for seed in seeds])
+    times = np.bincount(recordings, minlength=4).astype(float)
+    assert RunCounts(counts, totals).rates(drawn[None], times[None])[0] == pytest.approx(expected)
+
+
+@given(COUNTS, TOTALS, st.integers(1, 5))
+def test_what_is_the_same_factor_everywhere_has_no_spread(counts: np.ndarray, totals: np.ndarray, factor: int) -> None:
+    before, after = RunCounts(counts, totals), RunCounts(counts * factor, totals)
+    change = relative_change(before, after, replicas=20)
+    assert (change.value, *(change.ci95 or ())) == pytest.approx((factor - 1,) * 3)
+
+
+@given(COUNTS, COUNTS, TOTALS)
+def test_differences_are_of_the_mean_rates_and_turn_round(
+    one: np.ndarray, other: np.ndarray, totals: np.ndarray
+) -> None:
+    first, second = RunCounts(one, totals), RunCounts(other, totals)
+    there, back = difference(first, second, replicas=50), difference(second, first, replicas=50)
+    rates = mean_rate(first, replicas=50).value, mean_rate(second, replicas=50).value
+    assert there.value == pytest.approx((rates[1] or 0) - (rates[0] or 0))
+    assert there.ci95 == pytest.approx(tuple(-edge for edge in reversed(back.ci95 or ())))
+
+
+def test_what_cannot_be_paired_or_divided_is_not() -> None:
+    runs = RunCounts(np.ones((2, 3)), np.ones(3))
+    with pytest.raises(ValueError, match="cannot pair"):
+        difference(runs, RunCounts(np.ones((1, 3)), np.ones(3)))
+    with pytest.raises(ValueError, match="need"):
+        RunCounts(np.ones((2, 3)), np.ones(2))
+    assert relative_change(RunCounts(np.zeros((2, 3)), np.ones(3)), runs).value is None

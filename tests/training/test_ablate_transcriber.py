@@ -1,0 +1,149 @@
+"""The ablation study on synthetic talkers: it resumes, repeats nothing, and goes on where a run fails."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svc.errors import ArtifactError, InvalidRequestError
+from tests.training.data.talkers import talkers
+from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
+from training.ablate_transcriber import Outcome, do_all, main, scores_of
+from training.ablation_conversations import STUDIES, keep, kept, prepare
+from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, is_done
+from training.ablation_variants import VARIANTS, AblationRun, runs_of
+from training.data.conversation_sets import Conversation
+from training.data.manifest import COLUMNS
+from training.data.mixtures import MixtureSimulator
+from training.distributed import World
+from training.train_transcriber import TranscriberTrainer
+from training.transcriber_data import DataPaths
+
+CHOSEN = [VARIANTS["words"], VARIANTS["whole"]]
+RUNS = runs_of(replace(RECIPE, validation_mixtures=2), CHOSEN, [0])
+SIMULATOR = MixtureSimulator(talkers(), SHORT)
+
+
+def judging(split: str) -> Judging:
+    conversations = [
+        Conversation(uri=f"{split}{seed}", domain="phrases", condition="0S", recipe=SIMULATOR.draw(seed))
+        for seed in range(2)
+    ]
+    return Judging(conversations=conversations, sounds=toy_data().sounds)
+
+
+def toy_workshop(out: Path) -> Workshop:
+    return Workshop(
+        out=out,
+        data_of=lambda recipe: toy_data(recipe.seed, turn_tokens=recipe.turn_tokens),
+        judging_of=judging,
+    )
+
+
+def study(out: Path, work: Callable[[AblationRun], None] | None = None) -> list[Outcome]:
+    shop = toy_workshop(out)
+    return do_all(RUNS, work or (lambda run: do(run, shop)), done=lambda run: is_done(run, out), jobs=1)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("study")
+    assert [outcome.problem for outcome in study(out)] == [None] * len(RUNS)
+    return out
+
+
+def test_every_variant_is_judged_on_the_same_conversations(finished: Path) -> None:
+    scores = scores_of(RUNS, finished)
+    assert scores.keys() == {"words", "whole"}
+    truth = [[(one.uri, one.words, one.turns) for one in scores[name][0].conversations] for name in scores]
+    assert truth[0] == truth[1]
+    assert all(words > 0 for _, words, _ in truth[0])
+
+
+def test_what_is_finished_is_not_repeated(finished: Path) -> None:
+    assert study(finished, work=lambda run: pytest.fail(run.name)) == []
+
+
+def test_a_study_killed_within_a_run_ends_with_the_same_scores(finished: Path, tmp_path: Path) -> None:
+    for run in RUNS[:-1]:
+        (tmp_path / run.name).symlink_to(finished / run.name)
+    last = RUNS[-1]
+    trainer = TranscriberTrainer(last.recipe, toy_data(), out=tmp_path / last.name, world=World())
+    trainer.start(
+        separator=tmp_path / (last.separator or ""),
+        recogniser=tmp_path / (last.recogniser or ""),
+    )
+    next(trainer.stage_steps(0, 0))
+    trainer.save()
+    assert [outcome.run.name for outcome in study(tmp_path)] == [last.name]
+    assert (tmp_path / last.name / SCORES).read_text() == (finished / last.name / SCORES).read_text()
+
+
+def test_a_run_that_fails_is_named_and_only_what_needs_it_is_left_out(tmp_path: Path) -> None:
+    bad = RUNS[-1].recogniser
+    tried: list[str] = []
+
+    def work(run: AblationRun) -> None:
+        tried.append(run.name)
+        if run.name == bad:
+            raise OSError("no space left")
+
+    problems = {outcome.run.name: outcome.problem for outcome in study(tmp_path, work)}
+    assert problems[RUNS[-1].name] == f"needs {bad}"
+    assert {name: problem for name, problem in problems.items() if problem and name != RUNS[-1].name} == {
+        bad: "no space left"
+    }
+    assert RUNS[-1].name not in tried
+    assert len(tried) == len(RUNS) - 1
+
+
+def test_runs_wait_for_what_they_start_from_when_several_go_at_once(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def work(run: AblationRun) -> None:
+        assert set(run.starts) <= set(ended)
+        ended.append(run.name)
+
+    outcomes = do_all(RUNS, work, done=lambda run: False, jobs=4)
+    assert [outcome.problem for outcome in outcomes] == [None] * len(RUNS)
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.raises(ArtifactError, match="another process"), alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        pass
+
+
+def test_conversations_are_kept_to_the_last_digit(tmp_path: Path) -> None:
+    drawn = judging("dev").conversations
+    keep(tmp_path, "dev", drawn)
+    assert kept(tmp_path, "dev") == drawn
+
+
+def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    paths = DataPaths(utterances=tmp_path / "a", units=tmp_path / "a", root=tmp_path, cache=tmp_path)
+    nothing = replace(STUDIES["commands"], domains=())
+    (tmp_path / "manifest.csv").write_text(",".join(COLUMNS) + "\n")
+    (tmp_path / "a").write_text("")
+    prepare(nothing, paths, tmp_path / "out")
+    with pytest.raises(InvalidRequestError, match="give another --out"):
+        prepare(nothing, replace(paths, units=tmp_path / "b"), tmp_path / "out")
+
+
+def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = str(tmp_path / "none")
+    with pytest.raises(SystemExit) as ended:
+        main(["commands", "--utterances", nowhere, "--units", nowhere, "--out", nowhere, "--table"])
+    assert ended.value.code == 0
+    assert "no finished run yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--variants", "none"], ["--seeds", "a"], ["--jobs", "0"]])
+def test_wrong_options_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["english", "--utterances", "u", "--units", "f", "--out", "o", *wrong])
+    assert "error:" in capsys.readouterr().err

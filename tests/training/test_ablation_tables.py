@@ -1,0 +1,83 @@
+"""The table of an ablation study against numbers made by hand."""
+
+import pytest
+
+from training.ablation_scores import ConversationScore, RunScores
+from training.ablation_tables import WER, markdown, verdict
+from training.metrics.bootstrap import Figure
+
+
+def run(errors: tuple[int, int], *, exact: tuple[bool, bool] = (True, False)) -> RunScores:
+    """Two conversations of 10 and 30 words, 4 turns each."""
+    return RunScores(
+        steps=1,
+        pause_s=1.0,
+        conversations=tuple(
+            ConversationScore(
+                uri=str(words),
+                words=words,
+                errors=wrong,
+                turns=4,
+                turns_found=4 if right else 5,
+                turns_by_pauses=3,
+                start_delays_s=(0.1, 0.3),
+                end_delays_s=(-0.1, 0.5),
+            )
+            for words, wrong, right in zip((10, 30), errors, exact, strict=True)
+        ),
+    )
+
+
+# 50 % and 60 %, both seeds; 40 % and 48 %: a fifth less whatever is drawn.
+WORDS = {0: run((5, 15), exact=(False, False)), 1: run((6, 18), exact=(False, False))}
+WHOLE = {0: run((4, 12), exact=(True, True)), 1: run((4, 12), exact=(True, True))}
+
+
+def test_rates_are_means_over_seeds_with_each_seed_beside() -> None:
+    table = markdown({"words": WORDS})
+    assert "2 runs on 2 conversations, 40 words, 8 turns." in table
+    assert "| two-output transducer, words alone | 2 | 55.0 [50.0, 60.0] | 50.0 / 60.0 | - | 0.0 [0.0, 0.0] |" in table
+    assert "| 0.0 [0.0, 0.0] | 125.0 [125.0, 125.0] |" in table
+
+
+def test_latencies_pool_the_turns_of_all_seeds() -> None:
+    table = markdown({"words": WORDS})
+    assert (
+        "| 8 | 200 [200, 200] | 300 [300, 300] | 0.0 [0.0, 0.0] | 8 | 200 [200, 200] | 500 [500, 500] | 50.0" in table
+    )
+
+
+def test_claims_are_judged_over_the_seeds_both_have() -> None:
+    table = markdown({"words": {0: WORDS[0], 5: WORDS[1]}, "whole": WHOLE})
+    assert (
+        "| turn tokens and their losses: -17 % WER | -20.0 % [-20.0, -20.0] ORC-WER, whole against words "
+        "| holds here, as large as claimed or larger |" in table
+    )
+    assert "+100.0 points [+100.0, +100.0] turn counting, whole against words | holds here" in table
+    assert "| - ORC-WER, whole against heat | is not measured yet |" in table
+
+
+def test_the_seeds_of_a_pair_are_drawn_together() -> None:
+    change = WER.change(WORDS, {0: run((10, 30)), 1: run((10, 30))})
+    assert change.value == pytest.approx(1 / 0.55 - 1)
+    assert change.ci95 == pytest.approx((1 / 0.6 - 1, 1 / 0.5 - 1))
+
+
+def test_nothing_finished_is_said_so() -> None:
+    assert markdown({}) == "no finished run yet"
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "said"),
+    [
+        (-0.1, (-0.2, -0.05), "holds here, but smaller than claimed"),
+        (-0.3, (-0.4, -0.05), "holds here, as large as claimed or larger"),
+        (-0.1, (-0.2, 0.0), "cannot be told: the interval includes zero"),
+        (0.1, (0.05, 0.2), "does not hold here: it is the other way round"),
+        (None, None, "is not measured yet"),
+    ],
+)
+def test_a_verdict_follows_from_the_interval(
+    value: float | None, interval: tuple[float, float] | None, said: str
+) -> None:
+    assert verdict(Figure(value, interval), -0.17) == said

@@ -1,0 +1,98 @@
+"""What all runs of an ablation study share: the conversations they are judged on, drawn once and kept in a file."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from svc.errors import InvalidRequestError
+from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
+from training.data.mixture_recipe import MixtureRecipe
+from training.data.rendering import Sounds
+from training.data.utterances import read_utterances
+from training.transcriber_data import DataPaths
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """The recipe and the fixed conversations of one study.
+
+    `per_cell` of the test talkers and `dev_per_cell` of the dev talkers, for each domain and condition.
+    """
+
+    recipe: Path
+    domains: tuple[str, ...]
+    per_cell: int
+    dev_per_cell: int
+
+    def number(self, split: str) -> int:
+        """Of conversations in a cell."""
+        return self.per_cell if split == "test" else self.dev_per_cell
+
+
+STUDIES = {
+    "commands": Study(recipe=CONFIGS / "ablation-commands.toml", domains=("commands",), per_cell=20, dev_per_cell=5),
+    "english": Study(
+        recipe=CONFIGS / "ablation-english.toml",
+        domains=("phrases", "digits", "telephone"),
+        per_cell=10,
+        dev_per_cell=2,
+    ),
+}
+
+
+def prepare(study: Study, paths: DataPaths, out: Path) -> None:
+    """Draws the conversations where they are not there yet.
+
+    Raises InvalidRequestError when the folder holds a study of other data, or the sets are not the recorded ones.
+    """
+    made_from = {"utterances": _digest(paths.utterances), "units": _digest(paths.units)}
+    told = out / "data.json"
+    if told.exists() and json.loads(told.read_text(encoding="utf-8")) != made_from:
+        raise InvalidRequestError(f"{out} holds a study of other utterances or units: give another --out", field="out")
+    out.mkdir(parents=True, exist_ok=True)
+    told.write_text(json.dumps(made_from), encoding="utf-8")
+    for split in ("dev", "test"):
+        if not _file(out, split).exists():
+            made = _conversation_set(paths, split)
+            cells = (made.checked(domain, condition) for domain in study.domains for condition in CONDITIONS)
+            keep(out, split, (found for cell in cells for found in cell[: study.number(split)]))
+
+
+def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:
+    """Written beside and renamed."""
+    lines = [json.dumps([found.uri, found.domain, found.condition, found.recipe.to_json()]) for found in conversations]
+    beside = _file(out, split).with_suffix(".part")
+    beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    beside.replace(_file(out, split))
+
+
+def kept(out: Path, split: str) -> list[Conversation]:
+    """What `prepare` drew."""
+    rows = (json.loads(line) for line in _file(out, split).read_text(encoding="utf-8").splitlines())
+    return [
+        Conversation(uri=uri, domain=domain, condition=condition, recipe=MixtureRecipe.from_json(recipe))
+        for uri, domain, condition, recipe in rows
+    ]
+
+
+def sounds_of(paths: DataPaths, split: str) -> Sounds:
+    """What the conversations of a split are rendered from."""
+    return _conversation_set(paths, split).sounds()
+
+
+def _conversation_set(paths: DataPaths, split: str) -> ConversationSet:
+    return ConversationSet(read_utterances(paths.utterances), split, root=paths.root, folder=paths.cache)
+
+
+def _file(out: Path, split: str) -> Path:
+    return out / f"conversations-{split}.jsonl"
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise InvalidRequestError(f"no file {path}", field=path.stem)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -1,0 +1,104 @@
+"""One run of the ablation study from its start to its scores, resumable: training, then judging."""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from svc.errors import ArtifactError
+from svc.models.transcriber import Transcriber
+from training.ablation_conversations import kept, sounds_of
+from training.ablation_scores import RunScores, hear, judge, read_scores, write_scores
+from training.ablation_variants import AblationRun
+from training.checkpoint import checkpoint_of
+from training.data.conversation_sets import Conversation
+from training.data.rendering import Sounds
+from training.distributed import World
+from training.train_transcriber import TranscriberTrainer
+from training.training_curves import TrainingCurves
+from training.transcriber_data import DataPaths, TranscriberData
+from training.transcriber_recipe import TranscriberRecipe
+
+SCORES = "scores.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Judging:
+    """The conversations of a split and their sounds."""
+
+    conversations: list[Conversation]
+    sounds: Sounds
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Workshop:
+    """Where runs are kept, what they learn from, and the conversations of `dev` and `test` that judge them."""
+
+    out: Path
+    data_of: Callable[[TranscriberRecipe], TranscriberData]
+    judging_of: Callable[[str], Judging]
+
+
+def workshop_at(out: Path, paths: DataPaths) -> Workshop:
+    """On the real data; mixtures are made in the process itself, which has one core."""
+    return Workshop(
+        out=out,
+        data_of=lambda recipe: TranscriberData.open(paths, seed=recipe.seed, workers=0, turn_tokens=recipe.turn_tokens),
+        judging_of=lambda split: Judging(conversations=kept(out, split), sounds=sounds_of(paths, split)),
+    )
+
+
+def is_done(run: AblationRun, out: Path) -> bool:
+    """Trained to its end, and judged if it is a variant. With a broken checkpoint it is not: the run itself says so."""
+    folder = out / run.name
+    if run.variant is not None:
+        return (folder / SCORES).exists()
+    try:
+        checkpoint = checkpoint_of(folder, run.recipe.digest)
+    except ArtifactError:
+        return False
+    return checkpoint is not None and checkpoint.step == run.recipe.num_steps
+
+
+def do(run: AblationRun, shop: Workshop) -> None:
+    """Trains the rest of the run and judges it. Raises ArtifactError when another process is at it."""
+    folder = shop.out / run.name
+    with alone_in(folder):
+        data = shop.data_of(run.recipe)
+        trainer = TranscriberTrainer(run.recipe, data, out=folder, world=World())
+        trainer.start(
+            separator=shop.out / run.separator if run.separator else None,
+            recogniser=shop.out / run.recogniser if run.recogniser else None,
+        )
+        with TrainingCurves(folder / "curves", total_steps=run.recipe.num_steps, first_step=trainer.step) as curves:
+            trainer.run(curves)
+        if run.variant is not None and read_scores(folder / SCORES) is None:
+            write_scores(folder / SCORES, judged(run, trainer, shop))
+
+
+def judged(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> RunScores:
+    """The averaged weights on all conversations."""
+    units = trainer.data.runtime_units
+    model = Transcriber(replace(run.recipe.model, num_tokens=len(units))).eval()
+    model.load_state_dict(trainer.averaged)
+    dev, test = shop.judging_of("dev"), shop.judging_of("test")
+    pause_s, conversations = judge(
+        units,
+        dev=(hear(model, conversation, dev.sounds) for conversation in dev.conversations),
+        test=((found.uri, hear(model, found, test.sounds)) for found in test.conversations),
+        turn_tokens=run.recipe.turn_tokens,
+    )
+    return RunScores(steps=trainer.step, pause_s=pause_s, conversations=conversations)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """A study that was killed may have left a process behind that goes on with a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArtifactError(f"another process is training {folder}: wait for it or end it") from None
+        yield

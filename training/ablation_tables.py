@@ -1,0 +1,190 @@
+"""What came out of an ablation study, beside what the paper claims: Markdown."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from training.ablation_scores import ConversationScore, RunScores
+from training.ablation_variants import VARIANTS
+from training.metrics.bootstrap import Figure
+from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
+from training.metrics.resampling import pooled_figure
+
+# Variant -> seed -> scores.
+StudyScores = Mapping[str, Mapping[int, RunScores]]
+Count = Callable[[ConversationScore], float]
+
+WHOLE = "whole"
+STEPS = ("words", "tokens", "fastemit", "activity", WHOLE)
+# Variant -> what it is compared with.
+COMPARED = {after: before for before, after in pairwise(STEPS)} | {"heat": WHOLE, "fixed": WHOLE}
+INTERVALS = (
+    "Means over seeds; in brackets 95 % intervals over conversations and seeds, the same ones drawn on both sides of a "
+    "comparison. By pauses: turns cut where words pause for as long as suits the dev conversations best."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A count and what it is out of; changes are `relative`, or points of a hundred."""
+
+    name: str
+    count: Count
+    total: Count
+    relative: bool
+
+    def runs(self, scores: Iterable[RunScores]) -> RunCounts:
+        """(S, R) and (R,)."""
+        rows = [run.conversations for run in scores]
+        return RunCounts(
+            np.array([[self.count(found) for found in row] for row in rows], np.float64),
+            np.array([self.total(found) for found in rows[0]], np.float64),
+        )
+
+    def change(self, before: Mapping[int, RunScores], after: Mapping[int, RunScores]) -> Figure:
+        """Over the seeds that both have; none without one."""
+        shared = sorted(before.keys() & after.keys())
+        if not shared:
+            return Figure(None, None)
+        pair = self.runs(before[seed] for seed in shared), self.runs(after[seed] for seed in shared)
+        return relative_change(*pair) if self.relative else difference(*pair)
+
+    def text(self, change: Figure) -> str:
+        """With its sign and unit."""
+        return _text(change, sign="+", unit=" %" if self.relative else " points")
+
+
+WER = Measure(name="ORC-WER", count=lambda one: one.errors, total=lambda one: one.words, relative=True)
+TURNS = Measure(
+    name="turn counting", count=lambda one: one.turns == one.turns_found, total=lambda one: 1, relative=False
+)
+PAUSES = Measure(
+    name="by pauses", count=lambda one: one.turns == one.turns_by_pauses, total=lambda one: 1, relative=False
+)
+FOUND = Measure(name="turns found", count=lambda one: one.turns_found, total=lambda one: one.turns, relative=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A figure of arXiv 2205.05199's abstract (as a fraction), and the two variants that stand for it here."""
+
+    text: str
+    measure: Measure
+    before: str
+    after: str
+    claimed: float
+
+
+CLAIMS = (
+    Claim(text="turn tokens and their losses: -17 % WER", measure=WER, before="words", after=WHOLE, claimed=-0.17),
+    Claim(
+        text="turn tokens and their losses: +4.6 points of turn counting",
+        measure=TURNS,
+        before="words",
+        after=WHOLE,
+        claimed=0.046,
+    ),
+    Claim(text="mixtures made on the fly: -14 % WER", measure=WER, before="fixed", after=WHOLE, claimed=-0.14),
+    Claim(
+        text="overlap-based arrangement: -28 % WER (theirs against a two-speaker model, here against HEAT)",
+        measure=WER,
+        before="heat",
+        after=WHOLE,
+        claimed=-0.28,
+    ),
+)
+
+
+def markdown(scores: StudyScores) -> str:
+    """Words and turns, latencies, claims; variants without a finished run are left out."""
+    done = {name: scores[name] for name in VARIANTS if scores.get(name)}
+    if not done:
+        return "no finished run yet"
+    words = (
+        "variant", "seeds", "ORC-WER %", "of each seed", "change", "turns right %", "by pauses %", "turns found %"
+    )  # fmt: skip
+    latency = ("variant", "starts", "P50 ms", "P90 ms", "early %", "ends", "P50 ms", "P90 ms", "early %")
+    tables = (
+        _table(words, [_words_row(name, done) for name in done]),
+        _table(latency, [_latency_row(name, done[name]) for name in done]),
+        _table(("the paper", "here", "so it"), [_claim_row(claim, done) for claim in CLAIMS]),
+    )
+    return "\n\n".join((_counts_text(done), *tables))
+
+
+def verdict(change: Figure, claimed: float) -> str:
+    """What an interval says of a claim."""
+    if change.value is None or change.ci95 is None:
+        return "is not measured yet"
+    low, high = change.ci95
+    if low <= 0 <= high:
+        return "cannot be told: the interval includes zero"
+    if np.sign(change.value) != np.sign(claimed):
+        return "does not hold here: it is the other way round"
+    size = "as large as claimed or larger" if abs(change.value) >= abs(claimed) else "but smaller than claimed"
+    return f"holds here, {size}"
+
+
+def _words_row(name: str, done: StudyScores) -> tuple[str, ...]:
+    runs = [done[name][seed] for seed in sorted(done[name])]
+    wer = WER.runs(runs)
+    before = COMPARED.get(name, "")
+    change = f"{WER.text(WER.change(done[before], done[name]))} against {before}" if before in done else "-"
+    return (
+        VARIANTS[name].title,
+        str(len(runs)),
+        _text(mean_rate(wer)),
+        " / ".join(f"{100 * rate:.1f}" for rate in wer.by_seed()),
+        change,
+        _text(mean_rate(TURNS.runs(runs))),
+        _text(mean_rate(PAUSES.runs(runs))),
+        _text(mean_rate(FOUND.runs(runs))),
+    )
+
+
+def _latency_row(name: str, by_seed: Mapping[int, RunScores]) -> tuple[str, ...]:
+    columns = [*zip(*(run.conversations for run in by_seed.values()), strict=True)]
+    starts = [[delay for one in column for delay in one.start_delays_s] for column in columns]
+    ends = [[delay for one in column for delay in one.end_delays_s] for column in columns]
+    return (VARIANTS[name].title, *_delay_cells(starts), *_delay_cells(ends))
+
+
+def _delay_cells(delays_s: Sequence[Sequence[float]]) -> tuple[str, ...]:
+    """How many, P50, P90, early share; of all seeds together, a list for each conversation."""
+    percentiles = (pooled_figure(delays_s, partial(_percentile, percent=percent)) for percent in (50, 90))
+    early = pooled_figure(delays_s, lambda found: float(np.mean(found < 0)))
+    return (
+        str(sum(map(len, delays_s))), *(_text(figure, scale=1000, digits=0) for figure in percentiles), _text(early)
+    )  # fmt: skip
+
+
+def _percentile(delays_s: npt.NDArray[np.float64], percent: float) -> float:
+    return float(np.percentile(delays_s, percent))
+
+
+def _claim_row(claim: Claim, done: StudyScores) -> tuple[str, str, str]:
+    change = claim.measure.change(done.get(claim.before, {}), done.get(claim.after, {}))
+    here = f"{claim.measure.text(change)} {claim.measure.name}, {claim.after} against {claim.before}"
+    return claim.text, here, verdict(change, claim.claimed)
+
+
+def _counts_text(done: StudyScores) -> str:
+    runs = [run for by_seed in done.values() for run in by_seed.values()]
+    conversations = runs[0].conversations
+    words, turns = sum(one.words for one in conversations), sum(one.turns for one in conversations)
+    return f"{len(runs)} runs on {len(conversations)} conversations, {words} words, {turns} turns. {INTERVALS}"
+
+
+def _text(figure: Figure, *, scale: float = 100, digits: int = 1, sign: str = "", unit: str = "") -> str:
+    if figure.value is None:
+        return "-"
+    value, *edges = (f"{edge * scale:{sign}.{digits}f}" for edge in (figure.value, *(figure.ci95 or ())))
+    return f"{value}{unit}" + (f" [{', '.join(edges)}]" if edges else "")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))
