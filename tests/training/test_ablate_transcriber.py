@@ -9,7 +9,7 @@ import pytest
 from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
-from training.ablate_transcriber import Outcome, do_all, main, scores_of
+from training.ablate_transcriber import Outcome, RunFailedError, do_all, in_a_process, main, parsed, scores_of
 from training.ablation_conversations import STUDIES, keep, kept, prepare
 from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, is_done
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
@@ -19,6 +19,7 @@ from training.data.mixtures import MixtureSimulator
 from training.distributed import World
 from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths
+from training.transcriber_recipe import read_recipe
 
 CHOSEN = [VARIANTS["words"], VARIANTS["whole"]]
 RUNS = runs_of(replace(RECIPE, validation_mixtures=2), CHOSEN, [0])
@@ -140,6 +141,15 @@ def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[s
         main(["commands", "--utterances", nowhere, "--units", nowhere, "--out", nowhere, "--table"])
     assert ended.value.code == 0
     assert "no finished run yet" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_run_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "none")
+    options = parsed(["commands", "--utterances", nowhere, "--units", nowhere, "--out", str(tmp_path)])
+    (run,) = runs_of(read_recipe(STUDIES["commands"].recipe), [VARIANTS["whole"]], [0])[-1:]
+    with pytest.raises(RunFailedError, match=rf"error: no file {nowhere} \(exit code 1, .*log.txt"):
+        in_a_process(run, options)
 
 
 @pytest.mark.parametrize("wrong", [["--variants", "none"], ["--seeds", "a"], ["--jobs", "0"]])
