@@ -78,6 +78,8 @@ class TranscriptionConfig:
     idle_timeout_s: float = 60.0
     # Tokens the decoder weighs against each other; 1 = greedy.
     beam: int = 1
+    # After so long without a word the decoder takes the next for a stream's first; 0 = never.
+    forget_after_s: float = 1.5
     # Of the encoder's arithmetic; auto = bfloat16 where the processor multiplies it faster.
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.

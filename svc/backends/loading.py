@@ -84,8 +84,12 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
         )
     from svc.backends.transcriber import load_recogniser  # torch: seconds
     from svc.models.decoding import DecoderConfig
+    from svc.models.encoder import Encoder
+    from svc.models.transcriber import HOP_S
 
-    return load_recogniser(folder, DecoderConfig(beam=config.beam), precision=config.precision)
+    frame_s = HOP_S * Encoder.stride_frames
+    decoder = DecoderConfig(beam=config.beam, forget_after_frames=round(config.forget_after_s / frame_s))
+    return load_recogniser(folder, decoder, precision=config.precision)
 
 
 def load_open_vocabulary(store: ModelStore) -> OpenVocabularyRecogniser:

@@ -47,6 +47,7 @@ class Beam:
 
     next_frame: int
     hypotheses: tuple[Hypothesis, ...]
+    last_token: int  # frame of the newest token, whoever of the beam said it
 
 
 class _Frame:
@@ -85,14 +86,14 @@ class BeamDecoder:
     def initial_state(self, batch: int, *, first_frame: int = 0) -> list[Beam]:
         labels, memory = first_label(self.predictor, self.joint)
         empty = Hypothesis(0.0, (), labels[0], tuple(tensor[0] for tensor in memory))
-        return [Beam(first_frame, (empty,)) for _ in range(batch)]
+        return [Beam(first_frame, (empty,), first_frame) for _ in range(batch)]
 
     @torch.no_grad()
     def decode(self, frames: Tensor, state: list[Beam]) -> tuple[list[Decoded], list[Beam]]:
         """As the protocol says."""
         found: list[list[Emission]] = [[] for _ in state]
         for projected in self.joint.from_frames(frames).unbind(1):  # (N, J)
-            state = self._decode_frame(projected, state)
+            state = self._decode_frame(projected, [self._forgotten(beam) for beam in state])
             for row, beam in enumerate(state):
                 settled, state[row] = settle(beam, self.config)
                 found[row] += settled
@@ -111,6 +112,15 @@ class BeamDecoder:
         """As the protocol says."""
         size = len(state) // num_parts
         return [state[start : start + size] for start in range(0, len(state), size)]
+
+    def _forgotten(self, beam: Beam) -> Beam:
+        """The best reading so far, and then as if nothing had been said, where the last token is too long ago."""
+        patience = self.config.forget_after_frames
+        if not patience or beam.next_frame < beam.last_token + patience:
+            return beam
+        labels, memory = first_label(self.predictor, self.joint)
+        fresh = replace(beam.hypotheses[0], labels=labels[0], memory=tuple(tensor[0] for tensor in memory))
+        return Beam(beam.next_frame, (fresh,), beam.next_frame)
 
     def _decode_frame(self, projected: Tensor, state: list[Beam]) -> list[Beam]:
         """(N, J) -> the beams past this frame."""
@@ -165,7 +175,12 @@ def after(frame: _Frame, beam: Beam) -> Beam:
     """The beam once the frame is done, best first, the best score put to 0 so that hours do not add up."""
     hypotheses = sorted(frame.finished.values(), key=lambda one: -one.score) or list(beam.hypotheses)
     best = hypotheses[0].score
-    return Beam(beam.next_frame + 1, tuple(replace(one, score=one.score - best) for one in hypotheses))
+    newest = [one.emissions[-1].frame for one in hypotheses if one.emissions]
+    return Beam(
+        beam.next_frame + 1,
+        tuple(replace(one, score=one.score - best) for one in hypotheses),
+        max(newest, default=beam.last_token),
+    )
 
 
 def settle(beam: Beam, config: DecoderConfig) -> tuple[tuple[Emission, ...], Beam]:
@@ -179,7 +194,7 @@ def settle(beam: Beam, config: DecoderConfig) -> tuple[tuple[Emission, ...], Bea
         return (), beam
     agreeing = [one for one in beam.hypotheses if one.tokens[:length] == tokens[:length]]
     rest = tuple(replace(one, emissions=one.emissions[length:]) for one in agreeing)
-    return best.emissions[:length], Beam(beam.next_frame, rest)
+    return best.emissions[:length], Beam(beam.next_frame, rest, beam.last_token)
 
 
 def common_prefix(sequences: list[tuple[int, ...]]) -> int:

@@ -26,10 +26,15 @@ class DecoderConfig:
     max_symbols_per_frame: int = 4
     # Taken off the blank's logit: more than 0 emits more, and earlier.
     blank_penalty: float = 0.0
+    # After so long without a token the next is sought as if it were the stream's first; 0 = never. A predictor that
+    # remembers everything can wait for ever for a word that was not said.
+    forget_after_frames: int = 0
     # A beam that disagrees on more tokens than this gives in to its best hypothesis.
     max_unstable_tokens: int = 24
 
     def __post_init__(self) -> None:
+        if self.forget_after_frames < 0:
+            raise ValueError(f"forget_after_frames must not be negative, got {self.forget_after_frames}")
         if min(self.beam, self.max_symbols_per_frame, self.max_unstable_tokens) < 1:
             raise ValueError(f"beam, max_symbols_per_frame and max_unstable_tokens must be positive: {self}")
 
@@ -83,7 +88,10 @@ def decode_whole(decoder: Decoder[Kept], frames: Tensor) -> list[list[Emission]]
 
 
 class GreedyDecoder:
-    """The best token of every frame. State: next frame (N,), the labels as the joint projects them (N, J), memory."""
+    """The best token of every frame.
+
+    State: next frame (N,), frames since the last token (N,), the labels as the joint projects them (N, J), memory.
+    """
 
     def __init__(self, predictor: Predictor, joint: Joint, config: DecoderConfig | None = None) -> None:
         self.predictor = predictor
@@ -93,14 +101,19 @@ class GreedyDecoder:
     def initial_state(self, batch: int, *, first_frame: int = 0) -> State:
         labels, memory = first_label(self.predictor, self.joint)
         next_frame = torch.full((batch,), first_frame, device=labels.device)
-        return next_frame, *(tensor.repeat(batch, *[1] * (tensor.dim() - 1)) for tensor in (labels, *memory))
+        return (
+            next_frame,
+            torch.zeros_like(next_frame),
+            *(tensor.repeat(batch, *[1] * (tensor.dim() - 1)) for tensor in (labels, *memory)),
+        )
 
     @torch.no_grad()
     def decode(self, frames: Tensor, state: State) -> tuple[list[Decoded], State]:
         """As the protocol says. A row leaves the loop at its last blank, so most rows pass the joint once."""
-        next_frame, labels, *memory = state
+        next_frame, quiet, labels, *memory = state
         num_frames = frames.shape[1]
         projected = self.joint.from_frames(frames)  # (N, k, J)
+        last = -quiet  # (N,): the frame of this chunk, or before it, of the last token
         found: list[list[Emission]] = [[] for _ in frames]
         rows = torch.arange(len(frames), device=frames.device)
         cursor = (-next_frame).clamp(0, num_frames)  # (N,): the frame a row has come to
@@ -109,19 +122,33 @@ class GreedyDecoder:
             scores = self._scores(projected[rows], labels[rows])  # (n, k, V)
             tokens = scores.argmax(-1)  # (n, k)
             frame = first_true((tokens != BLANK) & (torch.arange(num_frames, device=rows.device) >= cursor[rows, None]))
+            if self.config.forget_after_frames:
+                until = last[rows] + self.config.forget_after_frames
+                forgets = (until <= frame) & (until < num_frames)
+                if forgets.any():
+                    labels, memory = self._forget(rows[forgets], (labels, *memory))
+                    last[rows[forgets]] = cursor[rows[forgets]] = until[forgets]
+                    emitted_here[rows[forgets]] = 0
+                    continue
             emits = frame < num_frames
             rows, frame = rows[emits], frame[emits]
             token = tokens[emits, frame]
             logprob = scores[emits, frame].log_softmax(-1).gather(1, token[:, None])[:, 0]
             if not len(rows):
                 break
+            last[rows] = frame
             record(found, rows, token, next_frame[rows] + frame, logprob)
             labels, memory = self._accept(token, rows, (labels, *memory))
             emitted_here[rows] = torch.where(frame == cursor[rows], emitted_here[rows], 0) + 1
             full = emitted_here[rows] >= self.config.max_symbols_per_frame
             cursor[rows] = frame + full
             emitted_here[rows] *= ~full
-        return [Decoded(tuple(emissions)) for emissions in found], (next_frame + num_frames, labels, *memory)
+        return [Decoded(tuple(emissions)) for emissions in found], (
+            next_frame + num_frames,
+            num_frames - last,
+            labels,
+            *memory,
+        )
 
     def finish(self, state: State) -> list[Decoded]:
         """Nothing: all of it went out at once."""
@@ -138,6 +165,16 @@ class GreedyDecoder:
     def _scores(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Projected (n, k, J), (n, J) -> (n, k, V)."""
         return penalised(self.joint.combine(frames, labels[:, None]), self.config)
+
+    def _forget(self, rows: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
+        """As if these rows had emitted nothing yet."""
+        fresh = first_label(self.predictor, self.joint)
+        start = (fresh[0], *fresh[1])
+        labels, *memory = (
+            old.index_copy(0, rows, new.expand(len(rows), *new.shape[1:]))
+            for old, new in zip(state, start, strict=True)
+        )
+        return labels, memory
 
     def _accept(self, token: Tensor, rows: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
         """Runs the predictor for the rows that emitted, and only these."""

@@ -14,16 +14,18 @@ from tests.models.test_decoding import assert_same, decode_chunked, random_frame
 seeds = st.integers(0, 1000)
 
 
-def config(beam: int, max_symbols: int = 3) -> DecoderConfig:
-    return DecoderConfig(beam=beam, max_symbols_per_frame=max_symbols)
+def config(beam: int, max_symbols: int = 3, forget: int = 0) -> DecoderConfig:
+    return DecoderConfig(beam=beam, max_symbols_per_frame=max_symbols, forget_after_frames=forget)
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=seeds, kind=st.sampled_from(["lstm", "context"]), max_symbols=st.integers(1, 3))
-def test_width_one_equals_greedy(seed: int, kind: str, max_symbols: int) -> None:
+@given(seed=seeds, kind=st.sampled_from(["lstm", "context"]), max_symbols=st.integers(1, 3), forget=st.integers(0, 3))
+def test_width_one_equals_greedy(seed: int, kind: str, max_symbols: int, forget: int) -> None:
     model, frames = toy(kind, seed), random_frames(2, 7, seed)
-    narrow = BeamDecoder(*model, config(1, max_symbols))
-    assert_same(decode_whole(narrow, frames), decode_whole(GreedyDecoder(*model, config(1, max_symbols)), frames))
+    settled = config(1, max_symbols, forget)
+    assert_same(
+        decode_whole(BeamDecoder(*model, settled), frames), decode_whole(GreedyDecoder(*model, settled), frames)
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -105,7 +107,7 @@ def hypothesis_of(score: float, *tokens: int) -> Hypothesis:
 
 def test_what_all_agree_on_is_settled() -> None:
     settled, beam = settle(
-        Beam(9, (hypothesis_of(0, 4, 5, 6), hypothesis_of(-1, 4, 5), hypothesis_of(-2, 4, 7))), config(3)
+        Beam(9, (hypothesis_of(0, 4, 5, 6), hypothesis_of(-1, 4, 5), hypothesis_of(-2, 4, 7)), 8), config(3)
     )
     assert [emission.token_id for emission in settled] == [4]
     assert [one.tokens for one in beam.hypotheses] == [(5, 6), (5,), (7,)]
@@ -113,6 +115,6 @@ def test_what_all_agree_on_is_settled() -> None:
 
 def test_the_end_of_a_turn_settles_all_before_it_and_drops_who_disagrees() -> None:
     best, other = hypothesis_of(0, 4, END_OF_TURN, 6), hypothesis_of(-1, 5, END_OF_TURN)
-    settled, beam = settle(Beam(9, (best, other)), config(3))
+    settled, beam = settle(Beam(9, (best, other), 8), config(3))
     assert [emission.token_id for emission in settled] == [4, END_OF_TURN]
     assert [one.tokens for one in beam.hypotheses] == [(6,)]

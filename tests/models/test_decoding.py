@@ -32,13 +32,18 @@ def plain_greedy(predictor: Predictor, joint: Joint, frames: Tensor, config: Dec
     """(T', D) -> tokens, one sequence, one frame, one label at a time."""
     label, state = predictor(torch.tensor([[BLANK]]), predictor.initial_state(1))
     emissions = []
+    last = 0
     for number, frame in enumerate(frames):
+        if config.forget_after_frames and number >= last + config.forget_after_frames:
+            label, state = predictor(torch.tensor([[BLANK]]), predictor.initial_state(1))
+            last = number
         for _ in range(config.max_symbols_per_frame):
             logits = joint(frame[None, None], label)[0, 0, 0]
             logits[BLANK] -= config.blank_penalty
             logprob, token = logits.log_softmax(0).max(0)
             if token == BLANK:
                 break
+            last = number
             emissions.append(Emission(int(token), number, logprob.item()))
             label, state = predictor(token[None, None], state)
     return emissions
@@ -67,20 +72,22 @@ def assert_same(actual: list[list[Emission]], expected: list[list[Emission]]) ->
     seed=st.integers(0, 1000),
     kind=st.sampled_from(["lstm", "context"]),
     max_symbols=st.integers(1, 3),
-    blank_penalty=st.sampled_from([0.0, 1.5]),
+    blank_penalty=st.sampled_from([-1.5, 0.0, 1.5]),
+    forget=st.integers(0, 3),
 )
-def test_equals_the_plain_rendering(seed: int, kind: str, max_symbols: int, blank_penalty: float) -> None:
+def test_equals_the_plain_rendering(seed: int, kind: str, max_symbols: int, blank_penalty: float, forget: int) -> None:
     predictor, joint = toy(kind, seed)
-    config = DecoderConfig(max_symbols_per_frame=max_symbols, blank_penalty=blank_penalty)
+    config = DecoderConfig(max_symbols_per_frame=max_symbols, blank_penalty=blank_penalty, forget_after_frames=forget)
     frames = random_frames(3, 9, seed)
     expected = [plain_greedy(predictor, joint, one, config) for one in frames]
     assert_same(decode_whole(GreedyDecoder(predictor, joint, config), frames), expected)
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), chunks=st.lists(st.integers(1, 4), min_size=1, max_size=6))
-def test_chunked_equals_whole(seed: int, chunks: list[int]) -> None:
-    decoder, frames = GreedyDecoder(*toy(seed=seed)), random_frames(2, sum(chunks), seed)
+@given(seed=st.integers(0, 1000), chunks=st.lists(st.integers(1, 4), min_size=1, max_size=6), forget=st.integers(0, 3))
+def test_chunked_equals_whole(seed: int, chunks: list[int], forget: int) -> None:
+    config = DecoderConfig(forget_after_frames=forget, blank_penalty=-1.0)
+    decoder, frames = GreedyDecoder(*toy(seed=seed), config), random_frames(2, sum(chunks), seed)
     assert_same(decode_chunked(decoder, frames, chunks), decode_whole(decoder, frames))
 
 
@@ -108,6 +115,25 @@ def test_a_chunk_leaves_the_state_it_was_given_alone() -> None:
     before = [tensor.clone() for tensor in state]
     decoder.decode(random_frames(2, 8), state)
     torch.testing.assert_close(list(state), before)
+
+
+def test_a_decoder_that_waits_too_long_starts_afresh() -> None:
+    """After its first token this predictor blocks all others, until it is forgotten."""
+    predictor, joint = toy("context")
+    with torch.no_grad():
+        for weight in (*predictor.parameters(), *joint.parameters()):
+            weight.zero_()
+        predictor.memory.bias[0] = 1.0
+        predictor.embedding.weight[2:, 0] = -1.0
+        predictor.memory.weight[0, 0, -1] = 1.0  # the newest label decides
+        joint.from_labels.weight[0, 0] = 1.0
+        joint.output.weight[2, 0] = 5.0  # token 2 is likely at first, and blank after it
+        joint.output.bias[BLANK] = 1.0
+    frames = torch.zeros(1, 10, WIDTH)
+    (stuck,) = decode_whole(GreedyDecoder(predictor, joint), frames)
+    (freed,) = decode_whole(GreedyDecoder(predictor, joint, DecoderConfig(forget_after_frames=4)), frames)
+    assert [emission.frame for emission in stuck] == [0]
+    assert [emission.frame for emission in freed] == [0, 4, 8]
 
 
 def test_a_model_that_would_never_stop_is_cut() -> None:
