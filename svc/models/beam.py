@@ -12,7 +12,7 @@ from heapq import nlargest
 import torch
 from torch import Tensor
 
-from svc.models.decoding import Decoded, DecoderConfig, Emission, first_label, penalised
+from svc.models.decoding import INSIDE, OUTSIDE, Decoded, DecoderConfig, Emission, first_label, penalised
 from svc.models.encoder import State
 from svc.models.transducer import Joint, Predictor
 from svc.units import BLANK, END_OF_TURN
@@ -48,6 +48,7 @@ class Beam:
     next_frame: int
     hypotheses: tuple[Hypothesis, ...]
     last_token: int  # frame of the newest token, whoever of the beam said it
+    in_turn: bool = False  # as the best hypothesis has it
 
 
 class _Frame:
@@ -118,9 +119,10 @@ class BeamDecoder:
         patience = self.config.forget_after_frames
         if not patience or beam.next_frame < beam.last_token + patience:
             return beam
-        labels, memory = first_label(self.predictor, self.joint)
+        seen = INSIDE if beam.in_turn else OUTSIDE
+        labels, memory = first_label(self.predictor, self.joint, seen)
         fresh = replace(beam.hypotheses[0], labels=labels[0], memory=tuple(tensor[0] for tensor in memory))
-        return Beam(beam.next_frame, (fresh,), beam.next_frame)
+        return Beam(beam.next_frame, (fresh,), beam.next_frame, beam.in_turn)
 
     def _decode_frame(self, projected: Tensor, state: list[Beam]) -> list[Beam]:
         """(N, J) -> the beams past this frame."""
@@ -180,6 +182,7 @@ def after(frame: _Frame, beam: Beam) -> Beam:
         beam.next_frame + 1,
         tuple(replace(one, score=one.score - best) for one in hypotheses),
         max(newest, default=beam.last_token),
+        hypotheses[0].tokens[-1] != END_OF_TURN if hypotheses[0].tokens else beam.in_turn,
     )
 
 
@@ -194,7 +197,7 @@ def settle(beam: Beam, config: DecoderConfig) -> tuple[tuple[Emission, ...], Bea
         return (), beam
     agreeing = [one for one in beam.hypotheses if one.tokens[:length] == tokens[:length]]
     rest = tuple(replace(one, emissions=one.emissions[length:]) for one in agreeing)
-    return best.emissions[:length], Beam(beam.next_frame, rest, beam.last_token)
+    return best.emissions[:length], Beam(beam.next_frame, rest, beam.last_token, beam.in_turn)
 
 
 def common_prefix(sequences: list[tuple[int, ...]]) -> int:

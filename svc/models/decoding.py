@@ -12,9 +12,11 @@ from torch import Tensor
 
 from svc.models.encoder import State, split_states, stack_states
 from svc.models.transducer import Joint, Predictor
-from svc.units import BLANK
+from svc.units import BLANK, END_OF_TURN, START_OF_TURN
 
 Kept = TypeVar("Kept")
+# What a predictor has seen before the first word of a stream, and of a turn.
+OUTSIDE, INSIDE = (BLANK,), (BLANK, START_OF_TURN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +28,8 @@ class DecoderConfig:
     max_symbols_per_frame: int = 4
     # Taken off the blank's logit: more than 0 emits more, and earlier.
     blank_penalty: float = 0.0
-    # After so long without a token the next is sought as if it were the stream's first; 0 = never. A predictor that
-    # remembers everything can wait for ever for a word that was not said.
+    # After so long without a token the next is sought as if it were its turn's first, or outside a turn the stream's;
+    # 0 = never. A predictor that remembers everything can wait for ever for a word that was not said.
     forget_after_frames: int = 0
     # A beam that disagrees on more tokens than this gives in to its best hypothesis.
     max_unstable_tokens: int = 24
@@ -90,7 +92,8 @@ def decode_whole(decoder: Decoder[Kept], frames: Tensor) -> list[list[Emission]]
 class GreedyDecoder:
     """The best token of every frame.
 
-    State: next frame (N,), frames since the last token (N,), the labels as the joint projects them (N, J), memory.
+    State: next frame (N,), frames since the last token (N,), whether a turn is open (N,), the labels as the joint
+    projects them (N, J), memory.
     """
 
     def __init__(self, predictor: Predictor, joint: Joint, config: DecoderConfig | None = None) -> None:
@@ -101,16 +104,19 @@ class GreedyDecoder:
     def initial_state(self, batch: int, *, first_frame: int = 0) -> State:
         labels, memory = first_label(self.predictor, self.joint)
         next_frame = torch.full((batch,), first_frame, device=labels.device)
+        outside = torch.zeros_like(next_frame, dtype=torch.bool)
         return (
             next_frame,
             torch.zeros_like(next_frame),
+            outside,
             *(tensor.repeat(batch, *[1] * (tensor.dim() - 1)) for tensor in (labels, *memory)),
         )
 
     @torch.no_grad()
     def decode(self, frames: Tensor, state: State) -> tuple[list[Decoded], State]:
         """As the protocol says. A row leaves the loop at its last blank, so most rows pass the joint once."""
-        next_frame, quiet, labels, *memory = state
+        next_frame, quiet, in_turn, labels, *memory = state
+        in_turn = in_turn.clone()
         num_frames = frames.shape[1]
         projected = self.joint.from_frames(frames)  # (N, k, J)
         last = -quiet  # (N,): the frame of this chunk, or before it, of the last token
@@ -126,7 +132,7 @@ class GreedyDecoder:
                 until = last[rows] + self.config.forget_after_frames
                 forgets = (until <= frame) & (until < num_frames)
                 if forgets.any():
-                    labels, memory = self._forget(rows[forgets], (labels, *memory))
+                    labels, memory = self._forget(rows[forgets], in_turn[rows[forgets]], (labels, *memory))
                     last[rows[forgets]] = cursor[rows[forgets]] = until[forgets]
                     emitted_here[rows[forgets]] = 0
                     continue
@@ -137,6 +143,7 @@ class GreedyDecoder:
             if not len(rows):
                 break
             last[rows] = frame
+            in_turn[rows] = token != END_OF_TURN
             record(found, rows, token, next_frame[rows] + frame, logprob)
             labels, memory = self._accept(token, rows, (labels, *memory))
             emitted_here[rows] = torch.where(frame == cursor[rows], emitted_here[rows], 0) + 1
@@ -146,6 +153,7 @@ class GreedyDecoder:
         return [Decoded(tuple(emissions)) for emissions in found], (
             next_frame + num_frames,
             num_frames - last,
+            in_turn,
             labels,
             *memory,
         )
@@ -166,15 +174,15 @@ class GreedyDecoder:
         """Projected (n, k, J), (n, J) -> (n, k, V)."""
         return penalised(self.joint.combine(frames, labels[:, None]), self.config)
 
-    def _forget(self, rows: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
-        """As if these rows had emitted nothing yet."""
-        fresh = first_label(self.predictor, self.joint)
-        start = (fresh[0], *fresh[1])
-        labels, *memory = (
-            old.index_copy(0, rows, new.expand(len(rows), *new.shape[1:]))
-            for old, new in zip(state, start, strict=True)
-        )
-        return labels, memory
+    def _forget(self, rows: Tensor, in_turn: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
+        """As if these rows had emitted nothing yet, but the <sot> of an open turn."""
+        for open_turn, labels in ((False, OUTSIDE), (True, INSIDE)):
+            chosen = rows[in_turn == open_turn]
+            label, memory = first_label(self.predictor, self.joint, labels)
+            fresh = (tensor.expand(len(chosen), *tensor.shape[1:]) for tensor in (label, *memory))
+            state = tuple(old.index_copy(0, chosen, new) for old, new in zip(state, fresh, strict=True))
+        labels_after, *memory_after = state
+        return labels_after, memory_after
 
     def _accept(self, token: Tensor, rows: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
         """Runs the predictor for the rows that emitted, and only these."""
@@ -185,12 +193,12 @@ class GreedyDecoder:
         return labels.index_copy(0, rows, projected), list(changed)
 
 
-def first_label(predictor: Predictor, joint: Joint) -> tuple[Tensor, State]:
-    """(1, J) and the predictor's state once it has seen the blank with which every stream begins."""
+def first_label(predictor: Predictor, joint: Joint, labels: Sequence[int] = OUTSIDE) -> tuple[Tensor, State]:
+    """(1, J) and the predictor's state once it has seen `labels`: at first the blank with which every stream begins."""
     with torch.no_grad():
-        start = torch.full((1, 1), BLANK, device=joint.output.weight.device)
+        start = torch.tensor([labels], device=joint.output.weight.device)
         outputs, memory = predictor(start, predictor.initial_state(1))
-        return joint.from_labels(outputs[:, 0]), memory
+        return joint.from_labels(outputs[:, -1]), memory
 
 
 def penalised(logits: Tensor, config: DecoderConfig) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from svc.models.decoding import Decoder, DecoderConfig, Emission, GreedyDecoder, Kept, decode_whole
 from svc.models.encoder import split_states, stack_states
 from svc.models.transducer import Joint, Predictor, PredictorConfig
-from svc.units import BLANK
+from svc.units import BLANK, END_OF_TURN, START_OF_TURN
 
 WIDTH = 6
 
@@ -32,18 +32,19 @@ def plain_greedy(predictor: Predictor, joint: Joint, frames: Tensor, config: Dec
     """(T', D) -> tokens, one sequence, one frame, one label at a time."""
     label, state = predictor(torch.tensor([[BLANK]]), predictor.initial_state(1))
     emissions = []
-    last = 0
+    last, in_turn = 0, False
     for number, frame in enumerate(frames):
         if config.forget_after_frames and number >= last + config.forget_after_frames:
-            label, state = predictor(torch.tensor([[BLANK]]), predictor.initial_state(1))
-            last = number
+            seen = torch.tensor([[BLANK, START_OF_TURN] if in_turn else [BLANK]])
+            label, state = predictor(seen, predictor.initial_state(1))
+            label, last = label[:, -1:], number
         for _ in range(config.max_symbols_per_frame):
             logits = joint(frame[None, None], label)[0, 0, 0]
             logits[BLANK] -= config.blank_penalty
             logprob, token = logits.log_softmax(0).max(0)
             if token == BLANK:
                 break
-            last = number
+            last, in_turn = number, int(token) != END_OF_TURN
             emissions.append(Emission(int(token), number, logprob.item()))
             label, state = predictor(token[None, None], state)
     return emissions
@@ -120,14 +121,16 @@ def test_a_chunk_leaves_the_state_it_was_given_alone() -> None:
 def test_a_decoder_that_waits_too_long_starts_afresh() -> None:
     """After its first token this predictor blocks all others, until it is forgotten."""
     predictor, joint = toy("context")
+    assert isinstance(predictor.memory, torch.nn.Conv1d)
+    assert predictor.memory.bias is not None
     with torch.no_grad():
         for weight in (*predictor.parameters(), *joint.parameters()):
             weight.zero_()
         predictor.memory.bias[0] = 1.0
-        predictor.embedding.weight[2:, 0] = -1.0
+        predictor.embedding.weight[3:, 0] = -1.0
         predictor.memory.weight[0, 0, -1] = 1.0  # the newest label decides
         joint.from_labels.weight[0, 0] = 1.0
-        joint.output.weight[2, 0] = 5.0  # token 2 is likely at first, and blank after it
+        joint.output.weight[5, 0] = 5.0  # token 5 is likely at first, and blank after it
         joint.output.bias[BLANK] = 1.0
     frames = torch.zeros(1, 10, WIDTH)
     (stuck,) = decode_whole(GreedyDecoder(predictor, joint), frames)
