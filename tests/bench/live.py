@@ -1,6 +1,6 @@
 """Live transcription over gRPC by a server process: streams it keeps up with, how late words come, what a stream holds.
 
-usage: python -m tests.bench live; python -m tests.bench.live [--artifact FOLDER] [--hours 4 [--speed 20]]
+usage: python -m tests.bench live; python -m tests.bench.live [--artifact FOLDER] [--hours 4 [--speed 4]]
 
 Without an artifact the transcriber has random weights and says nonsense, as much of it as people say words: the work is
 the same. Callers share the machine with the server. With --hours, one stream of so long, faster than real time: memory,
@@ -220,7 +220,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifact", type=Path)
     parser.add_argument("--hours", type=float, default=0.0)
-    parser.add_argument("--speed", type=float, default=20.0)
+    parser.add_argument(
+        "--speed", type=float, default=4.0, help="of real time; more than the server can do shows as delay"
+    )
     options = parser.parse_args()
     if not options.hours:
         show("Live transcription over gRPC", measure(options.artifact))
