@@ -7,18 +7,23 @@ Serve it with `transcription.artifact = "FOLDER"`.
 """
 
 import argparse
+import json
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.errors import ArtifactError, ServiceError
 from svc.models.transcriber import Transcriber
+from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, read_checkpoint
 from training.data.units import UnitEncoder, read_units
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
+SERVED = "equivox"
+FIGURES = ("orc_wer", "cp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
 LICENCE = (
     "research only: trained on data some of which is for non-commercial use; the encoder began as that of Whisper "
     "tiny.en (MIT)"
@@ -35,8 +40,18 @@ LIMITS = (
 )
 
 
-def export(run: Path, recipe: TranscriberRecipe, units: UnitEncoder, *, out: Path, commands: list[str]) -> None:
-    """Raises ArtifactError when the run has no checkpoint or its weights are not the recipe's."""
+def export(
+    run: Path,
+    recipe: TranscriberRecipe,
+    units: UnitEncoder,
+    *,
+    out: Path,
+    commands: list[str],
+    report: Path | None = None,
+) -> None:
+    """`report` is what training.benchmark_transcription measured of these weights; its figures go into the card.
+
+    Raises ArtifactError when the run has no checkpoint or its weights are not the recipe's."""
     checkpoint = read_checkpoint(run)
     if checkpoint is None:
         raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
@@ -45,7 +60,21 @@ def export(run: Path, recipe: TranscriberRecipe, units: UnitEncoder, *, out: Pat
         model.load_state_dict(checkpoint.averaged)
     except RuntimeError as error:
         raise ArtifactError(f"the weights of {run} are not of this recipe and these units: {error}") from error
-    save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands))
+    figures = figures_of(json.loads(report.read_text())) if report else {}
+    save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | figures)
+
+
+def figures_of(report: dict[str, Any]) -> dict[str, object]:
+    """The report's figures of the served transcriber, by domain and condition: rates as fractions, times in seconds."""
+    (ours,) = [system for system in report["systems"] if system["system"] == SERVED]
+    cells = {"all": ours["overall"]} | ours["by_group"][CELL]
+    return {"figures": {name: _plain(cell) for name, cell in cells.items()}}
+
+
+def _plain(cell: dict[str, Any]) -> dict[str, object]:
+    counts = {name: cell[name] for name in ("n_recordings", "n_words", "n_turns")}
+    values = {name: cell[name]["value"] for name in FIGURES if cell[name] and cell[name]["value"] is not None}
+    return counts | values
 
 
 def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[str]) -> dict[str, object]:
@@ -67,6 +96,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--recipe", type=Path, required=True, help="the TOML file of that run")
     parser.add_argument("--units", type=Path, required=True, help="the units of that run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
+    parser.add_argument("--report", type=Path, help="report.json of training.benchmark_transcription, for the card")
     parser.add_argument("--command", action="append", default=[], help="one that led here, for the card; repeatable")
     return parser.parse_args()
 
@@ -75,7 +105,8 @@ def main() -> None:
     chosen = parsed()
     try:
         commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
-        export(chosen.run, read_recipe(chosen.recipe), read_units(chosen.units), out=chosen.out, commands=commands)
+        recipe, units = read_recipe(chosen.recipe), read_units(chosen.units)
+        export(chosen.run, recipe, units, out=chosen.out, commands=commands, report=chosen.report)
     except (ServiceError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')

@@ -16,9 +16,10 @@ from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
 from svc.units import END_OF_TURN, START_OF_TURN
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data, trainer_at
+from training.benchmark_transcription import CELL
 from training.data.units import UnitEncoder
 from training.distributed import World
-from training.export_transcriber import export
+from training.export_transcriber import FIGURES, export, figures_of
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -102,6 +103,15 @@ def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     name = "joint.output.weight"
     torch.testing.assert_close(loaded.model.state_dict()[name], trainer.averaged[name], rtol=1e-3, atol=1e-4)
     assert loaded.card["commands"] == ["make it"]
+
+
+def test_the_card_holds_the_report_s_figures_and_what_they_rest_on() -> None:
+    cell = {"n_recordings": 3, "n_words": 40, "n_turns": 6, "orc_wer": {"value": 0.1, "ci95": None}}
+    rest = {name: {"value": None, "ci95": None} for name in FIGURES if name != "orc_wer"}
+    ours = {"system": "equivox", "overall": cell | rest, "by_group": {CELL: {"digits, 0L": cell | rest}}}
+    other = {"system": "whisper", "overall": {}, "by_group": {}}
+    plain = {"n_recordings": 3, "n_words": 40, "n_turns": 6, "orc_wer": 0.1}
+    assert figures_of({"systems": [other, ours]}) == {"figures": {"all": plain, "digits, 0L": plain}}
 
 
 @pytest.mark.slow
