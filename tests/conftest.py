@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from svc.backends.store import ModelStore
@@ -10,6 +11,9 @@ from svc.config import default_cache
 from svc.errors import ModelUnavailableError
 
 ROOT = Path(__file__).parents[1]
+# Held for good: when its last object is collected grpc.aio joins its poller thread, wherever the collector happens to
+# run, and that thread may be waiting for the very thread that joins it.
+grpc.aio.init_grpc_aio()  # type: ignore[attr-defined]  # the stubs lack it
 
 
 @pytest.fixture(scope="session")

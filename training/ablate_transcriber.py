@@ -30,6 +30,7 @@ from training.ablation_scores import RunScores, read_scores
 from training.ablation_tables import StudyScores, markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.manifest import data_root
+from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths
 from training.transcriber_recipe import read_recipe
 
@@ -141,6 +142,7 @@ def run_study(options: argparse.Namespace) -> int:
         by_name = {run.name: run for run in runs}
         if options.run not in by_name:
             raise ValueError(f"no run {options.run}; there are {', '.join(by_name)}")
+        flush_denormals()
         do(by_name[options.run], workshop_at(options.out, paths))
         return 0
     finished = sum(is_done(run, options.out) for run in runs)

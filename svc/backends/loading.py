@@ -88,7 +88,11 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
     from svc.models.transcriber import HOP_S
 
     frame_s = HOP_S * Encoder.stride_frames
-    decoder = DecoderConfig(beam=config.beam, forget_after_frames=round(config.forget_after_s / frame_s))
+    decoder = DecoderConfig(
+        beam=config.beam,
+        blank_penalty=config.blank_penalty,
+        forget_after_frames=round(config.forget_after_s / frame_s),
+    )
     return load_recogniser(folder, decoder, precision=config.precision)
 
 

@@ -21,6 +21,7 @@ from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
 from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
+from svc.backends import loading
 from svc.config import ServerConfig
 from svc.errors import StorageError
 from svc.rpc.server import SERVICES, TRANSCRIPTION, Server, bind, run, server_credentials, sweep
@@ -58,7 +59,10 @@ class WithoutTranscriber(TinyApplication):
     transcriber = Application.transcriber  # type: ignore[assignment]
 
 
-async def test_without_a_transcriber_all_else_serves_and_streams_are_told_the_remedy(tmp_path: Path) -> None:
+async def test_without_a_transcriber_all_else_serves_and_streams_are_told_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
     server = Server(WithoutTranscriber(tiny_config(tmp_path, server=ANY_PORT)), Metrics())
     await server.start()
     await server.warm_up()

@@ -165,7 +165,13 @@ async def test_diarize_finds_turns_and_names_the_enrolled(caller: Caller) -> Non
 
 async def test_models_tell_what_runs_and_their_cards(caller: Caller) -> None:
     models = (await caller.models.List(ModelsListRequest())).models
-    assert {model.role for model in models} == {"embedder", "voice-activity", "segmenter", "calibration"}
+    assert {model.role for model in models} == {
+        "embedder",
+        "voice-activity",
+        "segmenter",
+        "calibration",
+        "transcriber",
+    }
     card = await caller.models.GetCard(GetCardRequest(name="tiny"))
     assert card.card_toml == 'name = "tiny"'
 

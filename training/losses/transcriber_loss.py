@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from training.losses.arc_biases import AlignmentBand
@@ -113,9 +112,6 @@ def transcriber_loss(
     With `joint_nodes` a band leaves the joint uncomputed outside it, instead of only making paths there costly.
     `mean_count` makes processes with different numbers of frames and tokens average to the loss of the whole batch.
     """
-    # In an LSTM gradients fade from frame to frame into denormal numbers, and with these its backward pass takes ten
-    # times as long. The setting is the thread's: set here, it holds for the backward pass that follows.
-    torch.set_flush_denormal(True)
     lengths = encoder_lengths(batch.mel_lengths, config.stride_frames).repeat_interleave(output.masked.shape[1])  # (N,)
     arcs_of = partial(_arcs, joint_logits=joint_logits, joint_nodes=joint_nodes, band=config.transducer_terms.band)
 
