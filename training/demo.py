@@ -145,6 +145,9 @@ def write_config(folder: Path) -> Path:
         f"""[profiles]
 database = {json.dumps(str(folder / "profiles.sqlite3"))}
 key_file = {json.dumps(str(folder / "profiles.key"))}
+[transcription]
+second_pass = true
+second_pass_patience_s = 30.0
 [server]
 address = "127.0.0.1:0"
 metrics_address = ""
@@ -236,8 +239,8 @@ def judge_identification(console: Console, client: Client, people: Sequence[Pers
 
 
 def judge_transcription(console: Console, client: Client, sample: Path, checks: Checks) -> None:
-    """Who says what, sent as if it were live, by name since both are enrolled by now."""
-    options = TranscribeOptions(identify=True)
+    """Who says what, sent as if it were live, by name since both are enrolled by now; closed turns are heard again."""
+    options = TranscribeOptions(identify=True, second_pass=True)
     started_s = time.monotonic()
     lanes = Lanes()
     for event in client.transcribe(sample, options):
