@@ -116,47 +116,21 @@ class GreedyDecoder:
     def decode(self, frames: Tensor, state: State) -> tuple[list[Decoded], State]:
         """As the protocol says. A row leaves the loop at its last blank, so most rows pass the joint once."""
         next_frame, quiet, in_turn, labels, *memory = state
-        in_turn = in_turn.clone()
         num_frames = frames.shape[1]
-        projected = self.joint.from_frames(frames)  # (N, k, J)
-        last = -quiet  # (N,): the frame of this chunk, or before it, of the last token
-        found: list[list[Emission]] = [[] for _ in frames]
-        rows = torch.arange(len(frames), device=frames.device)
-        cursor = (-next_frame).clamp(0, num_frames)  # (N,): the frame a row has come to
-        emitted_here = torch.zeros_like(cursor)
-        while len(rows):
-            scores = self._scores(projected[rows], labels[rows])  # (n, k, V)
-            tokens = scores.argmax(-1)  # (n, k)
-            frame = first_true((tokens != BLANK) & (torch.arange(num_frames, device=rows.device) >= cursor[rows, None]))
-            if self.config.forget_after_frames:
-                until = last[rows] + self.config.forget_after_frames
-                forgets = (until <= frame) & (until < num_frames)
-                if forgets.any():
-                    labels, memory = self._forget(rows[forgets], in_turn[rows[forgets]], (labels, *memory))
-                    last[rows[forgets]] = cursor[rows[forgets]] = until[forgets]
-                    emitted_here[rows[forgets]] = 0
-                    continue
-            emits = frame < num_frames
-            rows, frame = rows[emits], frame[emits]
-            token = tokens[emits, frame]
-            logprob = scores[emits, frame].log_softmax(-1).gather(1, token[:, None])[:, 0]
-            if not len(rows):
-                break
-            last[rows] = frame
-            in_turn[rows] = token != END_OF_TURN
-            record(found, rows, token, next_frame[rows] + frame, logprob)
-            labels, memory = self._accept(token, rows, (labels, *memory))
-            emitted_here[rows] = torch.where(frame == cursor[rows], emitted_here[rows], 0) + 1
-            full = emitted_here[rows] >= self.config.max_symbols_per_frame
-            cursor[rows] = frame + full
-            emitted_here[rows] *= ~full
-        return [Decoded(tuple(emissions)) for emissions in found], (
-            next_frame + num_frames,
-            num_frames - last,
-            in_turn,
-            labels,
-            *memory,
+        chunk = _Chunk(
+            projected=self.joint.from_frames(frames),
+            found=[[] for _ in frames],
+            cursor=(-next_frame).clamp(0, num_frames),
+            emitted_here=torch.zeros_like(next_frame),
+            last=-quiet,
+            in_turn=in_turn.clone(),
+            said=(labels, *memory),
         )
+        rows = torch.arange(len(frames), device=frames.device)
+        while len(rows):
+            rows = self._advance(rows, chunk, next_frame)
+        found = [Decoded(tuple(emissions)) for emissions in chunk.found]
+        return found, (next_frame + num_frames, num_frames - chunk.last, chunk.in_turn, *chunk.said)
 
     def finish(self, state: State) -> list[Decoded]:
         """Nothing: all of it went out at once."""
@@ -170,27 +144,81 @@ class GreedyDecoder:
         """As the protocol says."""
         return split_states(state, num_parts)
 
+    def _advance(self, rows: Tensor, chunk: "_Chunk", next_frame: Tensor) -> Tensor:
+        """Takes rows (n,) to their next token, or starts afresh those that wait too long; returns who is not done."""
+        num_frames, labels = chunk.projected.shape[1], chunk.said[0]
+        scores = self._scores(chunk.projected[rows], labels[rows])  # (n, k, V)
+        tokens = scores.argmax(-1)  # (n, k)
+        ahead = torch.arange(num_frames, device=rows.device) >= chunk.cursor[rows, None]
+        frame = first_true((tokens != BLANK) & ahead)
+        if self._forget_late(rows, frame, chunk):
+            return rows
+        emits = frame < num_frames
+        rows, frame = rows[emits], frame[emits]
+        if not len(rows):
+            return rows
+        token = tokens[emits, frame]
+        logprob = scores[emits, frame].log_softmax(-1).gather(1, token[:, None])[:, 0]
+        record(chunk.found, rows, token, next_frame[rows] + frame, logprob)
+        chunk.note(rows, token, frame, most=self.config.max_symbols_per_frame)
+        chunk.said = self._accept(token, rows, chunk.said)
+        return rows
+
+    def _forget_late(self, rows: Tensor, frame: Tensor, chunk: "_Chunk") -> bool:
+        """Whether any of the rows, whose next token is at `frame` (n,), had waited too long and was started afresh."""
+        if not self.config.forget_after_frames:
+            return False
+        until = chunk.last[rows] + self.config.forget_after_frames
+        late = (until <= frame) & (until < chunk.projected.shape[1])
+        chosen = rows[late]
+        if len(chosen):
+            chunk.said = self._forget(chosen, chunk.in_turn[chosen], chunk.said)
+            chunk.last[chosen] = chunk.cursor[chosen] = until[late]
+            chunk.emitted_here[chosen] = 0
+        return bool(late.any())
+
     def _scores(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Projected (n, k, J), (n, J) -> (n, k, V)."""
         return penalised(self.joint.combine(frames, labels[:, None]), self.config)
 
-    def _forget(self, rows: Tensor, in_turn: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
+    def _forget(self, rows: Tensor, in_turn: Tensor, state: State) -> State:
         """As if these rows had emitted nothing yet, but the <sot> of an open turn."""
         for open_turn, labels in ((False, OUTSIDE), (True, INSIDE)):
             chosen = rows[in_turn == open_turn]
             label, memory = first_label(self.predictor, self.joint, labels)
             fresh = (tensor.expand(len(chosen), *tensor.shape[1:]) for tensor in (label, *memory))
             state = tuple(old.index_copy(0, chosen, new) for old, new in zip(state, fresh, strict=True))
-        labels_after, *memory_after = state
-        return labels_after, memory_after
+        return state
 
-    def _accept(self, token: Tensor, rows: Tensor, state: State) -> tuple[Tensor, list[Tensor]]:
+    def _accept(self, token: Tensor, rows: Tensor, state: State) -> State:
         """Runs the predictor for the rows that emitted, and only these."""
         labels, *memory = state
         outputs, after = self.predictor(token[:, None], tuple(tensor[rows] for tensor in memory))
         projected = self.joint.from_labels(outputs[:, 0])
         changed = (old.index_copy(0, rows, new) for old, new in zip(memory, after, strict=True))
-        return labels.index_copy(0, rows, projected), list(changed)
+        return labels.index_copy(0, rows, projected), *changed
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Chunk:
+    """A chunk under way. Letters as above; frames count from the chunk's first."""
+
+    projected: Tensor  # (N, k, J)
+    found: list[list[Emission]]
+    cursor: Tensor  # (N,) the frame a row has come to
+    emitted_here: Tensor  # (N,) tokens that left this frame
+    last: Tensor  # (N,) the frame of the last token, below 0 when it came before the chunk
+    in_turn: Tensor  # (N,)
+    said: State  # the labels as the joint projects them (N, J), and the predictor's memory
+
+    def note(self, rows: Tensor, token: Tensor, frame: Tensor, *, most: int) -> None:
+        """The rows emit a token each; one that has emitted `most` in a frame goes on to the next."""
+        self.last[rows] = frame
+        self.in_turn[rows] = token != END_OF_TURN
+        count = torch.where(frame == self.cursor[rows], self.emitted_here[rows], 0) + 1
+        full = count >= most
+        self.cursor[rows] = frame + full
+        self.emitted_here[rows] = count * ~full
 
 
 def first_label(predictor: Predictor, joint: Joint, labels: Sequence[int] = OUTSIDE) -> tuple[Tensor, State]:
