@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc.aio
 import pytest
+from hypothesis import settings
 
 from svc.backends.store import ModelStore
 from svc.config import default_cache
@@ -14,6 +15,10 @@ ROOT = Path(__file__).parents[1]
 # Held for good: when its last object is collected grpc.aio joins its poller thread, wherever the collector happens to
 # run, and that thread may be waiting for the very thread that joins it.
 grpc.aio.init_grpc_aio()  # type: ignore[attr-defined]  # the stubs lack it
+# A developer's runs look for new examples; CI's are the same every time, so that a change is judged by what it changes.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,7 @@ def test_squeezed_times_map_back_to_where_the_speech_was(pieces: list[tuple[floa
     # Each frame carries its own number, so that what stands at a time says which time it was.
     for frame in range(0, len(squeezed.samples) // 160):
         time_s = squeezed.original_time_s(frame / 100 + 0.005)
-        assert time_s == pytest.approx(squeezed.samples[frame * 160] / 100 + 0.005, abs=1e-6)
+        assert time_s == pytest.approx(float(squeezed.samples[frame * 160]) / 100 + 0.005, abs=1e-6)
     assert set(np.flatnonzero(mask)) <= set(squeezed.samples[::160].astype(int))
     assert all(last - first <= 40 for first, last in runs(~mask[squeezed.samples[::160].astype(int)]))
 
