@@ -11,7 +11,7 @@ import torch
 from svc.errors import InvalidRequestError
 from svc.models.transcriber import Transcriber
 from svc.units import Units
-from training.data.batches import Batch, MixtureBatches, MixtureExamples, TrainingExample, collate
+from training.data.batches import Batch, MixtureBatches, MixtureExamples, TrainingExample
 from training.data.manifest import Clip, read_manifest
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
@@ -117,9 +117,3 @@ class TranscriberData:
         )
         config = TargetConfig(turn_tokens=self.turn_tokens)
         return MixtureExamples(simulator, self.sounds, self.units, config=config, seed=seed, fixed_mixtures=fixed)
-
-
-def padded(examples: Sequence[TrainingExample], batch: int) -> Iterator[Batch]:
-    """The examples in batches, the last one smaller."""
-    for start in range(0, len(examples), batch):
-        yield collate(examples[start : start + batch])
