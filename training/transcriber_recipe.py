@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from svc.config import load_config
 from svc.models.transcriber import TranscriberConfig
@@ -13,8 +12,6 @@ from training.losses.transcriber_loss import LossConfig
 
 PARTS = ("separator", "recogniser", "all")
 STARTS = ("random", "whisper-tiny.en")
-# Keys younger than runs that may still go on: at these values a recipe is what it was before it had them.
-YOUNGER_KEYS = {"turn_tokens": True, "fixed_mixtures": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +76,6 @@ class TranscriberRecipe:
     name: str
     seed: int = 0
     start: str = "random"
-    domains: tuple[str, ...] = ()  # empty = all
     turn_tokens: bool = True
     model: TranscriberConfig = field(default_factory=lambda: TranscriberConfig(num_tokens=0))
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -96,7 +92,7 @@ class TranscriberRecipe:
     @property
     def digest(self) -> str:
         """16 hex digits naming all of it."""
-        content = json.dumps(asdict(self, dict_factory=_told), sort_keys=True)
+        content = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
@@ -117,10 +113,6 @@ class TranscriberRecipe:
         stage = self.stages[number]
         rate = stage.learning_rate + (stage.last_learning_rate - stage.learning_rate) * done / stage.steps
         return rate * min(1.0, (step + 1) / max(1, self.optimiser.warmup_steps))
-
-
-def _told(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in items if name not in YOUNGER_KEYS or value != YOUNGER_KEYS[name]}
 
 
 def read_recipe(path: Path) -> TranscriberRecipe:

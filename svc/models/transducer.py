@@ -27,8 +27,13 @@ class PredictorConfig:
     width: int = 256  # H
     context_labels: int = 2
     dropout: float = 0.0
+    # In training, the share of labels it does not get to see. A model that trusts them too much waits for the end of a
+    # turn it has missed, and drops the words after it.
+    label_dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.label_dropout < 1:
+            raise ValueError(f"need 0 <= label_dropout < 1, got {self.label_dropout}")
         if self.kind not in PREDICTOR_KINDS:
             raise ValueError(f"predictor kind must be one of {', '.join(PREDICTOR_KINDS)}, got {self.kind!r}")
         if self.context_labels < 1:
@@ -59,6 +64,9 @@ class Predictor(nn.Module):
 
     def forward(self, labels: Tensor, state: State) -> tuple[Tensor, State]:
         """(N, U) ids and the previous state -> (N, U, H) and the next state."""
+        if self.training and self.config.label_dropout:
+            unseen = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout
+            labels = labels.masked_fill(unseen, BLANK)
         if isinstance(self.memory, nn.LSTM):
             return run_lstm(self.memory, self.dropout(self.embedding(labels)), state)
         labels = torch.cat([state[0], labels], dim=1)  # (N, context - 1 + U)

@@ -67,3 +67,12 @@ def test_the_joint_lets_gradients_through() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="predictor kind"):
         PredictorConfig(kind="gru")
+
+
+@pytest.mark.parametrize("kind", PREDICTOR_KINDS)
+def test_dropped_labels_are_seen_as_blanks_and_only_in_training(kind: str) -> None:
+    predictor = Predictor(PredictorConfig(kind=kind, width=6, label_dropout=1 - 1e-9), 9)
+    labels, state = torch.randint(1, 9, (2, 5)), predictor.initial_state(2)
+    blanks = predictor.eval()(torch.zeros_like(labels), state)[0]
+    torch.testing.assert_close(predictor.train()(labels, state)[0], blanks)
+    assert not torch.allclose(predictor.eval()(labels, state)[0], blanks)

@@ -1,11 +1,9 @@
 """The transcriber's trainer on synthetic talkers: resumed = uninterrupted, two processes = one, what stages train."""
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,12 +143,7 @@ def test_validation_does_not_depend_on_switches_of_the_recipe() -> None:
     assert all(one.recipe == other.recipe for one, other in pair)
 
 
-def test_a_key_at_the_value_it_had_before_it_was_one_leaves_checkpoints_valid() -> None:
-    before = asdict(RECIPE)
-    del before["turn_tokens"]
-    for stage in before["stages"]:
-        del stage["fixed_mixtures"]
-    assert hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest().startswith(RECIPE.digest)
+def test_every_key_of_a_recipe_changes_its_digest() -> None:
     fixed = (*RECIPE.stages[:-1], replace(RECIPE.stages[-1], fixed_mixtures=3))
     changed = {replace(RECIPE, turn_tokens=False).digest, replace(RECIPE, stages=fixed).digest}
     assert len(changed | {RECIPE.digest}) == 3
