@@ -52,5 +52,7 @@ def joined_world() -> Iterator[World]:
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(rank=rank, size=size, device=device)
+        # A rank that leaves while another still talks to it is now and then aborted by gloo.
+        torch.distributed.barrier()
     finally:
         torch.distributed.destroy_process_group()
