@@ -1,0 +1,118 @@
+"""Regions of the embedding space by k-means over the training embeddings: pseudo-labels that need nobody's labels.
+
+Letters: K regions, D embedding width, L embeddings remembered, n samples.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import faiss
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svc.types import FloatArray
+
+RegionFeature = Literal["none", "one-hot", "distances"]
+ITERATIONS = 20
+# From other random points; the best is kept.
+RESTARTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionConfig:
+    """`feature`: what the adversary is told of a sample's place; none = nothing, and no k-means is made at all."""
+
+    feature: RegionFeature = "one-hot"
+    count: int = 16
+    # The latest embeddings that k-means runs over, at most.
+    remembered: int = 16_384
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= self.remembered:
+            raise ValueError(f"need 1 <= count <= remembered, got {self.count} and {self.remembered}")
+
+
+class Regions(nn.Module):
+    """Centroids of the embeddings remembered since the last refresh. A region keeps its number over refreshes.
+
+    All state is in buffers. Before the first refresh every feature is zero.
+    """
+
+    centroids: Tensor  # (K, D) unit length; all zero until the first refresh
+    memory: Tensor  # (L, D) a ring
+    seen: Tensor  # () embeddings remembered since the last refresh
+
+    def __init__(self, width: int, config: RegionConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.seed = seed
+        length = config.remembered if self.width else 0
+        self.register_buffer("centroids", torch.zeros(config.count, width))
+        self.register_buffer("memory", torch.zeros(length, width))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def width(self) -> int:
+        """Of the feature."""
+        return 0 if self.config.feature == "none" else self.config.count
+
+    def remember(self, embeddings: Tensor) -> None:
+        """(n, D) of any length, of one training step; older ones make room."""
+        if not self.width:
+            return
+        unit = F.normalize(embeddings.detach(), dim=-1)[-len(self.memory) :]
+        places = (self.seen + torch.arange(len(unit), device=unit.device)) % len(self.memory)
+        self.memory[places] = unit.to(self.memory)
+        self.seen += len(unit)
+
+    def refresh(self) -> None:
+        """New centroids from what was remembered, numbered as the old ones nearest to them; then forgets it all.
+
+        Nothing happens when fewer embeddings than regions are remembered.
+        """
+        known = min(int(self.seen), len(self.memory))
+        if known < self.config.count:
+            return
+        found = k_means(self.memory[:known].cpu().numpy(), self.config.count, seed=self.seed)
+        self.centroids.copy_(torch.from_numpy(matched(found, self.centroids.cpu().numpy())))
+        self.seen.zero_()
+
+    def feature(self, embeddings: Tensor) -> Tensor:
+        """(n, D) of any length -> (n, K) one-hot, or distances to the centroids; (n, 0) for none."""
+        if not self.width:
+            return embeddings.new_zeros(len(embeddings), 0)
+        if not self.centroids.any():
+            return embeddings.new_zeros(len(embeddings), self.width)
+        distances = torch.cdist(F.normalize(embeddings.detach(), dim=-1), self.centroids)  # (n, K)
+        if self.config.feature == "distances":
+            return distances
+        return F.one_hot(distances.argmin(1), self.width).to(distances)
+
+
+def k_means(points: FloatArray, count: int, *, seed: int) -> FloatArray:
+    """(n, D) unit vectors -> (count, D) unit centroids, by cosine; every point is used. The same points and seed give
+    the same centroids.
+    """
+    engine = faiss.Kmeans(
+        points.shape[1],
+        count,
+        niter=ITERATIONS,
+        seed=seed,
+        spherical=True,
+        nredo=RESTARTS,
+        # faiss warns below and samples above; here neither is wanted.
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(points),
+    )
+    engine.train(np.ascontiguousarray(points, np.float32))
+    return np.asarray(engine.centroids, np.float32)
+
+
+def matched(new: FloatArray, old: FloatArray) -> FloatArray:
+    """(K, D) new centroids in the order of the old ones, so that the sum of their cosines is largest (Hungarian)."""
+    _, order = linear_sum_assignment(-(old @ new.T))
+    ordered: FloatArray = new[order]
+    return ordered
