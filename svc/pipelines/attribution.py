@@ -8,7 +8,7 @@ import numpy as np
 from svc.backends.protocols import RecognisedChunk
 from svc.errors import OverloadedError
 from svc.pipelines.label_profiles import LabelProfiles
-from svc.pipelines.recent_sound import RecentSound
+from svc.pipelines.recent_sound import NUM_CHANNELS, IntArray, RecentSound
 from svc.pipelines.second_pass import ClosedTurn, SecondHearing, SecondPassDesk
 from svc.pipelines.speaker_labels import NOWHERE, Placement, SpeakerLabels
 from svc.pipelines.transcription_events import (
@@ -67,6 +67,8 @@ class Attributor:
         self.profiles = profiles
         self.second_pass = second_pass
         self._turns: dict[int, _HeardTurn] = {}
+        # Per channel, the first frame that no turn before was recognised again on.
+        self._unheard = [0] * NUM_CHANNELS
         self._was_behind = False
 
     def hear(self, samples: FloatArray) -> None:
@@ -187,15 +189,32 @@ class Attributor:
             del self._turns[oldest]
 
     def _hear_again(self, turn: _HeardTurn, event: TurnEnded, frame: int) -> list[StreamWarning]:
-        channel, start_s = turn.started.channel, max(0.0, turn.started.start_s - MARGIN_S)
-        frames = self.sound.frames(start_s, event.end_s + MARGIN_S, last=frame)
+        channel = turn.started.channel
+        frames = self._frames_of(turn, end_s=event.end_s, last=frame)
+        # All of it was heard with the turn before: the words of the first pass stay.
+        if not len(frames):
+            return []
+        self._unheard[channel] = int(frames[-1]) + 1
         overlapped = bool(self.sound.active(frames)[:, 1 - channel].any())
         samples = self.sound.separated(frames, channel) if overlapped else self.sound.mixture(frames)
+        start_s = self.sound.start_s(int(frames[0]))
         closed = ClosedTurn(turn_id=event.turn_id, channel=channel, start_s=start_s, samples=samples)
         if not self.second_pass or self.second_pass.hand_in(closed):
             return []
         message = f"turn {event.turn_id} is not recognised again: the second pass is too far behind"
         return [StreamWarning(reason=WarningReason.SECOND_PASS_BEHIND, message=message)]
+
+    def _frames_of(self, turn: _HeardTurn, *, end_s: float, last: int) -> IntArray:
+        """A turn's frames and the margins around it, without what belongs to the turn before or after on its channel:
+        a word that two turns hold would be said twice.
+        """
+        channel, start_s = turn.started.channel, turn.started.start_s - MARGIN_S
+        frames = self.sound.frames(start_s, end_s + MARGIN_S, last=last)
+        num_said = len(self.sound.frames(start_s, end_s, last=last))
+        next_turn = np.flatnonzero(self.sound.active(frames[num_said:])[:, channel])
+        if len(next_turn):
+            frames = frames[: num_said + int(next_turn[0])]
+        return frames[frames >= self._unheard[channel]]
 
     def _reheard(self, hearing: SecondHearing) -> list[TranscriptionEvent]:
         """A text revision. Where nothing was heard, the words of the first pass stay: no word is taken away."""

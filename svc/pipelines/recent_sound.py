@@ -52,6 +52,10 @@ class RecentSound:
         past = min(round((end_s + delay_s) / self.frame_s), last + 1, self._active.end)
         return np.arange(first, max(first, past))
 
+    def start_s(self, frame: int) -> float:
+        """The second of the stream from which on a frame speaks of it."""
+        return max(0, frame * self.frame_samples - self.delay_samples) / MODEL_RATE_HZ
+
     def active(self, frames: IntArray) -> BoolArray:
         """(F,) -> (F, C)."""
         return np.asarray(self._active.take(frames), np.bool_)

@@ -4,12 +4,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from svc.pipelines.second_pass import ClosedTurn, SecondPass, SecondPassDesk
-from svc.pipelines.transcription_events import TextRevised, TranscriptionEvent, WarningReason
+from svc.pipelines.transcription_events import TextRevised, TranscribedWord, TranscriptionEvent, WarningReason
 from svc.types import FloatArray, RecognisedWord
 from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
 from tests.pipelines.toy_conversation import Said, conversation
@@ -64,10 +67,12 @@ def turn(turn_id: int = 0, num_samples: int = 16_000) -> ClosedTurn:
     return ClosedTurn(turn_id=turn_id, channel=0, start_s=1.0, samples=np.zeros(num_samples, np.float32))
 
 
-def run(recogniser: PitchRecogniser, *, patience_s: float = 10.0) -> list[TranscriptionEvent]:
+def run(
+    recogniser: PitchRecogniser, *, samples: FloatArray = MIXTURE, patience_s: float = 10.0
+) -> list[TranscriptionEvent]:
     with second_pass(recogniser) as worker:
         live = attributed_stream(Parts(second_pass=SecondPassDesk(worker, patience_s=patience_s)))
-        return live.push(MIXTURE) + live.close()
+        return live.push(samples) + live.close()
 
 
 def test_each_closed_turn_is_heard_again_without_the_other_talker() -> None:
@@ -82,6 +87,26 @@ def test_the_new_words_lie_in_the_turn() -> None:
     for said, revision in zip(TALK, revisions, strict=True):
         assert revision.words[0].start_s == pytest.approx(said.start_s - 0.2, abs=0.1)
         assert revision.words[0].end_s == pytest.approx(said.end_s, abs=0.2)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.04, 0.1, 0.3])), min_size=2, max_size=5))
+def test_no_sound_of_a_channel_is_heard_again_for_two_turns(plan: list[tuple[int, float]]) -> None:
+    said, end_s = [], 0.3
+    for channel, gap_s in plan:
+        said.append(Said(channel, channel, end_s + gap_s, end_s + gap_s + 1.0, ("one", "two")))
+        end_s = said[-1].end_s
+    revisions = run(ready(), samples=conversation(said, duration_s=end_s + 0.5))
+    by_channel = [hearings_of(revisions, channel) for channel in (0, 1)]
+    assert sum(map(len, by_channel)) == len(said)
+    for words in by_channel:
+        assert all(one.end_s <= other.start_s + 1e-6 for one, other in pairwise(words))
+
+
+def hearings_of(events: Sequence[TranscriptionEvent], channel: int) -> list[TranscribedWord]:
+    """One a turn: the recogniser's word that spans all it heard."""
+    words = [event.words[0] for event in events if isinstance(event, TextRevised)]
+    return [word for word in words if word.channel == channel]
 
 
 def test_without_time_the_first_words_stay_and_the_caller_is_told() -> None:
