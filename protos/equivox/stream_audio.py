@@ -38,8 +38,9 @@ Chunk = bytes | SampleArray | Control
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PcmStream:
     """Bare samples as they come: bytes of any length in `encoding` (s16le, f32le, mulaw, alaw), or numpy arrays (N,) or
-    (N, channels), int16 for s16le and float32 or float64 for f32le. `FLUSH` closes open turns, `KEEP_ALIVE` keeps a
-    stream open that has nothing to send. An async iterable is for AsyncClient.
+    (N, channels), int16 for s16le and float32 or float64 for f32le. `FLUSH` closes open turns.
+    While no chunk comes the client keeps the stream open by itself, as `KEEP_ALIVE` does. An async iterable is for
+    AsyncClient.
     """
 
     chunks: Iterable[Chunk] | AsyncIterable[Chunk]

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterable, Iterable, Iterator
 from dataclasses import dataclass
 
 from equivox import transcripts
+from equivox.keep_alive import kept_alive
 from equivox.requests import PolicyLike, to_policy
 from equivox.stream_audio import MAX_CHUNK_S, Control, StreamSource, cut
 from equivox.v1 import transcription_pb2 as pb
 
 # Of the speed and burst the server allows: what jitters on the way must not add up to more.
 SPEED_SHARE, BURST_SHARE = 0.9, 0.5
+# Of the pause after which the server gives a stream up.
+KEEP_ALIVE_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +90,17 @@ class LiveCall:
         source = self._source
         frames = max(1, round(self._options.chunk_ms / 1000 * source.sample_rate_hz))
         pace = self._pace()
-        for piece in cut(self._pieces, frame_bytes=source.frame_bytes, max_bytes=frames * source.frame_bytes):
+        for piece in cut(self._unbroken(), frame_bytes=source.frame_bytes, max_bytes=frames * source.frame_bytes):
             audio_s = 0.0 if isinstance(piece, Control) else len(piece) / source.bytes_per_s
             # Waits for the end of the call meanwhile, which wakes it.
             if self._over.wait(pace.wait_s(audio_s)):
                 return
             yield piece
+
+    def _unbroken(self) -> Iterable[bytes | Control]:
+        """The caller's pieces, with keep-alives where they stay away for long."""
+        idle_timeout_s = self._accepted.idle_timeout_s if self._accepted else 0.0
+        return kept_alive(self._pieces, KEEP_ALIVE_SHARE * idle_timeout_s) if idle_timeout_s else self._pieces
 
     def _pace(self) -> "Pace":
         accepted = self._accepted

@@ -42,7 +42,7 @@ class TranscribedWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAccepted:
-    """The first event. `max_speed` 0 = no limit; the client keeps to it and to the burst by itself."""
+    """The first event. `max_speed` 0 = no limit; the client keeps to it, the burst and the idle timeout by itself."""
 
     session_id: str
     algorithmic_latency_s: float

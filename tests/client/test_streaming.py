@@ -101,6 +101,39 @@ def test_flush_and_keep_alive_go_between_chunks(client: Client, recorder: Record
     assert kinds == ["config", "audio", "flush", "keep_alive", "audio"]
 
 
+def pausing() -> Iterator[bytes]:
+    yield RAMP[:80].tobytes()
+    time.sleep(0.5)
+    yield RAMP[80:160].tobytes()
+
+
+async def pausing_on_a_loop() -> AsyncIterator[bytes]:
+    yield RAMP[:80].tobytes()
+    await asyncio.sleep(0.5)
+    yield RAMP[80:160].tobytes()
+
+
+def check_kept_alive(recorder: Recorder) -> None:
+    first, *middle, last = (request.WhichOneof("kind") for request in recorder.requests[1:])
+    assert (first, last) == ("audio", "audio")
+    assert set(middle) == {"keep_alive"}
+    assert 2 <= len(middle) <= 5
+    assert audio_of(recorder) == RAMP[:160].tobytes()
+
+
+def test_a_caller_with_nothing_to_send_is_kept_alive(client: Client, recorder: Recorder) -> None:
+    recorder.idle_timeout_s = 0.3
+    client.transcribe_all(PcmStream(chunks=pausing(), sample_rate_hz=8_000))
+    check_kept_alive(recorder)
+
+
+async def test_so_is_one_on_an_event_loop(target: str, recorder: Recorder) -> None:
+    recorder.idle_timeout_s = 0.3
+    async with AsyncClient(target) as client:
+        await client.transcribe_all(PcmStream(chunks=pausing_on_a_loop(), sample_rate_hz=8_000))
+    check_kept_alive(recorder)
+
+
 def test_events_come_while_chunks_are_still_to_be_made(client: Client) -> None:
     heard: list[str] = []
 
@@ -132,7 +165,10 @@ def test_the_client_keeps_to_the_speed_the_server_allows(client: Client, recorde
     assert time.monotonic() - started_s >= (2.0 - 0.1) / 3.6
 
 
-def test_what_the_callers_iterator_raises_comes_back(client: Client) -> None:
+@pytest.mark.parametrize("idle_timeout_s", [0.0, 0.3])
+def test_what_the_callers_iterator_raises_comes_back(client: Client, recorder: Recorder, idle_timeout_s: float) -> None:
+    recorder.idle_timeout_s = idle_timeout_s
+
     def broken() -> Iterator[bytes]:
         yield RAMP[:80].tobytes()
         raise OSError("the microphone is gone")

@@ -43,6 +43,7 @@ class Recorder:
     failures: list[grpc.Status | grpc.StatusCode] = field(default_factory=list)
     delay_s: float = 0.0
     max_speed: float = 0.0  # told to live streams
+    idle_timeout_s: float = 0.0  # this too
 
     def answer(self, request: Message, context: Context, response: Response) -> Response:
         self.requests.append(request)
@@ -183,7 +184,7 @@ class ToyTranscription(transcription_pb2_grpc.TranscriptionServicer):
             match request.WhichOneof("kind"):
                 case "config":
                     accepted = transcription_pb2.StreamAccepted(session_id="s", max_speed=self.seen.max_speed)
-                    accepted.max_burst_s = 0.2
+                    accepted.max_burst_s, accepted.idle_timeout_s = 0.2, self.seen.idle_timeout_s
                     yield self.seen.answer(request, context, transcription_pb2.TranscribeResponse(accepted=accepted))
                     start = transcription_pb2.TurnStart(turn_id=7, channel=1)
                     yield transcription_pb2.TranscribeResponse(turn_start=start)
