@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from svc.audio.filterbank import LOG_FLOOR, Filterbank, FilterbankConfig
+from svc.audio.filterbank import Filterbank, FilterbankConfig
+from svc.models.separator import SILENCE
 from svc.types import FloatArray
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureSimulator
 from training.data.rendering import Mixture, Sounds, render
 from training.data.targets import ChannelTargets, TargetConfig, WordEncoder, channel_targets
+from training.losses.auxiliary import NO_LABEL
 
-SILENCE = float(np.log(LOG_FLOOR))
-NO_LABEL = -1
 SORTED_STEPS = 8
 # Of a batch, what has no channels.
 MIXTURE_PARTS = ("mels", "mel_lengths")
@@ -45,7 +45,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Batch:
-    """Examples padded to the longest: mels with silence, token frames with 0, frame labels with -1."""
+    """Examples padded to the longest: mels with silence, token frames with 0, frame labels with NO_LABEL."""
 
     mels: Tensor  # (B, T, M)
     mel_lengths: Tensor  # (B,)

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
+from svc.models.separator import SILENCE
 from svc.units import BLANK, END_OF_TURN, START_OF_TURN
 from tests.training.data.talkers import WORDS, TonesInMemory, talkers
 from training.data.batches import (
-    NO_LABEL,
-    SILENCE,
     SORTED_STEPS,
     Batch,
     MixtureBatches,
@@ -26,6 +25,7 @@ from training.data.batches import (
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.targets import TargetConfig, channel_targets, due_tokens
+from training.losses.auxiliary import NO_LABEL
 
 SPOKEN = talkers()
 SIMULATOR = MixtureSimulator(SPOKEN, MixtureConfig(room_share=0, max_duration_s=8))
