@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from svc.pipelines.transcript import SpokenWord
 from svc.types import MODEL_RATE_HZ, DiarizationResult, FloatArray, Span, Turn, Waveform
 from training.data.arrangement import arrange
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, in_order, joined
@@ -15,23 +16,10 @@ PIECE_S = 0.1
 MIN_SEGMENT_S = 0.1
 
 
-class HeardWord(Protocol):
-    """A word and its seconds from the start of what was heard."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def start_s(self) -> float: ...
-
-    @property
-    def end_s(self) -> float: ...
-
-
 class SpeechRecogniser(Protocol):
     """Words of one stretch of audio, (N,) at 16 kHz."""
 
-    def transcribe(self, samples: FloatArray) -> Sequence[HeardWord]: ...
+    def transcribe(self, samples: FloatArray) -> Sequence[SpokenWord]: ...
 
 
 class SpeakerDiarizer(Protocol):
@@ -108,7 +96,7 @@ def _turn(turn: Turn, channel: int, words: Sequence[TranscriptWord]) -> Transcri
     )
 
 
-def _turns_at_pauses(words: Sequence[HeardWord]) -> Transcript:
+def _turns_at_pauses(words: Sequence[SpokenWord]) -> Transcript:
     said = [TranscriptWord(text=word.text, start_s=word.start_s, end_s=word.end_s) for word in words]
     pieces = [_turn(Turn(Span(word.start_s, word.end_s), "S0"), 0, [word]) for word in said]
     return in_order(joined(pieces))
