@@ -9,13 +9,15 @@ was not. A run that was broken off goes on from there; nothing is drawn at rando
 
 import argparse
 import json
+import os
 import sys
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from rich.console import Console
@@ -185,8 +187,20 @@ def _read_all(
         yield from map(read, clips)
         return
     # A fresh process: CTranslate2's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         yield from pool.map(read, clips, chunksize=CHUNK)
+
+
+def end_with_parent() -> None:
+    """Of a worker: a parent that is killed by a signal tells nobody, and a worker would wait for work for ever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _shown(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:

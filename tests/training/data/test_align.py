@@ -1,9 +1,12 @@
 """The run over all corpora: resumes, is the same on any number of workers, and says what it left out."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -76,6 +79,26 @@ def test_two_workers_give_what_one_gives(root: Path) -> None:
     for workers in (1, 2):
         align(clips, root, root / str(workers), make_aligner=make_even_aligner, workers=workers)
     assert (root / "1/utterances.jsonl").read_text() == (root / "2/utterances.jsonl").read_text()
+
+
+POOL = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from training.data.align import end_with_parent
+import os, time
+pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
+print(pool.submit(os.getpid).result(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow  # two processes start
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    assert psutil.wait_procs([worker], timeout=10)[1] == []
 
 
 def test_pseudo_labels_are_for_training_only(root: Path) -> None:
