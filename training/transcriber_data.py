@@ -26,7 +26,6 @@ from training.transcriber_recipe import Stage
 TRAIN, DEV = "train", "dev"
 # Seeds of stages and of validation lie far apart: no mixture of one is ever one of another.
 VALIDATION_SEED = 1 << 16
-STATISTICS_MIXTURES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,8 @@ class TranscriberData:
     seed: int = 0
     workers: int = 0
     turn_tokens: bool = True
+    # What mean and deviation of the mels are taken from.
+    statistics_mixtures: int = 32
 
     @classmethod
     def open(cls, paths: DataPaths, *, seed: int, workers: int, turn_tokens: bool = True) -> "TranscriberData":
@@ -105,7 +106,7 @@ class TranscriberData:
     def set_statistics(self, model: Transcriber, mixtures: MixtureConfig) -> None:
         """Mean and deviation of each mel, which the separator subtracts and divides by, from some mixtures."""
         examples = self._examples(self.utterances[TRAIN], mixtures, VALIDATION_SEED + 1)
-        mels = np.concatenate([examples[index].mels for index in range(STATISTICS_MIXTURES)])
+        mels = np.concatenate([examples[index].mels for index in range(self.statistics_mixtures)])
         model.separator.mean.copy_(torch.from_numpy(mels.mean(axis=0)))
         model.separator.deviation.copy_(torch.from_numpy(mels.std(axis=0)))
 

@@ -54,6 +54,7 @@ def toy_data(seed: int = 0, *, turn_tokens: bool = True) -> TranscriberData:
         sounds=Sounds(TonesInMemory(spoken)),
         seed=seed,
         turn_tokens=turn_tokens,
+        statistics_mixtures=2,
     )
 
 
