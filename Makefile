@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export EQUIVOX_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test test-fast lint types protos tree serve bench evaluation models clean
+.PHONY: demo test test-fast lint types protos tree serve bench fuzz evaluation models clean
 
 .venv/.server: pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv
@@ -46,6 +46,11 @@ test: lint types models ## lint, types, every test, end to end against a real se
 
 bench: .venv/.dev models ## speed and memory, as ratios against peers in the same run
 	$(BIN)/python -m tests.bench
+
+fuzz: .venv/.dev ## what nobody should send, 100,000 times each: files, messages, live streams
+	$(BIN)/python -m tests.fuzz.decoder --runs 100000
+	$(BIN)/python -m tests.fuzz.messages --runs 100000
+	$(BIN)/python -m tests.fuzz.streams --runs 100000
 
 .venv/.peers: .venv/.dev
 	$(BIN)/pip install --quiet --no-deps 'resemblyzer==0.1.4'

@@ -31,7 +31,7 @@ from tests.fuzz.messages import mutated, twisted
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 from tests.rpc.toy_transcriber import talk
 
-REPORT_EVERY = 10_000
+REPORT_EVERY = 1_000
 Stream = list[TranscribeRequest]
 PACE = TranscriptionConfig(max_streams=2, max_speed=1.0, max_burst_s=4.0, idle_timeout_s=5.0)
 
