@@ -39,7 +39,7 @@ from training.transcribing_systems import (
     live_system,
     recognise_alone,
 )
-from training.transcription_tables import figure_text
+from training.transcription_tables import bound_notes, figure_text
 
 SYSTEMS = ("equivox", "diarization-whisper", "whisper", "pocketsphinx")
 OVERALL = ("orc_wer", "cp_wer", "tcp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
@@ -118,7 +118,8 @@ def markdown(results: Sequence[Result]) -> str:
     overall = _table(("system", *OVERALL_TITLES, "real-time factor", *COUNTS), _overall_rows(results))
     names = [result.evaluation.system for result in results]
     cells = _table(("domain, condition", "recordings", "words", *names), _cell_rows(results))
-    return f"{overall}\n\nORC-WER %:\n\n{cells}"
+    notes = "".join(f"\n\n{note}." for note in bound_notes([result.evaluation for result in results]))
+    return f"{overall}{notes}\n\nORC-WER %:\n\n{cells}"
 
 
 def _overall_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:

@@ -86,6 +86,7 @@ class TranscriptionSummary:
             "n_words": self.errors.orc.words,
             "n_turns": self.errors.turns.reference,
             "n_turns_found": self.errors.turns.hypothesis,
+            "n_orc_upper_bounds": self.errors.orc_bounds,
             "counts": {name: _counts_json(getattr(self.errors, name)) for name in ("orc", "cp", "tcp")},
             **{name: figure_json(figure) for name, figure in self.figures.items()},
             "too_small": self.too_small,

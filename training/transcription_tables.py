@@ -29,7 +29,8 @@ TOO_SMALL = "too few recordings to conclude from"
 def transcription_table(evaluations: Sequence[TranscriptionEvaluation]) -> Table:
     """A row per measure, a column per system; what no system has is left out."""
     small = any(evaluation.overall.too_small for evaluation in evaluations)
-    table = Table(caption=TOO_SMALL if small else None, caption_justify="left")
+    notes = [*([TOO_SMALL] if small else []), *bound_notes(evaluations)]
+    table = Table(caption="\n".join(notes) or None, caption_justify="left")
     table.add_column("measure")
     for evaluation in evaluations:
         table.add_column(evaluation.system, justify="right", overflow="fold")
@@ -57,6 +58,16 @@ def group_table(evaluations: Sequence[TranscriptionEvaluation], measure: str = "
             table.add_row(f"  {value}{mark}", str(summary.recordings), str(summary.errors.orc.words), *texts)
             table.caption = f"* {TOO_SMALL}" if mark else table.caption
     return table
+
+
+def bound_notes(evaluations: Sequence[TranscriptionEvaluation]) -> list[str]:
+    """Of each system whose ORC-WER is not exact everywhere."""
+    return [
+        f"{evaluation.system}: ORC-WER of {evaluation.overall.errors.orc_bounds} recordings is an upper bound; too many"
+        " words were heard"
+        for evaluation in evaluations
+        if evaluation.overall.errors.orc_bounds
+    ]
 
 
 def counts_text(summary: TranscriptionSummary) -> str:

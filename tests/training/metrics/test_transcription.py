@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.training.metrics.conversations import WORDS, conversations, texts, turn
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, in_order
+from training.metrics import transcription
 from training.metrics.transcription import (
     Delays,
     TranscriptionErrors,
@@ -111,6 +112,27 @@ def test_every_rate_counts_the_references_words(reference: Transcript, hypothesi
     errors = transcription_errors(reference, hypothesis)
     assert {errors.orc.words, errors.cp.words, errors.tcp.words} == {len(texts(reference))}
     assert errors.cp.errors <= errors.tcp.errors
+
+
+@settings(max_examples=40, deadline=None)
+@given(conversations(), conversations())
+def test_orc_of_too_many_words_is_an_upper_bound_and_counted_so(reference: Transcript, hypothesis: Transcript) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transcription, "MAX_ORC_STEPS", -1)
+        bound = transcription_errors(reference, hypothesis)
+    exact = transcription_errors(reference, hypothesis)
+    assert (bound.orc_bounds, exact.orc_bounds) == (1, 0)
+    assert exact.orc.errors <= bound.orc.errors <= len(texts(reference)) + len(texts(hypothesis))
+    assert bound.orc.words == exact.orc.words
+
+
+def test_a_diverged_model_is_scored_within_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    reference = [turn("a b c b a c", 2.0 * place, 2.0 * place + 1) for place in range(16)]
+    babble = [turn("a " * 1_000, 10.0 * place, 10.0 * place + 9, channel=place % 2) for place in range(6)]
+    errors = transcription_errors(in_order(reference), in_order(babble))
+    assert errors.orc_bounds == 1
+    assert errors.orc.errors >= 6_000 - 96
+    assert "upper bound" in caplog.text
 
 
 @settings(max_examples=30, deadline=None)
