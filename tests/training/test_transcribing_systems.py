@@ -10,7 +10,7 @@ from svc.pipelines.transcription import StreamOptions
 from svc.types import DiarizationResult, FloatArray, Span, Turn, Waveform
 from tests.rpc.toy_transcriber import TALK, ToyTranscriber, talk
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, in_order, spread_words
-from training.grammar_recogniser import GrammarRecogniser, grammar_of
+from training.grammar_recogniser import BEGIN, END, GrammarRecogniser, arpa_of, pairs_of
 from training.metrics.transcription import transcription_errors
 from training.transcribing_systems import diarize_then_recognise, grammar_system, live_system, recognise_alone
 
@@ -92,14 +92,27 @@ def test_a_real_live_stream_is_right_and_never_tells_of_sound_to_come() -> None:
     assert all(word.said_at_s is not None and word.said_at_s >= word.end_s for turn in heard for word in turn.words)
 
 
-def test_grammar_repeats_its_phrases() -> None:
-    assert grammar_of([("go", "on"), ("stop",)]).endswith("<phrase> = go on | stop;\npublic <turns> = <phrase>+;\n")
+def test_what_follows_a_word_has_probability_one_in_all() -> None:
+    lines = [line.split() for line in arpa_of(pairs_of({("go", "on"): 3, ("go",): 1, ("stop",): 2})).splitlines()]
+    ones = {
+        line[1]: (10 ** float(line[0]), 10 ** float(line[2])) for line in lines if len(line) == 3 and line[2][0] == "-"
+    }
+    twos = {(line[1], line[2]): 10 ** float(line[0]) for line in lines if len(line) == 3 and line[2][0] != "-"}
+    for given, (_, backoff) in ones.items():
+        if given != END:
+            total = sum(
+                twos.get((given, word), backoff * chance) for word, (chance, _) in ones.items() if word != BEGIN
+            )
+            assert total == pytest.approx(1, abs=1e-3)
+    assert twos["go", "on"] > twos["go", "stop"] > ones["stop"][0] * ones["go"][1]
 
 
+@pytest.mark.slow  # pocketsphinx takes 8 s for a language model of any size
 def test_grammar_leaves_out_what_the_dictionary_cannot_pronounce() -> None:
     pytest.importorskip("pocketsphinx")
     recogniser = GrammarRecogniser(["Go on!", "go on", "zzyzxq now", "5"])
-    assert recogniser.phrases == [("five",), ("go", "on")]
-    assert recogniser.transcribe(seconds_of(0)) == []
+    assert recogniser.phrases == {("five",): 1, ("go", "on"): 2}
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    assert {word.text for word in recogniser.transcribe(noise)} <= {"five", "go", "on"}
     with pytest.raises(InvalidRequestError, match="none"):
         GrammarRecogniser(["zzyzxq"])
