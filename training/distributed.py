@@ -1,9 +1,10 @@
 """One process or many: rank, world size and the sums over all ranks, under torchrun or without it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,36 @@ class World:
         total = values.clone()
         torch.distributed.all_reduce(total)
         return total / self.size
+
+    def joined(self, values: Tensor) -> Tensor:
+        """(n, ..) of each rank, n the same -> (size * n, ..) in order of rank, with a gradient to this rank's own part.
+
+        Meant for losses over all pairs of the whole batch: when every rank computes the same from what was joined, the
+        mean of the ranks' gradients, as `wrap` takes it, is that of one process with the whole batch.
+        """
+        return values if self.size == 1 else _Joined.apply(values, self)
+
+    def average_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Of parameters outside `wrap` that every rank has: keeps ranks from drifting apart by rounding."""
+        for parameter in parameters:
+            if self.size > 1 and parameter.grad is not None:
+                parameter.grad.copy_(self.mean(parameter.grad))
+
+
+class _Joined(torch.autograd.Function):
+    """All ranks' values; back comes this rank's part, times the number of ranks, which the mean over them takes off."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, world: World) -> Tensor:  # noqa: ANN401 - torch gives it no type
+        parts = [torch.empty_like(values) for _ in range(world.size)]
+        torch.distributed.all_gather(parts, values.contiguous())
+        context.world = world
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        world: World = context.world
+        return gradient.chunk(world.size)[world.rank] * world.size, None
 
 
 @contextmanager

@@ -235,13 +235,13 @@ class DenseTdnn(nn.Module):
         self.dense = Projection(2 * width, config.embedding_width)
 
     def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
-        """(B, C, T) -> (B, D)."""
+        """(B, C, T) -> (B, 2C) statistics over the clip, of which `dense` makes an embedding."""
         hidden = self.tdnn(hidden)  # (B, C, U)
         for block, transition in self.stages():
             for layer in block:
                 hidden = layer(hidden, frames)
             hidden = transition(hidden)
-        return self.dense(statistics(self.out_nonlinear(hidden), frames))  # type: ignore[no-any-return]
+        return statistics(self.out_nonlinear(hidden), frames)
 
     def stages(self) -> Iterator[tuple[list[DenseTdnnLayer], Transition]]:
         """The dense blocks, each with the transition that ends it; the checkpoints number them from one."""
@@ -268,6 +268,10 @@ class CamPlusPlus(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, mels) and (B,) frames of each clip, None when none is padded -> (B, D), not normalised."""
+        return self.xvector.dense(self.pooled(features, lengths))  # type: ignore[no-any-return]
+
+    def pooled(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """As forward, up to what the projection is given: (B, 2C)."""
         num_frames = features.shape[1]
         half = (num_frames + 1) // 2
         if lengths is None:

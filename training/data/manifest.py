@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def read_manifest(path: Path) -> list[Clip]:
         if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
             raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
         return [_clip(row, f"{path}:{rows.line_num}") for row in rows]
+
+
+def column_values(path: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Of every clip by its path, the values of any columns of the manifest, those `Clip` does not know included.
+
+    Raises InvalidRequestError naming a column that is not there.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if missing := [name for name in ("path", *columns) if name not in (rows.fieldnames or ())]:
+            raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
+        return {row["path"]: tuple(row[name] or "" for name in columns) for row in rows}
 
 
 def _clip(row: dict[str, str | None], where: str) -> Clip:

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import soxr
 
 from svc.audio.resample import resample
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 from training.data.arrangement import NUM_CHANNELS
-from training.data.augment import add_noise, noise_for, reverberate, telephone
+from training.data.augment import add_noise, at_speed, noise_for, reverberate, telephone
 from training.data.mixture_recipe import NO_ROOM, MixtureRecipe, Piece, PlacedTurn
 from training.data.rooms import LEAD_SAMPLES, RoomBank
 
@@ -19,8 +18,6 @@ from training.data.rooms import LEAD_SAMPLES, RoomBank
 LEVEL_RMS = 0.05
 FADE_S = 0.01
 FULL_SCALE = 0.99
-# What speed changes keep is speech, not hi-fi: half the time of HQ.
-SPEED_QUALITY = "MQ"
 
 
 class SpeechReader(Protocol):
@@ -86,8 +83,7 @@ def _add_turn(channel: FloatArray, turn: PlacedTurn, sounds: Sounds) -> None:
 
 def _read(piece: Piece, speed: float, sounds: Sounds) -> FloatArray:
     samples = sounds.speech.read(piece.utterance_id, piece.start_s, piece.end_s)
-    if speed != 1:
-        samples = soxr.resample(samples, round(MODEL_RATE_HZ * speed), MODEL_RATE_HZ, quality=SPEED_QUALITY)
+    samples = at_speed(samples, speed)
     # The recording's own noise would else begin and end with a click.
     fade = np.linspace(0, 1, min(round(FADE_S * MODEL_RATE_HZ), len(samples) // 2), dtype=np.float32)
     samples[: len(fade)] *= fade
