@@ -17,6 +17,7 @@ from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.batching import BatchingEmbedder, BatchReport
 from svc.backends.loading import (
     WHISPER,
+    embedder_folder,
     load_embedder,
     load_open_vocabulary,
     load_segmenter,
@@ -205,12 +206,27 @@ class Application:
             card_toml=self.calibration.card_toml,
         )
         return (
-            self._loaded_model(self.config.models.embedder, "embedder", self.embedder),
+            self._loaded_embedder(),
             self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
             self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
             *self._loaded_transcriber(),
             *([self._loaded_model(WHISPER, "transcriber", self.second_pass)] if self.second_pass else []),
             calibration,
+        )
+
+    def _loaded_embedder(self) -> LoadedModel:
+        """Of an artifact, its own card."""
+        folder = embedder_folder(self.config.models)
+        if folder is None:
+            return self._loaded_model(self.config.models.embedder, "embedder", self.embedder)
+        artifact = load_artifact(folder)
+        return LoadedModel(
+            name=str(artifact.card.get("name", folder.name)),
+            role="embedder",
+            fingerprint=self.embedder.fingerprint,
+            licence=str(artifact.card.get("licence", "")),
+            runtime="torch",
+            card_toml=artifact.card_toml,
         )
 
     def _loaded_transcriber(self) -> tuple[LoadedModel, ...]:

@@ -30,7 +30,7 @@ class ModelConfig:
 
     cache_dir: Path = field(default_factory=default_cache)
     offline: bool = False
-    # A name from the lock file, or "speechbrain:<hub id or folder>".
+    # A name from the lock file, "speechbrain:<hub id or folder>", or "artifact:<folder>" of our own training.
     embedder: str = "campplus"
     # auto = ONNX Runtime when exported, else torch.
     runtime: str = "auto"

@@ -64,14 +64,13 @@ def session_options(threads: int) -> ort.SessionOptions:
 
 
 class CamPlusPlusEmbedder:
-    """Speech to a 192-d voice embedding (an `Embedder`).
+    """Speech to a voice embedding (an `Embedder`), by CAM++ or another network on the same front end.
 
     Any number of threads may call it at once; a run of the network takes clips of one length (see `grouping`).
     """
 
-    dimension = DIMENSION
-
-    def __init__(self, network: Network, *, weights_sha256: str, architecture: int) -> None:
+    def __init__(self, network: Network, *, weights_sha256: str, architecture: int, dimension: int = DIMENSION) -> None:
+        self.dimension = dimension
         self.fingerprint = fingerprint_of(weights_sha256, architecture)
         self.runtime = network.runtime
         self._network = network

@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from svc.errors import ModelUnavailableError
 from svc.models.embedder import CamPlusPlus
@@ -15,7 +16,7 @@ class TorchNetwork:
 
     runtime = "torch"
 
-    def __init__(self, model: CamPlusPlus) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self._model = model
 
     def run(self, features: FloatArray) -> FloatArray:

@@ -17,18 +17,24 @@ from svc.errors import ModelUnavailableError
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 WHISPER = "whisper-tiny.en"
 SPEECHBRAIN_PREFIX = "speechbrain:"
+ARTIFACT_PREFIX = "artifact:"
 RUNTIMES = ("auto", "onnxruntime", "torch")
 
 
 def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -> Embedder:
     """The embedder `config` names. With one thread it runs on the caller's thread and scales with callers.
 
-    Raises ModelUnavailableError when its file is missing, or when ONNX Runtime is asked for without an exported graph.
+    Raises ModelUnavailableError when its file is missing, or when ONNX Runtime is asked for without an exported graph,
+    and ArtifactError when it is an artifact that is missing or broken.
     """
     if config.runtime not in RUNTIMES:
         raise ValueError(f"models.runtime must be one of {', '.join(RUNTIMES)}, got {config.runtime!r}")
     if config.embedder.startswith(SPEECHBRAIN_PREFIX):
         return _load_speechbrain(config)
+    if folder := embedder_folder(config):
+        from svc.backends.embedder_artifact import load_embedder_artifact  # torch: seconds
+
+        return load_embedder_artifact(folder).embedder
     from svc.backends.campplus import CamPlusPlusEmbedder, Network, open_graph  # onnxruntime
 
     entry = store.entry(config.embedder)
@@ -52,6 +58,13 @@ def _load_speechbrain(config: ModelConfig) -> Embedder:
 
     source = config.embedder.removeprefix(SPEECHBRAIN_PREFIX)
     return SpeechBrainEmbedder(speechbrain_folder(source, config.cache_dir, offline=config.offline))
+
+
+def embedder_folder(config: ModelConfig) -> Path | None:
+    """The folder of an embedder of one's own training, where one is configured."""
+    if not config.embedder.startswith(ARTIFACT_PREFIX):
+        return None
+    return Path(config.embedder.removeprefix(ARTIFACT_PREFIX)).expanduser()
 
 
 def load_voice_activity(config: ModelConfig, store: ModelStore) -> VoiceActivityDetector:

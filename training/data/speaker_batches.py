@@ -141,7 +141,7 @@ def speaker_batches(
         raise ValueError(f"{world.size} processes cannot share a batch of {schedule.per_batch} speakers evenly")
     loader: DataLoader[SpeakerExample] = DataLoader(
         cast(Dataset[SpeakerExample], examples),
-        batch_sampler=_Places(schedule, world.rank, world.size, first_step),  # type: ignore[arg-type]
+        batch_sampler=_Places(schedule, world.rank, world.size, first_step),
         collate_fn=collate,
         num_workers=workers,
         # The loader draws from it once: the caller's own random state must not depend on who reads the data.

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from svc.models.group_branches import GroupBranches
 from tests.training.fairness.batches import WIDTH, random_terms, scored
-from training.fairness.group_heads import GroupAdaptedFusion, GroupBranches, MultiTaskHead
+from training.fairness.group_heads import GroupAdaptedFusion, MultiTaskHead
 from training.fairness.methods import NEED_GROUPS, FairnessConfig, Method, make_weighting
 from training.fairness.robust import CvarDro, GroupDro, VRex
 from training.fairness.weighting import UNKNOWN, BatchTerms, BlindWeighting, GroupWeighting, Uniform, Weighed, Weighting

@@ -1,0 +1,168 @@
+"""From a manifest on disk to a served verifier: groups of any columns, cached statistics, the whole way by command."""
+
+import argparse
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from svc.backends.embedder_artifact import load_embedder_artifact
+from svc.backends.loading import load_embedder
+from svc.backends.store import ModelStore
+from svc.config import ModelConfig
+from svc.errors import ArtifactError, InvalidRequestError
+from svc.types import MODEL_RATE_HZ
+from tests.training.data.toy_voices import VoicesInMemory, clip
+from tests.training.toy_embedder_run import RECIPE, SMALL
+from training.checkpoint import read_checkpoint
+from training.data.manifest import COLUMNS
+from training.distributed import World
+from training.embedder_data import DataPaths, group_numbers, open_data
+from training.embedder_recipe import EmbedderRecipe, read_recipe
+from training.export_embedder import export
+from training.fairness.weighting import UNKNOWN
+from training.train_embedder import EmbedderTrainer, run
+from training.trained_embedder import EmbedderConfig, TrainedEmbedder, random_network
+
+TOML = """
+name = "toy"
+steps = 3
+speakers = 4
+validate_every = 3
+[data]
+corpora = ["toy"]
+groups = ["accent"]
+min_speech_s = 1.0
+trials_within = []
+cached_cuts = 3
+[data.cuts]
+duration_s = [0.3, 0.4]
+augmentation = {noise_share = 0.5, codec_share = 0.0}
+[embedder]
+start = "random"
+trains = "TRAINS"
+[embedder.campplus]
+head_channels = 4
+tdnn_channels = 8
+growth = 4
+bottleneck = 8
+block_layers = [1, 1, 1]
+embedding_width = 12
+[fairness]
+method = "METHOD"
+[fairness.reweighting]
+warmup_steps = 1
+[fairness.reweighting.regions]
+count = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six train and two dev talkers of two sessions, with a column of our own: accent; and a noise."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = []
+    for who in range(8):
+        for session in "01":
+            spoken = replace(clip(f"t{who}", 0, session=session), split="train" if who < 6 else "dev")
+            samples = VoicesInMemory().read(spoken.path, 0, 1)
+            (folder / spoken.path).parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / spoken.path, samples, MODEL_RATE_HZ)
+            rows.append({name: getattr(spoken, name) for name in COLUMNS} | {"accent": ("north", "south", "")[who % 3]})
+    hiss = np.random.default_rng(0).normal(0, 0.1, 8_000)
+    soundfile.write(folder / "hiss.wav", hiss, MODEL_RATE_HZ)
+    noise = replace(clip("hiss", 0, duration_s=0.5), path="hiss.wav", corpus="noise")
+    rows.append({name: getattr(noise, name) for name in COLUMNS})
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, (*COLUMNS, "accent"), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def recipe_at(folder: Path, *, trains: str = "whole", method: str = "pw") -> Path:
+    path = folder / "toy.toml"
+    path.write_text(TOML.replace("TRAINS", trains).replace("METHOD", method))
+    return path
+
+
+def trained(root: Path, folder: Path, *, trains: str, method: str) -> EmbedderRecipe:
+    """The recipe, run to its end by the command's own code."""
+    path = recipe_at(folder, trains=trains, method=method)
+    run(argparse.Namespace(recipe=path, out=folder / "run", root=root, cache=folder / "cache", workers=0))
+    return read_recipe(path)
+
+
+def trainer_of(recipe: EmbedderRecipe, root: Path, folder: Path) -> EmbedderTrainer:
+    embedder = TrainedEmbedder(recipe.embedder, random_network(recipe.embedder))
+    data = open_data(recipe, DataPaths(root=root, cache=folder / "cache"), embedder)
+    return EmbedderTrainer(recipe, data, embedder, out=folder / "run", world=World())
+
+
+@pytest.mark.parametrize(
+    ("trains", "method"), [("whole", "pw"), ("head", "aps"), ("last-blocks", "group-adapted-fusion")]
+)
+def test_what_was_trained_is_what_is_served(root: Path, tmp_path: Path, trains: str, method: str) -> None:
+    recipe = trained(root, tmp_path, trains=trains, method=method)
+    export(tmp_path / "run", recipe, out=tmp_path / "artifact", about={"licence": "none", "data": "tones"})
+    embedder = load_embedder(ModelConfig(embedder=f"artifact:{tmp_path / 'artifact'}"), ModelStore(tmp_path))
+    samples = VoicesInMemory().read("toy/t1/0_0.wav", 0, 1)
+
+    trainer = trainer_of(recipe, root, tmp_path)
+    trainer.start()
+    network = trainer.embedder.eval().network
+    features = torch.from_numpy(load_embedder_artifact(tmp_path / "artifact").embedder.features(samples))[None]
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(trainer.weighting.adapted(network(features)), dim=-1)
+    np.testing.assert_allclose(embedder.embed([samples]), expected.numpy(), atol=1e-5)
+    assert embedder.dimension == 12 * (3 if method == "group-adapted-fusion" else 1)
+
+
+def test_the_card_says_what_the_run_was(root: Path, tmp_path: Path) -> None:
+    recipe = trained(root, tmp_path, trains="whole", method="uniform")
+    export(tmp_path / "run", recipe, out=tmp_path / "artifact", about={"licence": "research only", "data": "tones"})
+    card = load_embedder_artifact(tmp_path / "artifact").card
+    assert (card["licence"], card["recipe"], card["steps"]) == ("research only", recipe.digest, 3)
+    with pytest.raises(ArtifactError, match="is a run of recipe"):
+        export(tmp_path / "run", replace(recipe, seed=9), out=tmp_path / "other", about={})
+
+
+def test_a_finished_run_started_again_does_nothing(root: Path, tmp_path: Path) -> None:
+    trained(root, tmp_path, trains="whole", method="pw")
+    before = read_checkpoint(tmp_path / "run")
+    trained(root, tmp_path, trains="whole", method="pw")
+    after = read_checkpoint(tmp_path / "run")
+    assert before is not None
+    assert after is not None
+    assert before.step == after.step == 3
+
+
+def test_the_curves_are_written(root: Path, tmp_path: Path) -> None:
+    trained(root, tmp_path, trains="whole", method="pw")
+    assert list((tmp_path / "run/curves").glob("events.out.*"))
+
+
+def test_groups_are_crossings_of_any_columns_and_unknown_where_one_is() -> None:
+    clips = [clip("t0", number) for number in range(3)]
+    values = dict(zip((each.path for each in clips), [("f", "uk"), ("m", "uk"), ("f", "")], strict=True))
+    numbers, names = group_numbers(values, clips)
+    assert names == ("f uk", "m uk")
+    assert list(numbers.values()) == [0, 1, UNKNOWN]
+    assert group_numbers(dict.fromkeys(values, ()), clips)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [({"groups": ("planet",)}, "no column planet"), ({"corpora": ("moon",)}, "no train talkers with enough speech")],
+)
+def test_what_the_manifest_lacks_is_named(
+    root: Path, tmp_path: Path, change: dict[str, tuple[str, ...]], complaint: str
+) -> None:
+    recipe = replace(RECIPE, embedder=EmbedderConfig(start="random", campplus=SMALL))
+    recipe = replace(recipe, data=replace(recipe.data, **change))  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match=complaint):
+        trainer_of(recipe, root, tmp_path)

@@ -1,0 +1,206 @@
+"""What a verifier is trained and validated on: talkers by split, their groups, and batches of them.
+
+Letters: S talkers, V cuts of each dev talker, T frames, F mels, W pooled statistics.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from svc.errors import InvalidRequestError
+from svc.types import FloatArray
+from training.data.cached_array import cached_array
+from training.data.manifest import Clip, column_values, read_manifest
+from training.data.rendering import Sounds
+from training.data.speaker_batches import (
+    CachedFeatures,
+    CutConfig,
+    SpeakerBatch,
+    SpeakerExamples,
+    SpeakerFeatures,
+    speaker_batches,
+)
+from training.data.speaker_schedule import BalancedSchedule, IntArray, SpeakerSchedule
+from training.data.speech_store import SpeechStore, load_noises
+from training.data.training_speakers import TrainingSpeaker, training_speakers, whole_clip
+from training.distributed import World
+from training.embedder_recipe import EmbedderRecipe, SpeakerDataConfig
+from training.fairness.weighting import UNKNOWN
+from training.trained_embedder import TrainedEmbedder
+
+TRAIN, DEV = "train", "dev"
+# Cuts of dev talkers, and cached ones, come from seeds of their own.
+VALIDATION_SEED, CACHE_SEED = 1 << 20, 1 << 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPaths:
+    """`root` is the folder of manifest.csv; what was decoded or computed once is kept in `cache`."""
+
+    root: Path
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Validation:
+    """Cuts of dev talkers. Trials are between cuts of one value of `within`; -1 takes part in none."""
+
+    inputs: Tensor  # (S * V, T, F) or (S * V, W)
+    speakers: IntArray  # (S * V,)
+    groups: IntArray  # (S * V,)
+    within: IntArray  # (S * V,)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class EmbedderData:
+    """Examples and schedule of the train talkers; validation is None without dev talkers."""
+
+    examples: SpeakerExamples
+    schedule: SpeakerSchedule
+    group_names: tuple[str, ...] = ()
+    validation: Validation | None = None
+    workers: int = 0
+
+    @property
+    def num_speakers(self) -> int:
+        return self.schedule.num_speakers
+
+    def batches(self, *, first_step: int, world: World) -> Iterator[SpeakerBatch]:
+        """Of this rank, without end."""
+        return speaker_batches(self.examples, self.schedule, world=world, first_step=first_step, workers=self.workers)
+
+
+def open_data(recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedder, *, workers: int = 0) -> EmbedderData:
+    """Raises InvalidRequestError when the manifest lacks a corpus, a column or talkers."""
+    config = recipe.data
+    embedder.eval()
+    clips = [clip for clip in read_manifest(paths.root / "manifest.csv") if clip.split in (TRAIN, DEV)]
+    heard = [clip for clip in clips if clip.corpus in config.corpora]
+    numbers, names = group_numbers(column_values(paths.root / "manifest.csv", config.groups), heard)
+    train = _speakers(heard, TRAIN, numbers, config)
+    if not train:
+        raise InvalidRequestError(f"no train talkers with enough speech in {', '.join(config.corpora)}", field="data")
+    sounds = _sounds(clips, heard, config, paths)
+    dev = _speakers(heard, DEV, numbers, replace(config, speeds=(1.0,)))
+    within, _ = group_numbers(column_values(paths.root / "manifest.csv", config.trials_within), heard)
+    return EmbedderData(
+        examples=_examples(train, sounds, recipe, embedder, cache=paths.cache),
+        schedule=schedule_of(recipe, train),
+        group_names=names,
+        validation=_validation(dev, sounds, config, embedder, within=within) if len(dev) > 1 else None,
+        workers=workers,
+    )
+
+
+def group_numbers(
+    values: Mapping[str, tuple[str, ...]], clips: Sequence[Clip]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Column values by clip path -> group of each clip by path, and the groups' names in order of their numbers.
+
+    A clip with any value unknown is UNKNOWN; without columns all clips are.
+    """
+    crossed = {clip.path: " ".join(of) if all(of := values[clip.path]) else "" for clip in clips}
+    names = tuple(sorted(set(crossed.values()) - {""}))
+    numbers = {name: number for number, name in enumerate(names)}
+    return {path: numbers.get(name, UNKNOWN) for path, name in crossed.items()}, names
+
+
+def schedule_of(recipe: EmbedderRecipe, speakers: Sequence[TrainingSpeaker]) -> SpeakerSchedule:
+    """Balanced over groups where that is the method."""
+    if recipe.fairness.method == "group-balanced":
+        return BalancedSchedule([speaker.group for speaker in speakers], recipe.speakers, seed=recipe.seed)
+    return SpeakerSchedule(len(speakers), recipe.speakers, seed=recipe.seed)
+
+
+def _speakers(
+    clips: Sequence[Clip], split: str, groups: Mapping[str, int], config: SpeakerDataConfig
+) -> list[TrainingSpeaker]:
+    mine = [clip for clip in clips if clip.split == split]
+    return training_speakers(mine, groups, speeds=config.speeds, min_speech_s=config.min_speech_s)
+
+
+def _sounds(clips: Sequence[Clip], heard: Sequence[Clip], config: SpeakerDataConfig, paths: DataPaths) -> Sounds:
+    """Dev talkers are heard in the noise of the train split, so that it is the talkers alone that are new."""
+    noises = [clip for clip in clips if clip.corpus == config.noise_corpus and clip.split == TRAIN]
+    speech = SpeechStore.open([whole_clip(clip) for clip in heard], root=paths.root, folder=paths.cache)
+    return Sounds(speech, load_noises(noises, paths.root) if config.cuts.augmentation.noise_share else {})
+
+
+def _examples(
+    speakers: Sequence[TrainingSpeaker],
+    sounds: Sounds,
+    recipe: EmbedderRecipe,
+    embedder: TrainedEmbedder,
+    *,
+    cache: Path,
+) -> SpeakerExamples:
+    config = recipe.data
+    if recipe.embedder.trains != "head":
+        return SpeakerFeatures(speakers, sounds, config.cuts, seed=recipe.seed)
+    cuts = replace(config.cuts, utterances=config.cached_cuts)
+    features = SpeakerFeatures(speakers, sounds, cuts, seed=CACHE_SEED)
+    return cached_features(features, embedder, utterances=config.cuts.utterances, seed=recipe.seed, cache=cache)
+
+
+def cached_features(
+    features: SpeakerFeatures, embedder: TrainedEmbedder, *, utterances: int, seed: int, cache: Path
+) -> CachedFeatures:
+    """Pools all cuts of every talker once; kept on disk by network, speech, cuts and augmentation."""
+    # A step per talker, so that cuts of several lengths are cached.
+    places = [(number, number) for number in range(len(features.speakers))]
+    cuts = [features.cuts(place) for place in places]
+    made_from = [
+        _digest_of(embedder),
+        asdict(features.config),
+        features.seed,
+        features.noises,
+        [[str(speaker.speed), [[c.path for c in s.clips] for s in speaker.sessions]] for speaker in features.speakers],
+    ]
+
+    def make() -> FloatArray:
+        pooled = [embedder.pooled(torch.from_numpy(features[place].inputs)) for place in places]
+        return torch.stack(pooled).cpu().numpy()
+
+    made = cached_array(cache, "pooled", made_from, make)
+    sessions = [
+        [speaker.sessions.index(cut.session) for cut in of] for speaker, of in zip(features.speakers, cuts, strict=True)
+    ]
+    groups = [[cut.session.group for cut in of] for of in cuts]
+    return CachedFeatures(made, np.array(sessions), np.array(groups), utterances=utterances, seed=seed)
+
+
+def _digest_of(embedder: TrainedEmbedder) -> str:
+    """Names the weights."""
+    digest = hashlib.sha256()
+    for name, value in embedder.network.state_dict().items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _validation(
+    speakers: Sequence[TrainingSpeaker],
+    sounds: Sounds,
+    config: SpeakerDataConfig,
+    embedder: TrainedEmbedder,
+    *,
+    within: Mapping[str, int],
+) -> Validation:
+    cuts: CutConfig = replace(config.cuts, utterances=config.validation_cuts)
+    features = SpeakerFeatures(speakers, sounds, cuts, seed=VALIDATION_SEED)
+    examples = [features[0, number] for number in range(len(speakers))]
+    if embedder.config.trains == "head":
+        inputs = torch.cat([embedder.pooled(torch.from_numpy(example.inputs)) for example in examples])
+    else:
+        inputs = torch.from_numpy(np.concatenate([example.inputs for example in examples]))
+    heard = [cut for number in range(len(speakers)) for cut in features.cuts((0, number))]
+    return Validation(
+        inputs=inputs,
+        speakers=np.repeat(np.arange(len(speakers)), config.validation_cuts),
+        groups=np.concatenate([example.groups for example in examples]),
+        within=np.array([within[cut.session.clips[0].path] if config.trials_within else 0 for cut in heard]),
+    )

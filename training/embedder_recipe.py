@@ -1,0 +1,100 @@
+"""The recipe of a verifier's training: data, network, loss and fairness in one TOML file, for one CPU or many GPUs."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from svc.config import load_config
+from training.data.speaker_batches import CutConfig
+from training.fairness.methods import FairnessConfig
+from training.losses.speaker_loss import SpeakerLossConfig
+from training.trained_embedder import EmbedderConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerDataConfig:
+    """Whose speech, and how it is cut. Columns are those of the manifest, any it has."""
+
+    corpora: tuple[str, ...]
+    # Crossed, they make the groups: told to methods that need them, and else shown in the curves alone.
+    groups: tuple[str, ...] = ()
+    # A talker at another speed counts as another person.
+    speeds: tuple[float, ...] = (1.0,)
+    # Talkers with less are left out.
+    min_speech_s: float = 4.0
+    noise_corpus: str = "noise"
+    cuts: CutConfig = field(default_factory=CutConfig)
+    # Of each talker, when only the projection is trained: computed once, with their augmentation.
+    cached_cuts: int = 8
+    # Of each dev talker; trials are between talkers who have the same, known value in each of these columns.
+    validation_cuts: int = 4
+    trials_within: tuple[str, ...] = ("sex",)
+
+    def __post_init__(self) -> None:
+        if not self.corpora or not self.speeds or min(self.speeds) <= 0:
+            raise ValueError("need a corpus, and speeds above zero")
+        if self.validation_cuts < 2 or self.cached_cuts < self.cuts.utterances:
+            raise ValueError("need validation_cuts >= 2 and cached_cuts >= cuts.utterances")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderOptimiser:
+    """AdamW; the rate rises from zero over the warm-up and falls straight to the last one; gradients are clipped."""
+
+    learning_rate: float = 1e-3
+    last_learning_rate: float = 1e-5
+    warmup_steps: int = 50
+    weight_decay: float = 1e-4
+    max_gradient_norm: float = 5.0
+    # Of the learning rate, for the embedder: one that was pretrained wants smaller steps than the loss's parameters.
+    embedder_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.learning_rate, self.last_learning_rate, self.embedder_rate, self.max_gradient_norm) <= 0:
+            raise ValueError(f"rates and max_gradient_norm must be positive, got {self}")
+
+    def rate_at(self, step: int, num_steps: int) -> float:
+        """Of the optimiser step that comes after `step` of them."""
+        rate = self.learning_rate + (self.last_learning_rate - self.learning_rate) * step / num_steps
+        return rate * min(1.0, (step + 1) / max(1, self.warmup_steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderRecipe:
+    """Everything that decides the weights, beside the data and the machine's arithmetic.
+
+    `speakers` counts those of a batch over all ranks together.
+    """
+
+    name: str
+    seed: int = 0
+    steps: int
+    speakers: int = 32
+    validate_every: int = 200
+    data: SpeakerDataConfig
+    embedder: EmbedderConfig = field(default_factory=EmbedderConfig)
+    loss: SpeakerLossConfig = field(default_factory=SpeakerLossConfig)
+    fairness: FairnessConfig = field(default_factory=FairnessConfig)
+    optimiser: EmbedderOptimiser = field(default_factory=EmbedderOptimiser)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.validate_every < 1:
+            raise ValueError("steps and validate_every must be positive")
+        if self.fairness.needs_groups and not self.data.groups:
+            raise ValueError(f"fairness.method {self.fairness.method!r} needs data.groups")
+        if self.fairness.of_pairs and not self.loss.of_pairs:
+            raise ValueError(f"fairness.method {self.fairness.method!r} needs a loss of pairs, not {self.loss.kind!r}")
+        if self.loss.of_pairs and self.data.cuts.utterances < 2:
+            raise ValueError(f"loss.kind {self.loss.kind!r} needs data.cuts.utterances >= 2")
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits naming all of it."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def read_recipe(path: Path) -> EmbedderRecipe:
+    """Raises ValueError naming the file and the key at fault."""
+    return load_config(EmbedderRecipe, path)

@@ -1,0 +1,65 @@
+"""Batch norms over the batches of all processes, so that two of them train as one with the doubled batch does.
+
+torch's own works on GPUs alone; this one computes the same and works anywhere, so that it can be tested.
+Letters: B clips, C channels.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from training.distributed import World
+
+
+def share_norms(module: nn.Module, world: World) -> None:
+    """Lets the batch norms inside the module, in place, see all ranks' batches; nothing to do for one rank."""
+    if world.size == 1:
+        return
+    if world.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm):
+            setattr(module, name, _SharedNorm(child))
+        else:
+            share_norms(child, world)
+
+
+class _SharedNorm(_BatchNorm):
+    """A batch norm of any number of dimensions, with the parameters and statistics of the one it takes over from."""
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+        self.load_state_dict(norm.state_dict())
+        self.train(norm.training)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any will do."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, C, ..) -> the same shape."""
+        if not self.training:
+            return super().forward(hidden)
+        others = [axis for axis in range(hidden.dim()) if axis != 1]
+        count = hidden.new_full((1,), hidden.numel() // hidden.shape[1])
+        mine = torch.cat([hidden.sum(others), hidden.square().sum(others), count])  # (2 C + 1,)
+        sums = cast(Tensor, all_reduce(mine))  # type: ignore[no-untyped-call]
+        count = sums[-1]
+        mean, squares = (sums[:-1] / count).chunk(2)
+        variance = squares - mean.square()
+        self._remember(mean.detach(), (variance * count / (count - 1)).detach())
+        shape = (1, -1, *[1] * (hidden.dim() - 2))
+        normal: Tensor = (hidden - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            normal = normal * self.weight.view(shape) + self.bias.view(shape)
+        return normal
+
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+            share = self.momentum if self.momentum is not None else 1 / int(self.num_batches_tracked)
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance, share)
