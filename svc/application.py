@@ -76,6 +76,10 @@ class LiveTranscriber(Protocol):
         """Raises OverloadedError when there are too many."""
         ...
 
+    def close(self) -> None:
+        """Ends its threads."""
+        ...
+
 
 class Application:
     """A configured Equivox. Parts load on first use; `warm_up` loads and runs them all."""
@@ -279,7 +283,7 @@ class Application:
     def close(self) -> None:
         """Stops the models' threads and closes the database; parts never made are not made for it."""
         made = vars(self)
-        for name in ("second_pass", "stream_batcher", "embedder", "index", "profiles"):
+        for name in ("transcriber", "second_pass", "stream_batcher", "embedder", "index", "profiles"):
             if made.get(name) is not None:
                 made[name].close()
 
@@ -289,6 +293,7 @@ def live_config(config: TranscriptionConfig) -> LiveConfig:
     return LiveConfig(
         max_streams=config.max_streams,
         second_pass_patience_s=config.second_pass_patience_s,
+        voice_threads=config.voice_threads,
         turns=TurnConfig(idle_s=config.idle_turn_s, longest_turn_s=config.longest_turn_s),
         labels=LabelConfig(join_llr=config.join_llr, found_llr=config.found_llr, merge_llr=config.merge_llr),
     )

@@ -91,6 +91,9 @@ class TranscriptionConfig:
     join_llr: float = 0.0
     found_llr: float = -1.0
     merge_llr: float = 4.0
+    # Threads that tell voices apart while recognition goes on; 0 = it waits for them, which is slower, and the same
+    # every time.
+    voice_threads: int = 1
     # Closed turns may be recognised again with an open vocabulary, when their caller asks for it.
     second_pass: bool = False
     max_queued_turns: int = 32
@@ -98,8 +101,8 @@ class TranscriptionConfig:
     second_pass_patience_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if self.max_streams < 1 or self.max_backlog_s < 0 or self.idle_timeout_s <= 0:
-            raise ValueError("need max_streams >= 1, max_backlog_s >= 0 and idle_timeout_s > 0")
+        if self.max_streams < 1 or min(self.max_backlog_s, self.voice_threads) < 0 or self.idle_timeout_s <= 0:
+            raise ValueError("need max_streams >= 1, max_backlog_s >= 0, voice_threads >= 0 and idle_timeout_s > 0")
         if self.max_speed and (self.max_speed < 1 or self.max_burst_s < 2):
             raise ValueError(
                 "a stream must be let send in real time, and one chunk of 2 s at once: max_speed, max_burst_s"

@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +198,10 @@ def grammars(utterances: Sequence[Utterance]) -> dict[str, GrammarRecogniser]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     options = _options().parse_args(arguments)
-    application = build_application(load_config(EquivoxConfig, options.config) if options.config else EquivoxConfig())
+    config = load_config(EquivoxConfig, options.config) if options.config else EquivoxConfig()
+    # Recognition waits for the voices: then speakers do not depend on how busy the machine is.
+    config = replace(config, transcription=replace(config.transcription, voice_threads=0))
+    application = build_application(config)
     try:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)

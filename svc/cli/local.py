@@ -82,7 +82,8 @@ class LocalApplication(Application):
 
     def __init__(self, config: EquivoxConfig, report: Progress) -> None:
         # One person with one stream, who may send it as fast as this machine works and pause as long as they like.
-        alone = replace(config.transcription, max_streams=1, max_speed=0.0, idle_timeout_s=YEAR_S)
+        # A file must give the same every time.
+        alone = replace(config.transcription, max_streams=1, max_speed=0.0, idle_timeout_s=YEAR_S, voice_threads=0)
         super().__init__(replace(config, transcription=alone))
         self.report = report
 

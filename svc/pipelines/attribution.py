@@ -1,12 +1,11 @@
 """Who says the words of a live stream: every turn gets one speaker, and what changes later is said as a revision."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from svc.backends.protocols import RecognisedChunk
-from svc.errors import OverloadedError
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.recent_sound import NUM_CHANNELS, IntArray, RecentSound
 from svc.pipelines.second_pass import ClosedTurn, SecondHearing, SecondPassDesk
@@ -25,8 +24,9 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
     WarningReason,
 )
-from svc.pipelines.turn_voices import TurnListener, TurnVoice
+from svc.pipelines.turn_voices import TurnListener
 from svc.pipelines.turns import TurnEvent
+from svc.pipelines.voice_desk import VoiceAnswer, VoiceDesk
 from svc.types import FloatArray, Span
 
 # An open turn is first placed after so much speech alone, then whenever it has twice as much.
@@ -44,24 +44,32 @@ class _HeardTurn:
     # What the caller was last told; None while nothing of the turn was said.
     told: AttributedSpeaker | None = None
     is_open: bool = True
+    # Nothing of its own voice is still to come.
+    is_settled: bool = False
     alone_s: float = 0.0
     next_guess_s: float = FIRST_GUESS_S
-    last_frame: int = field(default=-1)
+    last_frame: int = -1
 
 
 class Attributor:
-    """The follower of one stream. Its memory is bounded: a minute of sound, and `kept_turns` of the labels' config."""
+    """The follower of one stream. Its memory is bounded: a minute of sound, and `kept_turns` of the labels' config.
+
+    Voices come when they come, so words may go out as by UNKNOWN and a turn may end so; in the order the voices were
+    asked for they then place the turns, so the last revisions say the same however long each took.
+    """
 
     def __init__(
         self,
         *,
         listener: TurnListener,
+        voices: VoiceDesk,
         labels: SpeakerLabels,
         sound: RecentSound,
         profiles: LabelProfiles | None = None,
         second_pass: SecondPassDesk | None = None,
     ) -> None:
         self.listener = listener
+        self.voices = voices
         self.labels = labels
         self.sound = sound
         self.profiles = profiles
@@ -70,12 +78,16 @@ class Attributor:
         # Per channel, the first frame that no turn before was recognised again on.
         self._unheard = [0] * NUM_CHANNELS
         self._was_behind = False
+        self._first_frame = 0
+        self._active: list[list[bool]] = [[], []]
 
     def hear(self, samples: FloatArray) -> None:
         self.sound.hear(samples)
 
     def follow(self, chunk: RecognisedChunk) -> None:
         self.sound.follow(chunk)
+        self._first_frame = chunk.first_frame
+        self._active = (chunk.activity >= self.sound.active_probability).tolist()
 
     def attribute(self, events: list[TurnEvent], frame: int) -> list[TranscriptionEvent]:
         """The events of a frame with their speakers, and what they change about earlier turns."""
@@ -98,7 +110,18 @@ class Attributor:
         speaker = self._speaker(self._turns[partial.turn_id].placement)
         return replace(partial, words=tuple(replace(word, speaker=speaker) for word in partial.words))
 
+    def settle(self) -> list[TranscriptionEvent]:
+        return self._caught_up(wait=True)
+
     def late(self, *, wait: bool) -> list[TranscriptionEvent]:
+        return self._caught_up(wait=wait) + (self._heard_again(wait=wait) if self.second_pass else [])
+
+    def _caught_up(self, *, wait: bool) -> list[TranscriptionEvent]:
+        """What the voices that came since change."""
+        warnings = self._place(wait=wait)
+        return [*warnings, *self._revisions()]
+
+    def _heard_again(self, *, wait: bool) -> list[TranscriptionEvent]:
         if self.second_pass is None:
             return []
         hearings, num_missing = self.second_pass.collect(wait=wait)
@@ -109,6 +132,7 @@ class Attributor:
         return events
 
     def close(self) -> None:
+        self.voices.close()
         if self.second_pass:
             self.second_pass.close()
 
@@ -131,59 +155,69 @@ class Attributor:
         if frame <= turn.last_frame:
             return
         turn.last_frame = frame
-        own, other = self.sound.active(np.array([frame]))[0, [turn.started.channel, 1 - turn.started.channel]]
-        turn.alone_s += self.sound.frame_s if own and not other else 0.0
+        active, channel = [each[frame - self._first_frame] for each in self._active], turn.started.channel
+        turn.alone_s += self.sound.frame_s if active[channel] and not active[1 - channel] else 0.0
         if turn.alone_s >= turn.next_guess_s:
             turn.next_guess_s = 2 * turn.alone_s
-            yield from self._place(turn, end_s=(frame + 1) * self.sound.frame_s, frame=frame)
-            yield from self._revisions()
+            self._ask(turn, end_s=(frame + 1) * self.sound.frame_s, frame=frame)
+            yield from self._caught_up(wait=False)
 
     def _end(self, event: TurnEnded, frame: int) -> list[TranscriptionEvent]:
         turn = self._turns[event.turn_id]
         turn.is_open = False
-        warnings = list(self._place(turn, end_s=event.end_s, frame=frame))
+        self._ask(turn, end_s=event.end_s, frame=frame)
+        warnings = self._place(wait=False)
         speaker = self._speaker(turn.placement)
         ended: list[TranscriptionEvent] = [replace(event, speaker=speaker)]
         # Words that went out under another speaker are revised for all to see; of no words, nothing is.
         turn.told = turn.told or speaker
+        again = self._hear_again(turn, event, frame) if self.second_pass else []
+        return [*warnings, *ended, *self._revisions(), *again]
+
+    def _ask(self, turn: _HeardTurn, *, end_s: float, frame: int) -> None:
+        span = Span(turn.started.start_s, end_s)
+        heard = self.listener.hear(self.sound, turn.started.channel, span=span, last_frame=frame)
+        self.voices.ask(turn.started.turn_id, heard, is_last=not turn.is_open)
+
+    def _place(self, *, wait: bool) -> list[StreamWarning]:
+        """Gives the turns whose voices came their labels."""
+        return [warning for answer in self.voices.answers(wait=wait) for warning in self._take_in(answer)]
+
+    def _take_in(self, answer: VoiceAnswer) -> Iterator[StreamWarning]:
+        turn = self._turns[answer.turn_id]
+        if answer.behind and not self._was_behind:
+            self._was_behind = True
+            message = "too busy to tell who speaks: some turns stay with UNKNOWN"
+            yield StreamWarning(reason=WarningReason.ATTRIBUTION_BEHIND, message=message)
+        if answer.voice:
+            turn.placement = self.labels.place(answer.turn_id, answer.voice)
+        if answer.is_last:
+            turn.is_settled = True
+            self._revise()
+
+    def _revise(self) -> None:
+        """Looks at the other turns again in the light of one that is over."""
         for turn_id, placement in self.labels.revise().items():
             if turn_id in self._turns:
                 self._turns[turn_id].placement = placement
         if self.profiles:
             self.profiles.update(self.labels)
-        again = self._hear_again(turn, event, frame) if self.second_pass else []
-        revisions = list(self._revisions())
-        self._forget()
-        return [*warnings, *ended, *revisions, *again]
 
-    def _place(self, turn: _HeardTurn, *, end_s: float, frame: int) -> Iterator[StreamWarning]:
-        try:
-            voice = self._voice(turn, end_s=end_s, frame=frame)
-        except OverloadedError:
-            if not self._was_behind:
-                self._was_behind = True
-                message = "too busy to tell who speaks: some turns stay with UNKNOWN"
-                yield StreamWarning(reason=WarningReason.ATTRIBUTION_BEHIND, message=message)
-            return
-        if voice:
-            turn.placement = self.labels.place(turn.started.turn_id, voice)
-
-    def _voice(self, turn: _HeardTurn, *, end_s: float, frame: int) -> TurnVoice | None:
-        span = Span(turn.started.start_s, end_s)
-        return self.listener.voice(self.sound, turn.started.channel, span=span, last_frame=frame)
-
-    def _revisions(self) -> Iterator[SpeakerRevised]:
-        """What the caller was told of a speaker and is no longer so."""
+    def _revisions(self) -> list[SpeakerRevised]:
+        """What the caller was told of a speaker and is no longer so; then forgets the oldest turns."""
+        revisions = []
         for turn_id, turn in self._turns.items():
             speaker = self._speaker(turn.placement)
             if turn.told and (turn.told.label, turn.told.profile_id) != (speaker.label, speaker.profile_id):
                 turn.told = speaker
-                yield SpeakerRevised(turn_id=turn_id, speaker=speaker)
+                revisions.append(SpeakerRevised(turn_id=turn_id, speaker=speaker))
+        self._forget()
+        return revisions
 
     def _forget(self) -> None:
         """Turns too old to be revised."""
         while len(self._turns) > self.labels.config.kept_turns:
-            oldest = min((turn_id for turn_id, turn in self._turns.items() if not turn.is_open), default=None)
+            oldest = min((turn_id for turn_id, turn in self._turns.items() if turn.is_settled), default=None)
             if oldest is None:
                 return
             del self._turns[oldest]

@@ -4,6 +4,8 @@ Frames are the recogniser's, of 40 ms; frame i speaks of the samples from i * fr
 Letters: N samples, C = 2 channels, F frames, T = 4 F mel frames, M mels.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,25 @@ NUM_CHANNELS, NUM_MELS = 2, 80
 MELS_PER_FRAME = 4
 MASK_STEPS = 255
 MASKER = MelMasker()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeparatedSound:
+    """A copy of some frames and of one channel's masks, of which `samples` makes sound, on any thread."""
+
+    mixture: FloatArray  # (N,) a stretch without gaps
+    masks: npt.NDArray[np.uint8]  # (T, M)
+    chosen: BoolArray  # (N,) the samples asked for
+
+    def samples(self) -> FloatArray:
+        """(n,) what the separator leaves of those asked for, joined."""
+        if not len(self.mixture):
+            return self.mixture
+        masks = self.masks.astype(np.float32) / np.float32(MASK_STEPS)
+        # The last windows reach past the stretch; silence there keeps the frames' count.
+        padding = np.zeros(MASKER.config.window_samples, np.float32)
+        masked = MASKER.apply(np.concatenate([self.mixture, padding]), masks)[: len(self.mixture)]
+        return masked[self.chosen]
 
 
 class RecentSound:
@@ -69,17 +90,15 @@ class RecentSound:
 
     def separated(self, frames: IntArray, channel: int) -> FloatArray:
         """(F,) -> (N,) what the separator leaves of them for a channel, joined."""
-        if not len(frames):
-            return np.zeros(0, np.float32)
-        stretch = np.arange(frames[0], frames[-1] + 1)
+        return self.separation(frames, channel).samples()
+
+    def separation(self, frames: IntArray, channel: int) -> SeparatedSound:
+        """(F,) -> what `separated` needs of them."""
+        stretch = np.arange(frames[0], frames[-1] + 1) if len(frames) else frames
         samples = self.mixture(stretch)
-        mels = np.arange(stretch[0] * MELS_PER_FRAME, (stretch[-1] + 1) * MELS_PER_FRAME)
-        masks = self._masks.take(mels)[:, channel].astype(np.float32) / np.float32(MASK_STEPS)
-        # The last windows reach past the stretch; silence there keeps the frames' count.
-        padding = np.zeros(MASKER.config.window_samples, np.float32)
-        masked = MASKER.apply(np.concatenate([samples, padding]), masks)[: len(samples)]
+        mels = (stretch[:, None] * MELS_PER_FRAME + np.arange(MELS_PER_FRAME)).ravel()
         chosen = np.repeat(np.isin(stretch, frames), self.frame_samples)[: len(samples)]
-        return masked[chosen]
+        return SeparatedSound(samples, self._masks.take(mels)[:, channel], chosen)
 
     @property
     def _first_audible(self) -> int:

@@ -16,6 +16,7 @@ from svc.pipelines.speaker_labels import LabelConfig, SpeakerLabels
 from svc.pipelines.transcription import StreamOptions, TranscriptionStream
 from svc.pipelines.turn_voices import TurnListener, TurnVoiceConfig
 from svc.pipelines.turns import TurnConfig
+from svc.pipelines.voice_desk import PromptDesk, VoiceDeskConfig, VoiceTakers
 from svc.scoring.calibration import Calibration
 
 # Sound kept beyond the longest turn: what surrounds it, and pauses to measure noise in.
@@ -31,6 +32,9 @@ class LiveConfig:
     second_pass_patience_s: float = 10.0
     turns: TurnConfig = field(default_factory=TurnConfig)
     voices: TurnVoiceConfig = field(default_factory=TurnVoiceConfig)
+    # Threads that take voices while recognition goes on. 0: it waits for them, and every event is the same every time.
+    voice_threads: int = 1
+    desks: VoiceDeskConfig = field(default_factory=VoiceDeskConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
 
 
@@ -54,6 +58,9 @@ class StreamOpener:
         self.parts = parts
         self.config = config or LiveConfig()
         self._listener = TurnListener(parts.embedder, self.config.voices)
+        self._takers: VoiceTakers | None = None
+        if threads := self.config.voice_threads:
+            self._takers = VoiceTakers(self._listener, self.config.desks, threads=threads)
         self._num_open = 0
         self._lock = threading.Lock()
 
@@ -91,6 +98,11 @@ class StreamOpener:
             self._leave()
             raise
 
+    def close(self) -> None:
+        """Ends the threads; of streams that are still open nobody is heard any more."""
+        if self._takers:
+            self._takers.close()
+
     def _attributor(self, session: RecognitionSession, options: StreamOptions) -> Attributor:
         parts, turns = self.parts, self.config.turns
         profiles = None
@@ -106,7 +118,14 @@ class StreamOpener:
             active_probability=turns.active_probability,
         )
         labels = SpeakerLabels(parts.calibration, self.config.labels)
-        return Attributor(listener=self._listener, labels=labels, sound=sound, profiles=profiles, second_pass=desk)
+        return Attributor(
+            listener=self._listener,
+            voices=self._takers.desk() if self._takers else PromptDesk(self._listener),
+            labels=labels,
+            sound=sound,
+            profiles=profiles,
+            second_pass=desk,
+        )
 
     def _enter(self) -> None:
         with self._lock:

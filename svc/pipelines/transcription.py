@@ -60,6 +60,10 @@ class StreamFollower(Protocol):
         """The partial words with who speaks them."""
         ...
 
+    def settle(self) -> list[TranscriptionEvent]:
+        """Revisions, once it is told who spoke in all turns that are over."""
+        ...
+
     def late(self, *, wait: bool) -> list[TranscriptionEvent]:
         """What became ready in the background; with `wait`, all that is under way."""
         ...
@@ -115,8 +119,8 @@ class TranscriptionStream:
         return events + self._follower.late(wait=False)
 
     def flush(self) -> list[TranscriptionEvent]:
-        """Closes the open turns now; what the model has yet to say of them opens new ones."""
-        return self._attributed(self._turns.flush()) + self._follower.late(wait=False)
+        """Closes the open turns now, and waits for who spoke; what the model has yet to say of them opens new ones."""
+        return self._attributed(self._turns.flush()) + self._follower.settle() + self._follower.late(wait=False)
 
     def close(self) -> list[TranscriptionEvent]:
         """The end of the audio: all that is left, also what is under way in the background. Frees the stream."""
@@ -223,6 +227,9 @@ class SilentFollower:
 
     def speaking(self, partial: PartialWords) -> PartialWords:
         return partial
+
+    def settle(self) -> list[TranscriptionEvent]:
+        return []
 
     def late(self, *, wait: bool) -> list[TranscriptionEvent]:
         return []

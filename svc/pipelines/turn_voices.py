@@ -1,4 +1,7 @@
-"""The voice of one turn: from what its talker says alone, or else from what the separator leaves of the overlap."""
+"""The voice of one turn: from what its talker says alone, or else from what the separator leaves of the overlap.
+
+In two steps: `hear` copies what is needed out of the recent sound, at once and cheaply; `voice` may take its time.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from svc.audio.quality import measure_quality
 from svc.backends.protocols import Embedder
-from svc.pipelines.recent_sound import IntArray, RecentSound
+from svc.pipelines.recent_sound import IntArray, RecentSound, SeparatedSound
 from svc.types import MODEL_RATE_HZ, FloatArray, Span, Voiceprint, Waveform
 
 
@@ -37,27 +40,46 @@ class TurnVoice:
     alone_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TurnSpeech:
+    """What was heard of a turn, a copy: its speech (N,), the pauses around it (N,), and seconds of it without anyone
+    else, 0 when it lies in overlap.
+    """
+
+    speech: FloatArray | SeparatedSound
+    pauses: FloatArray
+    alone_s: float
+
+
 class TurnListener:
-    """Takes voices from recent sound."""
+    """Takes voices from recent sound. `voice` is safe to call from several threads at once."""
 
     def __init__(self, embedder: Embedder, config: TurnVoiceConfig | None = None) -> None:
         self.embedder = embedder
         self.config = config or TurnVoiceConfig()
 
-    def voice(self, sound: RecentSound, channel: int, *, span: Span, last_frame: int) -> TurnVoice | None:
-        """The voice on a channel within a stretch, as far as frames up to `last_frame` tell; None for too little."""
+    def hear(self, sound: RecentSound, channel: int, *, span: Span, last_frame: int) -> TurnSpeech | None:
+        """The speech on a channel within a stretch, as far as frames up to `last_frame` tell; None for too little."""
         frames = sound.frames(span.start_s, span.end_s, last=last_frame)
         active = sound.active(frames)  # (F, C)
         own, alone = active[:, channel], active[:, channel] & ~active[:, 1 - channel]
         alone_s = float(alone.sum()) * sound.frame_s
         if alone_s >= self.config.min_alone_s or (alone_s >= self.config.min_speech_s and (own == alone).all()):
-            speech = sound.mixture(self._latest(frames[alone], sound))
+            chosen = self._latest(frames[alone], sound)
         else:
-            alone_s = 0.0
-            speech = sound.separated(self._latest(frames[own], sound), channel)
-        if len(speech) < self.config.min_speech_s * MODEL_RATE_HZ:
+            alone_s, chosen = 0.0, self._latest(frames[own], sound)
+        if len(chosen) * sound.frame_s < self.config.min_speech_s:
             return None
-        return TurnVoice(self._voiceprint(speech, self._pauses(sound, last_frame)), alone_s)
+        return TurnSpeech(
+            speech=sound.mixture(chosen) if alone_s else sound.separation(chosen, channel),
+            pauses=self._pauses(sound, last_frame),
+            alone_s=alone_s,
+        )
+
+    def voice(self, heard: TurnSpeech) -> TurnVoice:
+        """The voice of what was heard; raises what the embedder raises."""
+        speech = heard.speech.samples() if isinstance(heard.speech, SeparatedSound) else heard.speech
+        return TurnVoice(self._voiceprint(speech, heard.pauses), heard.alone_s)
 
     def _latest(self, frames: IntArray, sound: RecentSound) -> IntArray:
         return frames[-round(self.config.max_speech_s / sound.frame_s) :]

@@ -22,7 +22,16 @@ import numpy as np
 import psutil
 import torch
 
-from equivox import AsyncClient, FinalWord, PartialWords, PcmStream, TranscribeOptions, TranscriptionEvent, TurnEnded
+from equivox import (
+    AsyncClient,
+    FinalWord,
+    PartialWords,
+    PcmStream,
+    SpeakerRevised,
+    TranscribeOptions,
+    TranscriptionEvent,
+    TurnEnded,
+)
 from svc.audio.decode import load_waveform
 from svc.audio.filterbank import FilterbankConfig, StreamingFilterbank
 from svc.audio.resample import resample
@@ -50,7 +59,7 @@ class Heard:
     speed: float = 1.0
     # (second of the stream, seconds from then until a word that ends then first came)
     delays: list[tuple[float, float]] = field(default_factory=list)
-    speakers: list[tuple[float, str]] = field(default_factory=list)
+    speakers: dict[int, tuple[float, str]] = field(default_factory=dict)
     _num_final: dict[int, int] = field(default_factory=dict)
     _num_known: dict[int, int] = field(default_factory=dict)
 
@@ -63,9 +72,11 @@ class Heard:
             case PartialWords(turn_id=turn_id, words=words) if words:
                 self._note_words(turn_id, self._num_final.get(turn_id, 0) + len(words), words[-1].end_s)
             case TurnEnded():
-                self.speakers.append((event.end_s, event.speaker.label))
+                self.speakers[event.turn_id] = event.end_s, event.speaker.label
                 self._num_final.pop(event.turn_id, None)
                 self._num_known.pop(event.turn_id, None)
+            case SpeakerRevised(turn_id=turn_id, speaker=speaker) if turn_id in self.speakers:
+                self.speakers[turn_id] = self.speakers[turn_id][0], speaker.label
 
     def _note_words(self, turn_id: int, num_words: int, end_s: float) -> None:
         if num_words > self._num_known.get(turn_id, 0):
@@ -162,7 +173,9 @@ async def last(server: ServerProcess, samples: FloatArray, *, hours: float, spee
     delays = np.array(heard.delays)  # (words, 2)
     windows = np.array_split(delays[np.argsort(delays[:, 0])], NUM_WINDOWS)
     p95_ms = [1000 * float(np.percentile(window[:, 1], 95)) for window in windows]
-    labels = [sorted({name for at_s, name in heard.speakers if part(at_s, duration_s, number)}) for number in (1, 7)]
+    labels = [
+        sorted({name for at_s, name in heard.speakers.values() if part(at_s, duration_s, number)}) for number in (1, 7)
+    ]
     return [
         Row("stream", f"{hours:g} h at {speed:g} times real time, {len(delays)} words, {len(heard.speakers)} turns"),
         Row("memory, second and last eighth", f"{rss[7] / 2**20:.0f} and {rss[-1] / 2**20:.0f} MiB", "flat"),

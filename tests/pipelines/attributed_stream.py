@@ -29,6 +29,7 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
 )
 from svc.pipelines.turn_voices import TurnListener
+from svc.pipelines.voice_desk import PromptDesk, VoiceTakers
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration
@@ -47,13 +48,16 @@ class Parts:
     labels: LabelConfig | None = None
     profiles: LabelProfiles | None = None
     second_pass: SecondPassDesk | None = None
+    takers: VoiceTakers | None = None  # else their stream waits for voices
     kept_s: float = 65.0
 
 
 def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> TranscriptionStream:
     parts, session = parts or Parts(), ToneSession()
+    listener = TurnListener(parts.embedder)
     follower = Attributor(
-        listener=TurnListener(parts.embedder),
+        listener=listener,
+        voices=parts.takers.desk() if parts.takers else PromptDesk(listener),
         labels=SpeakerLabels(parts.calibration, parts.labels),
         sound=RecentSound(
             kept_s=parts.kept_s, frame_s=session.frame_s, delay_s=session.delay_s, active_probability=0.5

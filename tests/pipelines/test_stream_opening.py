@@ -47,8 +47,10 @@ def identifier(tmp_path: Path) -> Iterator[Identifier]:
 
 
 @pytest.fixture
-def opener(identifier: Identifier) -> StreamOpener:
-    return opener_of(identifier)
+def opener(identifier: Identifier) -> Iterator[StreamOpener]:
+    opener = opener_of(identifier)
+    yield opener
+    opener.close()
 
 
 def test_streams_side_by_side_are_as_if_alone(opener: StreamOpener) -> None:
@@ -60,7 +62,10 @@ def test_streams_side_by_side_are_as_if_alone(opener: StreamOpener) -> None:
             account.read(stream.push(piece))
     for stream, account in zip(streams, together, strict=True):
         account.read(stream.close())
-    assert together == alone
+    # When a voice came, and so when a turn was revised, is chance.
+    assert [(each.labels(), each.texts(), each.ended) for each in together] == [
+        (each.labels(), each.texts(), each.ended) for each in alone
+    ]
 
 
 def test_one_too_many_is_refused_until_another_leaves(opener: StreamOpener) -> None:

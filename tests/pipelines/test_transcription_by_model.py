@@ -19,7 +19,7 @@ from svc.models.separator import SeparatorConfig
 from svc.models.transcriber import EncoderConfig, Transcriber, TranscriberConfig
 from svc.models.transducer import PredictorConfig
 from svc.pipelines.identification import Identifier
-from svc.pipelines.stream_opening import LiveParts, StreamOpener
+from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
 from svc.pipelines.transcription import StreamOptions
 from svc.pipelines.transcription_events import TranscriptionEvent
 from svc.types import FloatArray
@@ -61,7 +61,7 @@ def opener(tmp_path: Path) -> Iterator[StreamOpener]:
     recogniser = load_transcriber(TranscriptionConfig(artifact=folder_of(tmp_path)))
     batcher: StreamBatcher[Any] = StreamBatcher(recogniser, StreamBatchingConfig())
     with identifying(tmp_path) as identifier:
-        yield StreamOpener(parts_of(batcher, identifier))
+        yield StreamOpener(parts_of(batcher, identifier), LiveConfig(voice_threads=0))
     batcher.close()
 
 

@@ -1,0 +1,179 @@
+"""Voices taken in the background: late, never in another order, never lost, and nothing left behind."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svc.backends.batching import CallScope, current_call
+from svc.errors import CallAbandonedError
+from svc.pipelines.transcription_events import SpeakerRevised, TranscriptionEvent, TurnEnded, WarningReason
+from svc.pipelines.turn_voices import TurnListener, TurnSpeech
+from svc.pipelines.voice_desk import BackgroundDesk, VoiceDeskConfig, VoiceTakers
+from svc.types import FloatArray
+from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
+from tests.pipelines.test_attribution import MIXTURE, TALK, BusyEmbedder, in_one_piece
+from tests.pipelines.toy_conversation import Said, conversation
+from tests.pipelines.toy_voices import HumEmbedder
+
+
+@dataclass
+class HeldEmbedder(HumEmbedder):
+    """Works only while `may_work` is set."""
+
+    may_work: threading.Event = field(default_factory=threading.Event)
+    num_embedded: int = 0
+
+    def embed(self, clips: Sequence[FloatArray]) -> FloatArray:
+        assert self.may_work.wait(10)
+        self.num_embedded += len(clips)
+        return super().embed(clips)
+
+
+@contextmanager
+def takers(embedder: HumEmbedder, *, threads: int = 1, **limits: float) -> Iterator[VoiceTakers]:
+    made = VoiceTakers(TurnListener(embedder), VoiceDeskConfig(**limits), threads=threads)  # type: ignore[arg-type]
+    try:
+        yield made
+    finally:
+        if isinstance(embedder, HeldEmbedder):
+            embedder.may_work.set()
+        made.close()
+
+
+def run(made: VoiceTakers, cuts: Sequence[int] = ()) -> list[TranscriptionEvent]:
+    live = attributed_stream(Parts(takers=made))
+    events = [event for piece in np.split(MIXTURE, sorted(cuts)) for event in live.push(piece)]
+    return events + live.close()
+
+
+def speech(pitch_hz: float = 500.0) -> TurnSpeech:
+    tone = 0.1 * np.sin(2 * np.pi * pitch_hz * np.arange(16_000) / 16_000)
+    return TurnSpeech(speech=tone.astype(np.float32), pauses=np.zeros(1600, np.float32), alone_s=1.0)
+
+
+def asked(desk: BackgroundDesk, plan: Sequence[bool]) -> None:
+    """One turn after the other: over, or still going on."""
+    for turn_id, is_last in enumerate(plan):
+        desk.ask(turn_id, speech(), is_last=is_last)
+
+
+@settings(deadline=None, max_examples=4)
+@given(st.lists(st.integers(0, len(MIXTURE)), max_size=20), st.integers(1, 3))
+def test_the_same_words_by_the_same_people_as_without_threads(cuts: list[int], threads: int) -> None:
+    with takers(HumEmbedder(), threads=threads, max_waiting=99, max_of_stream=99) as made:
+        account, prompt = Account().read(run(made, cuts)), Account().read(in_one_piece())
+    assert (account.labels(), account.texts()) == (prompt.labels(), prompt.texts())
+    assert [[word.start_s for word in words] for words in account.words.values()] == [
+        [word.start_s for word in words] for words in prompt.words.values()
+    ]
+
+
+def test_words_do_not_wait_for_voices_which_come_as_revisions() -> None:
+    embedder = HeldEmbedder()
+    with takers(embedder, max_waiting=99, max_of_stream=99) as made:
+        live = attributed_stream(Parts(takers=made))
+        early = live.push(MIXTURE)
+        assert set(Account().read(early).labels()) == {("UNKNOWN",)}
+        assert {event.speaker.label for event in early if isinstance(event, TurnEnded)} == {"UNKNOWN"}
+        embedder.may_work.set()
+        late = live.close()
+    assert not [event for event in late if isinstance(event, TurnEnded)]
+    assert Account().read(early + late).labels() == Account().read(in_one_piece()).labels()
+
+
+def test_a_flush_waits_for_who_spoke() -> None:
+    embedder = HeldEmbedder()
+    with takers(embedder) as made:
+        live = attributed_stream(Parts(takers=made))
+        live.push(conversation([Said(0, 0, 0.5, 3.0, ("one",), with_eot=False)], duration_s=2.9))
+        embedder.may_work.set()
+        assert [event.speaker.label for event in live.flush() if isinstance(event, SpeakerRevised)] == ["S0"]
+
+
+def test_who_is_behind_listens_less_but_to_every_turn_at_its_end() -> None:
+    embedder = HeldEmbedder()
+    with takers(embedder, max_waiting=1, max_of_stream=99) as made:
+        live = attributed_stream(Parts(takers=made))
+        events = live.push(MIXTURE)
+        embedder.may_work.set()
+        account = Account().read(events + live.close())
+    assert account.labels() == Account().read(in_one_piece()).labels()
+    # One guess was under way; then every turn but the one too short to tell was listened to once.
+    assert embedder.num_embedded <= len(TALK)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.booleans(), min_size=1, max_size=12), st.integers(1, 3))
+def test_answers_come_in_the_order_asked_for_and_none_of_an_end_is_missing(plan: list[bool], threads: int) -> None:
+    with takers(HumEmbedder(), threads=threads, max_waiting=2, max_of_stream=2) as made:
+        desk = made.desk()
+        asked(desk, plan)
+        answers = desk.answers(wait=True)
+    assert [answer.turn_id for answer in answers] == sorted(answer.turn_id for answer in answers)
+    assert {answer.turn_id for answer in answers} >= {turn_id for turn_id, is_last in enumerate(plan) if is_last}
+    assert all(answer.voice and not answer.behind for answer in answers)
+
+
+def test_nobody_waits_longer_than_their_patience() -> None:
+    with takers(HeldEmbedder(), max_of_stream=1, patience_s=0.05) as made:
+        desk = made.desk()
+        asked(desk, [True, True])
+        answers = desk.answers(wait=True)
+    assert [(answer.turn_id, answer.behind, answer.voice) for answer in answers] == [(0, True, None), (1, True, None)]
+
+
+def test_a_caller_who_is_gone_waits_no_more() -> None:
+    scope = CallScope()
+    with takers(HeldEmbedder()) as made:
+        desk = made.desk()
+        asked(desk, [True])
+        token = current_call.set(scope)
+        scope.cancelled.set()
+        with pytest.raises(CallAbandonedError):
+            desk.answers(wait=True)
+        current_call.reset(token)
+
+
+def test_an_abandoned_stream_leaves_nothing_waiting() -> None:
+    embedder = HeldEmbedder()
+    with takers(embedder) as made:
+        desk = made.desk()
+        asked(desk, [True] * 5)
+        desk.close()
+        embedder.may_work.set()
+        other = made.desk()
+        asked(other, [True])
+        assert other.answers(wait=True)[0].voice
+        assert not made.is_behind
+    # One may have been under way.
+    assert embedder.num_embedded <= 2
+
+
+def test_a_busy_embedder_is_told_of_once() -> None:
+    with takers(BusyEmbedder()) as made:
+        account = Account().read(run(made))
+    assert account.texts() == [list(said.words) for said in TALK]
+    assert [warning.reason for warning in account.warnings] == [WarningReason.ATTRIBUTION_BEHIND]
+
+
+class BrokenEmbedder(HumEmbedder):
+    """Has a bug."""
+
+    def embed(self, clips: Sequence[FloatArray]) -> FloatArray:
+        raise ZeroDivisionError
+
+
+def test_a_bug_is_not_taken_for_a_silent_turn() -> None:
+    with takers(BrokenEmbedder()) as made, pytest.raises(ZeroDivisionError):
+        run(made)
+
+
+def test_limits_that_let_nothing_through_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_waiting"):
+        VoiceDeskConfig(max_waiting=0)
