@@ -24,13 +24,15 @@ class World:
         """The one that writes files and talks to people."""
         return self.rank == 0
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """The module with gradients averaged over the ranks; itself when there is one rank."""
+    def wrap(self, module: nn.Module, *, partly_used: bool = True) -> nn.Module:
+        """The module with gradients averaged over the ranks; itself when there is one rank.
+
+        `partly_used`: some parameters may have no part in a step.
+        """
         if self.size == 1:
             return module
         devices = [self.device.index] if self.device.type == "cuda" else None
-        # Stages switch losses off, and with them whole heads.
-        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=partly_used)
 
     def mean(self, values: Tensor) -> Tensor:
         """Elementwise mean over the ranks; every rank gets it."""
@@ -47,6 +49,10 @@ class World:
         mean of the ranks' gradients, as `wrap` takes it, is that of one process with the whole batch.
         """
         return values if self.size == 1 else _Joined.apply(values, self)
+
+    def summed(self, values: Tensor) -> Tensor:
+        """Elementwise sum over the ranks, with a gradient to every rank's values."""
+        return values if self.size == 1 else _Summed.apply(values)
 
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Of parameters outside `wrap` that every rank has: keeps ranks from drifting apart by rounding."""
@@ -69,6 +75,24 @@ class _Joined(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         world: World = context.world
         return gradient.chunk(world.size)[world.rank] * world.size, None
+
+
+class _Summed(torch.autograd.Function):
+    """A sum that every rank goes on from: what comes back to it is the sum of what comes back to each."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:  # noqa: ANN401
+        return _Summed._sum(values)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        return _Summed._sum(gradient)
+
+    @staticmethod
+    def _sum(values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        torch.distributed.all_reduce(total)
+        return total
 
 
 @contextmanager

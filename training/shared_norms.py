@@ -4,11 +4,8 @@ torch's own works on GPUs alone; this one computes the same and works anywhere, 
 Letters: B clips, C channels.
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.distributed import World
@@ -23,7 +20,7 @@ def share_norms(module: nn.Module, world: World) -> None:
         return
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            setattr(module, name, _SharedNorm(child))
+            setattr(module, name, _SharedNorm(child, world))
         else:
             share_norms(child, world)
 
@@ -31,8 +28,9 @@ def share_norms(module: nn.Module, world: World) -> None:
 class _SharedNorm(_BatchNorm):
     """A batch norm of any number of dimensions, with the parameters and statistics of the one it takes over from."""
 
-    def __init__(self, norm: _BatchNorm) -> None:
+    def __init__(self, norm: _BatchNorm, world: World) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+        self.world = world
         self.load_state_dict(norm.state_dict())
         self.train(norm.training)
 
@@ -46,7 +44,7 @@ class _SharedNorm(_BatchNorm):
         others = [axis for axis in range(hidden.dim()) if axis != 1]
         count = hidden.new_full((1,), hidden.numel() // hidden.shape[1])
         mine = torch.cat([hidden.sum(others), hidden.square().sum(others), count])  # (2 C + 1,)
-        sums = cast(Tensor, all_reduce(mine))  # type: ignore[no-untyped-call]
+        sums = self.world.summed(mine)
         count = sums[-1]
         mean, squares = (sums[:-1] / count).chunk(2)
         variance = squares - mean.square()

@@ -63,7 +63,7 @@ class EmbedderTrainer:
             recipe.fairness, width=width, num_groups=len(data.group_names), seed=recipe.seed
         ).to(world.device)
         self.parts = nn.ModuleDict({"embedder": self.embedder, "loss": self.loss, "weighting": self.weighting})
-        self.wrapped = world.wrap(self.embedder)
+        self.wrapped = world.wrap(self.embedder, partly_used=False)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.step = 0
 

@@ -51,6 +51,7 @@ class TranscriberTrainer:
         torch.manual_seed(recipe.seed)
         self.model = Transcriber(replace(recipe.model, num_tokens=data.num_tokens)).to(world.device)
         self.averaged: dict[str, Tensor] = {}
+        # Stages switch losses off, and with them whole heads.
         self.step_module = world.wrap(TrainingStep(self.model, world.mean))
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.bf16 = bf16_pays(recipe.optimiser.precision, world.device)

@@ -138,9 +138,13 @@ def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path
         run_ = [*command, processes, "-m", "tests.training.toy_embedder_run", str(tmp_path / processes)]
         subprocess.run(run_, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=600)
     one, two = (torch.load(tmp_path / name / "run.pt", weights_only=True) for name in ("1", "2"))
-    torch.testing.assert_close(two["losses"], one["losses"], rtol=1e-4, atol=1e-5)
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-2, atol=1e-3, msg=name)
+    torch.testing.assert_close(two["losses"][0], one["losses"][0])
+    assert any(name.startswith("weighting.adversary") for name in one["gradients"])
+    for name, gradient in one["gradients"].items():
+        # Some are zero by symmetry, and so is what differs between two roundings of zero.
+        assert (two["gradients"][name] - gradient).norm() <= 1e-3 * gradient.norm() + 1e-7, name
+    # Adam makes whole steps of these roundings: later losses are alike, no more.
+    torch.testing.assert_close(two["losses"], one["losses"], rtol=0.1, atol=0)
 
 
 def test_validation_is_the_eer_of_pairs_within_a_value() -> None:

@@ -1,10 +1,11 @@
-"""A verifier that trains in a second, on synthetic talkers; as a program, under torchrun, it writes its losses."""
+"""A verifier that trains in a second, on synthetic talkers; under torchrun, it writes losses and gradients."""
 
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from svc.models.embedder import CamPlusPlusConfig
 from tests.training.data.toy_voices import VoicesInMemory, toy_speakers
@@ -58,13 +59,23 @@ def trainer_at(
     return EmbedderTrainer(recipe, data or toy_data(recipe), embedder, out=out, world=world or World())
 
 
+def gradients_of(trainer: EmbedderTrainer) -> dict[str, Tensor]:
+    """Of the step just done: the embedder's, the loss's and the adversary's."""
+    named = trainer.parts.named_parameters()
+    return {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
+
+
 def main(out: Path) -> None:
     with joined_world() as world:
         trainer = trainer_at(RECIPE, out, world=world)
-        losses = [figures["loss"] for figures in trainer.remaining_steps()]
+        losses: list[float] = []
+        gradients: dict[str, Tensor] = {}
+        for figures in trainer.remaining_steps():
+            losses.append(figures["loss"])
+            gradients = gradients or gradients_of(trainer)
         if world.is_first:
             out.mkdir(parents=True, exist_ok=True)
-            torch.save({"losses": torch.tensor(losses)} | trainer.embedder.state_dict(), out / "run.pt")
+            torch.save({"losses": torch.tensor(losses), "gradients": gradients}, out / "run.pt")
 
 
 if __name__ == "__main__":

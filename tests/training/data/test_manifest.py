@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import COLUMNS, read_manifest
+from training.data.manifest import COLUMNS, column_values, read_manifest
 
 GOOD = "a.wav,saa,test,saa:a,0,,,,,,16000,2.5,"
 
@@ -50,3 +50,10 @@ def test_the_real_manifest_reads_whole(data_root: Path) -> None:
             splits.setdefault(clip.speaker, set()).add(clip.split)
     assert len(clips) > 10_000
     assert {len(of_speaker) for of_speaker in splits.values()} == {1}, "splits must be speaker-disjoint"
+
+
+def test_any_column_can_be_read_by_clip(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + ",north", header=",".join((*COLUMNS, "accent")))
+    assert column_values(path, ("accent", "sex")) == {"a.wav": ("north", "")}
+    with pytest.raises(InvalidRequestError, match="no column planet"):
+        column_values(path, ("planet",))
