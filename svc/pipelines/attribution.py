@@ -101,9 +101,9 @@ class Attributor:
                     told.append(FinalWord(word=self._told(word)))
                 case TurnEnded():
                     told += self._end(event, frame)
-        for turn in self._turns.values():
-            if turn.is_open:
-                told += self._guess(turn, frame)
+        # A list: what is told may forget old turns meanwhile.
+        for turn in [turn for turn in self._turns.values() if turn.is_open]:
+            told += self._guess(turn, frame)
         return told
 
     def speaking(self, partial: PartialWords) -> PartialWords:

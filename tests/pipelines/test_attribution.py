@@ -130,6 +130,13 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     assert (len(follower._turns), follower.labels.num_revisable) == (4, 4)  # type: ignore[attr-defined]
 
 
+def test_old_turns_may_be_forgotten_while_another_goes_on() -> None:
+    said = [Said(person, 0, 0.3 + 3.0 * person, 3.0 + 3.0 * person, ("one", "two")) for person in range(4)]
+    mixture = conversation(said, duration_s=12.6)
+    live = attributed_stream(Parts(labels=LabelConfig(kept_turns=1)))
+    assert Account().read(live.push(mixture) + live.close()).texts() == [["one", "two"]] * len(said)
+
+
 @pytest.fixture
 def profiles(tmp_path: Path) -> Iterator[LabelProfiles]:
     """Where person 0 is enrolled as anna."""
