@@ -83,7 +83,7 @@ class TranscriptionConfig:
     # Taken off the blank's logit: more than 0 hears more words and more ends of turns, and more that was not said.
     blank_penalty: float = 1.0
     # Of the encoder's arithmetic; auto = bfloat16 where the processor multiplies it faster.
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "auto"
     # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.
     idle_turn_s: float = 1.5
     longest_turn_s: float = 60.0
