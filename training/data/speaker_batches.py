@@ -89,7 +89,10 @@ class SpeakerFeatures(Dataset[SpeakerExample]):
     def cuts(self, place: tuple[int, int]) -> tuple[Cut, ...]:
         """Where the talker's utterances of this step come from."""
         step, number = place
-        duration_s = float(np.random.default_rng([self.seed, step]).uniform(*self.config.duration_s))
+        shortest_s, longest_s = self.config.duration_s
+        drawn_s = np.random.default_rng([self.seed, step]).uniform(shortest_s, longest_s)
+        # In steps of a tenth: a network compiled or planned anew for every length would do little else.
+        duration_s = min(max(round(float(drawn_s), 1), shortest_s), longest_s)
         random = np.random.default_rng([self.seed, step, number, 1])
         return draw_cuts(random, self.speakers[number], self.config.utterances, duration_s=duration_s)
 
