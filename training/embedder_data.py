@@ -19,7 +19,6 @@ from training.data.manifest import Clip, column_values, read_manifest
 from training.data.rendering import Sounds
 from training.data.speaker_batches import (
     CachedFeatures,
-    CutConfig,
     SpeakerBatch,
     SpeakerExamples,
     SpeakerFeatures,
@@ -88,11 +87,16 @@ def open_data(recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedde
     sounds = _sounds(clips, heard, config, paths)
     dev = _speakers(heard, DEV, numbers, replace(config, speeds=(1.0,)))
     within, _ = group_numbers(column_values(paths.root / "manifest.csv", config.trials_within), heard)
+    if not config.trials_within:
+        within = dict.fromkeys(within, 0)
+    dev_cuts = SpeakerFeatures(
+        dev, sounds, replace(config.cuts, utterances=config.validation_cuts), seed=VALIDATION_SEED
+    )
     return EmbedderData(
         examples=_examples(train, sounds, recipe, embedder, cache=paths.cache),
         schedule=schedule_of(recipe, train),
         group_names=names,
-        validation=_validation(dev, sounds, config, embedder, within=within) if len(dev) > 1 else None,
+        validation=_validation(dev_cuts, embedder, within, cache=paths.cache) if len(dev) > 1 else None,
         workers=workers,
     )
 
@@ -150,15 +154,28 @@ def _examples(
 def cached_features(
     features: SpeakerFeatures, embedder: TrainedEmbedder, *, utterances: int, seed: int, cache: Path
 ) -> CachedFeatures:
-    """Pools all cuts of every talker once; kept on disk by network, speech, cuts and augmentation."""
+    """Pools all cuts of every talker once; kept on disk."""
     # A step per talker, so that cuts of several lengths are cached.
     places = [(number, number) for number in range(len(features.speakers))]
+    made = pooled_once(features, places, embedder, cache=cache)
     cuts = [features.cuts(place) for place in places]
+    sessions = [
+        [speaker.sessions.index(cut.session) for cut in of] for speaker, of in zip(features.speakers, cuts, strict=True)
+    ]
+    groups = [[cut.session.group for cut in of] for of in cuts]
+    return CachedFeatures(made, np.array(sessions), np.array(groups), utterances=utterances, seed=seed)
+
+
+def pooled_once(
+    features: SpeakerFeatures, places: Sequence[tuple[int, int]], embedder: TrainedEmbedder, *, cache: Path
+) -> FloatArray:
+    """(S, C, W) statistics of the examples at these places, kept by network, speech, cuts and augmentation."""
     made_from = [
         _digest_of(embedder),
         asdict(features.config),
         features.seed,
         features.noises,
+        [[step for step, _ in places]],
         [[str(speaker.speed), [[c.path for c in s.clips] for s in speaker.sessions]] for speaker in features.speakers],
     ]
 
@@ -166,12 +183,7 @@ def cached_features(
         pooled = [embedder.pooled(torch.from_numpy(features[place].inputs)) for place in places]
         return torch.stack(pooled).cpu().numpy()
 
-    made = cached_array(cache, "pooled", made_from, make)
-    sessions = [
-        [speaker.sessions.index(cut.session) for cut in of] for speaker, of in zip(features.speakers, cuts, strict=True)
-    ]
-    groups = [[cut.session.group for cut in of] for of in cuts]
-    return CachedFeatures(made, np.array(sessions), np.array(groups), utterances=utterances, seed=seed)
+    return cached_array(cache, "pooled", made_from, make)
 
 
 def _digest_of(embedder: TrainedEmbedder) -> str:
@@ -183,24 +195,17 @@ def _digest_of(embedder: TrainedEmbedder) -> str:
 
 
 def _validation(
-    speakers: Sequence[TrainingSpeaker],
-    sounds: Sounds,
-    config: SpeakerDataConfig,
-    embedder: TrainedEmbedder,
-    *,
-    within: Mapping[str, int],
+    features: SpeakerFeatures, embedder: TrainedEmbedder, within: Mapping[str, int], *, cache: Path
 ) -> Validation:
-    cuts: CutConfig = replace(config.cuts, utterances=config.validation_cuts)
-    features = SpeakerFeatures(speakers, sounds, cuts, seed=VALIDATION_SEED)
-    examples = [features[0, number] for number in range(len(speakers))]
+    places = [(0, number) for number in range(len(features.speakers))]
+    cuts = [cut for place in places for cut in features.cuts(place)]
     if embedder.config.trains == "head":
-        inputs = torch.cat([embedder.pooled(torch.from_numpy(example.inputs)) for example in examples])
+        inputs = np.concatenate(pooled_once(features, places, embedder, cache=cache))
     else:
-        inputs = torch.from_numpy(np.concatenate([example.inputs for example in examples]))
-    heard = [cut for number in range(len(speakers)) for cut in features.cuts((0, number))]
+        inputs = np.concatenate([features[place].inputs for place in places])
     return Validation(
-        inputs=inputs,
-        speakers=np.repeat(np.arange(len(speakers)), config.validation_cuts),
-        groups=np.concatenate([example.groups for example in examples]),
-        within=np.array([within[cut.session.clips[0].path] if config.trials_within else 0 for cut in heard]),
+        inputs=torch.from_numpy(inputs),
+        speakers=np.repeat(np.arange(len(places)), features.config.utterances),
+        groups=np.array([cut.session.group for cut in cuts]),
+        within=np.array([within[cut.session.clips[0].path] for cut in cuts]),
     )
