@@ -28,7 +28,7 @@ class StreamBatchingConfig:
 
     max_streams: int = 64
     # Longest piece of one stream in one step: more is cheaper per frame, and makes the others wait.
-    max_chunk_frames: int = 3
+    max_chunk_frames: int = 6
     # Of one stream, waiting; past it OverloadedError.
     max_queued_frames: int = 500
 
