@@ -138,7 +138,7 @@ def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path
         run_ = [*command, processes, "-m", "tests.training.toy_embedder_run", str(tmp_path / processes)]
         subprocess.run(run_, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=600)
     one, two = (torch.load(tmp_path / name / "run.pt", weights_only=True) for name in ("1", "2"))
-    torch.testing.assert_close(two["losses"][0], one["losses"][0])
+    torch.testing.assert_close(two["losses"][0], one["losses"][0], rtol=1e-4, atol=1e-5)
     assert any(name.startswith("weighting.adversary") for name in one["gradients"])
     for name, gradient in one["gradients"].items():
         # Some are zero by symmetry, and so is what differs between two roundings of zero.
