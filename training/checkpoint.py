@@ -1,13 +1,18 @@
 """A training run on disk: everything needed to go on to the bit, written beside and renamed."""
 
-from dataclasses import dataclass, fields
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from svc.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -22,6 +27,12 @@ class Checkpoint:
     averaged: dict[str, Tensor]
     optimizer: dict[str, Any]
     random_state: Tensor
+
+
+def recipe_digest(recipe: "DataclassInstance") -> str:
+    """16 hex digits naming all of it."""
+    content = json.dumps(asdict(recipe), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -41,6 +52,14 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, EOFError, TypeError, OSError, ValueError) as error:
         raise ArtifactError(f"checkpoint {path} is broken: {error}; delete it to start over") from error
+
+
+def existing_checkpoint(run: Path) -> Checkpoint:
+    """As `read_checkpoint`; also raises ArtifactError when there is none."""
+    checkpoint = read_checkpoint(run)
+    if checkpoint is None:
+        raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
+    return checkpoint
 
 
 def checkpoint_of(folder: Path, recipe: str) -> Checkpoint | None:

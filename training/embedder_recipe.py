@@ -1,15 +1,15 @@
 """The recipe of a verifier's training: data, network, loss and fairness in one TOML file, for one CPU or many GPUs."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from svc.config import load_config
+from training.checkpoint import recipe_digest
 from training.data.speaker_batches import CutConfig
 from training.fairness.methods import FairnessConfig
 from training.losses.speaker_loss import SpeakerLossConfig
 from training.trained_embedder import EmbedderConfig
+from training.training_run import learning_rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ class EmbedderOptimiser:
 
     def rate_at(self, step: int, num_steps: int) -> float:
         """Of the optimiser step that comes after `step` of them."""
-        rate = self.learning_rate + (self.last_learning_rate - self.learning_rate) * step / num_steps
-        return rate * min(1.0, (step + 1) / max(1, self.warmup_steps))
+        rates = self.learning_rate, self.last_learning_rate
+        return learning_rate(*rates, done=step / num_steps, step=step, warmup_steps=self.warmup_steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +91,7 @@ class EmbedderRecipe:
     @property
     def digest(self) -> str:
         """16 hex digits naming all of it."""
-        content = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return recipe_digest(self)
 
 
 def read_recipe(path: Path) -> EmbedderRecipe:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from svc.backends.embedder_artifact import save_embedder
 from svc.errors import ArtifactError, ServiceError
-from training.checkpoint import Checkpoint, read_checkpoint
+from training.checkpoint import Checkpoint, existing_checkpoint
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 
 # Names in a checkpoint -> names in the artifact.
@@ -27,9 +27,7 @@ KEPT = {"embedder.network.": "network.", "weighting.branches.": "branches."}
 
 def export(run: Path, recipe: EmbedderRecipe, *, out: Path, about: dict[str, object]) -> None:
     """Raises ArtifactError when the run has no checkpoint or it is another recipe's."""
-    checkpoint = read_checkpoint(run)
-    if checkpoint is None:
-        raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
+    checkpoint = existing_checkpoint(run)
     if checkpoint.recipe != recipe.digest:
         raise ArtifactError(f"{run} is a run of recipe {checkpoint.recipe}, this one is {recipe.digest}")
     weights = served_weights(checkpoint)

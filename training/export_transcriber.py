@@ -18,7 +18,7 @@ from svc.backends.transcriber_artifact import save_transcriber
 from svc.errors import ArtifactError, ServiceError
 from svc.models.transcriber import Transcriber
 from training.benchmark_transcription import CELL
-from training.checkpoint import Checkpoint, read_checkpoint
+from training.checkpoint import Checkpoint, existing_checkpoint
 from training.data.units import UnitEncoder, read_units
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
@@ -52,9 +52,7 @@ def export(
     """`report` is what training.benchmark_transcription measured of these weights; its figures go into the card.
 
     Raises ArtifactError when the run has no checkpoint or its weights are not the recipe's."""
-    checkpoint = read_checkpoint(run)
-    if checkpoint is None:
-        raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
+    checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     try:
         model.load_state_dict(checkpoint.averaged)

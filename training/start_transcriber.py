@@ -12,7 +12,7 @@ from svc.config import default_cache
 from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.models.transcriber import Transcriber
-from training.checkpoint import read_checkpoint
+from training.checkpoint import existing_checkpoint
 from training.pretrained_encoder import start_from_whisper
 from training.transcriber_data import TRAIN, TranscriberData
 
@@ -49,10 +49,7 @@ def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path |
 
 
 def _weights(run: Path) -> Mapping[str, Tensor]:
-    checkpoint = read_checkpoint(run)
-    if checkpoint is None:
-        raise ArtifactError(f"{run} holds no checkpoint: give the --out of a training run")
-    return checkpoint.averaged
+    return existing_checkpoint(run).averaged
 
 
 def _take(model: Transcriber, weights: Mapping[str, Tensor], run: Path) -> None:

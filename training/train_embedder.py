@@ -8,9 +8,7 @@ from it when started again, on one CPU to the very bit. Curves: `tensorboard --l
 """
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
@@ -24,7 +22,6 @@ from svc.backends.store import ModelStore
 from svc.config import default_cache
 from svc.errors import ServiceError
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
-from training.data.manifest import data_root
 from training.data.speaker_batches import SpeakerBatch
 from training.distributed import World, joined_world
 from training.embedder_data import DataPaths, EmbedderData, open_data
@@ -36,8 +33,8 @@ from training.losses.speaker_loss import make_speaker_loss
 from training.shared_norms import share_norms
 from training.trained_embedder import TrainedEmbedder, make_embedder
 from training.training_curves import TrainingCurves
+from training.training_run import run_parser, saved, timed
 
-CHECKPOINT_INTERVAL_S = 240.0
 VALIDATION_BATCH = 32
 
 
@@ -92,29 +89,21 @@ class EmbedderTrainer:
 
     def run(self, curves: TrainingCurves | None) -> None:
         """To the recipe's last step."""
-        saved_s = time.monotonic()
-        for terms in self.remaining_steps():
+        for terms in saved(self.remaining_steps(), self.save, self.world):
             if curves is not None:
                 self._tell(curves, terms)
-            if self.world.is_first and time.monotonic() - saved_s > CHECKPOINT_INTERVAL_S:
-                self.save()
-                saved_s = time.monotonic()
-        if self.world.is_first:
-            self.save()
 
     def remaining_steps(self) -> Iterator[dict[str, float]]:
         """Yields the figures of each step."""
         batches = self.data.batches(first_step=self.step, world=self.world)
-        started_s = time.monotonic()
-        for batch in islice(batches, self.recipe.steps - self.step):
-            ready_s = time.monotonic()
-            figures = self._optimise(batch)
-            self.step += 1
-            if self.step % self.data.schedule.steps_per_epoch == 0:
-                self.weighting.end_epoch()
-            ended_s = time.monotonic()
-            yield figures | {"step_s": ended_s - started_s, "waited_s": ready_s - started_s}
-            started_s = time.monotonic()
+        return timed(islice(batches, self.recipe.steps - self.step), self._advance)
+
+    def _advance(self, batch: SpeakerBatch) -> dict[str, float]:
+        figures = self._optimise(batch)
+        self.step += 1
+        if self.step % self.data.schedule.steps_per_epoch == 0:
+            self.weighting.end_epoch()
+        return figures
 
     def _optimise(self, batch: SpeakerBatch) -> dict[str, float]:
         """One step of the embedder, then one of the method on the same batch."""
@@ -212,14 +201,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path, help="a TOML file as those in training/configs/verifier")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the curves")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
-    workers = max(1, (os.cpu_count() or 1) - 1)
-    parser.add_argument("--workers", type=int, default=workers, help="processes that make batches (0 = none)")
-    return parser.parse_args()
+    return run_parser(__doc__, recipes="training/configs/verifier").parse_args()
 
 
 def main() -> None:

@@ -10,9 +10,7 @@ Stages that do not need each other can be runs of their own, side by side; --sep
 
 import argparse
 import copy
-import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -22,22 +20,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svc.config import default_cache
 from svc.errors import ServiceError
 from svc.models.transcriber import Transcriber
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
 from training.data.batches import Batch
-from training.data.manifest import data_root
 from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
 from training.start_transcriber import start_from, take_parts
 from training.training_curves import TrainingCurves
+from training.training_run import run_parser, saved, timed
 from training.transcriber_data import DataPaths, TranscriberData
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 from training.transcriber_step import TrainingStep, bf16_pays
 from training.transcriber_validation import validate
-
-CHECKPOINT_INTERVAL_S = 240.0
 
 
 class TranscriberTrainer:
@@ -81,29 +76,22 @@ class TranscriberTrainer:
 
     def run(self, curves: TrainingCurves | None) -> None:
         """To the end of the last stage."""
-        saved_s = time.monotonic()
+        for number, terms in saved(self._remaining_steps(), self.save, self.world):
+            if curves is not None:
+                self._tell(curves, number, terms)
+
+    def _remaining_steps(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields the stage's number and the losses of each step."""
         while self.step < self.recipe.num_steps:
             number, done = self.recipe.stage_at(self.step)
             for terms in self.stage_steps(number, done):
-                if curves is not None:
-                    self._tell(curves, number, terms)
-                if self.world.is_first and time.monotonic() - saved_s > CHECKPOINT_INTERVAL_S:
-                    self.save()
-                    saved_s = time.monotonic()
-        if self.world.is_first:
-            self.save()
+                yield number, terms
 
     def stage_steps(self, number: int, done: int) -> Iterator[dict[str, float]]:
         """The rest of a stage, yielding the losses of each step."""
         stage = self.recipe.stages[number]
-        started_s = time.monotonic()
-        for batch in self.data.batches(stage, number, first_step=done, world=self.world):
-            ready_s = time.monotonic()
-            terms = self._optimise(batch, stage)
-            self.step, done = self.step + 1, done + 1
-            ended_s = time.monotonic()
-            yield terms | {"step_s": ended_s - started_s, "waited_s": ready_s - started_s}
-            started_s = time.monotonic()
+        batches = self.data.batches(stage, number, first_step=done, world=self.world)
+        return timed(batches, lambda batch: self._optimise(batch, stage))
 
     def _optimise(self, batch: Batch, stage: Stage) -> dict[str, float]:
         """One step of the optimiser; the losses before it, averaged over ranks."""
@@ -119,6 +107,7 @@ class TranscriberTrainer:
         if norm.isfinite():
             self.optimizer.step()
             self._average()
+        self.step += 1
         plain = losses.plain() | {"gradient": float(norm)}
         mean = self.world.mean(torch.tensor(list(plain.values()), device=self.world.device))
         return dict(zip(plain, mean.tolist(), strict=True)) | {"rate": rate}
@@ -184,17 +173,11 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path, help="a TOML file as those in training/configs")
+    parser = run_parser(__doc__, recipes="training/configs")
     parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
     parser.add_argument("--units", type=Path, required=True, help="made by python -m training.data.units")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the curves")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
     parser.add_argument("--separator", type=Path, help="start with the separator of this earlier run's --out")
     parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")
-    workers = max(1, (os.cpu_count() or 1) - 1)
-    parser.add_argument("--workers", type=int, default=workers, help="processes that make mixtures (0 = none)")
     return parser.parse_args()
 
 

@@ -1,14 +1,14 @@
 """The recipe of a transcriber: model, start, stages and losses in one TOML file, the same for one CPU or many GPUs."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from svc.config import load_config
 from svc.models.transcriber import TranscriberConfig
+from training.checkpoint import recipe_digest
 from training.data.mixtures import MixtureConfig
 from training.losses.transcriber_loss import LossConfig
+from training.training_run import learning_rate
 
 PARTS = ("separator", "recogniser", "all")
 STARTS = ("random", "whisper-tiny.en")
@@ -92,8 +92,7 @@ class TranscriberRecipe:
     @property
     def digest(self) -> str:
         """16 hex digits naming all of it."""
-        content = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return recipe_digest(self)
 
     @property
     def num_steps(self) -> int:
@@ -111,8 +110,8 @@ class TranscriberRecipe:
         """Straight from the stage's first rate to its last; over the first steps of the run it rises from zero."""
         number, done = self.stage_at(step)
         stage = self.stages[number]
-        rate = stage.learning_rate + (stage.last_learning_rate - stage.learning_rate) * done / stage.steps
-        return rate * min(1.0, (step + 1) / max(1, self.optimiser.warmup_steps))
+        rates = stage.learning_rate, stage.last_learning_rate
+        return learning_rate(*rates, done=done / stage.steps, step=step, warmup_steps=self.optimiser.warmup_steps)
 
 
 def read_recipe(path: Path) -> TranscriberRecipe:
