@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -223,31 +224,14 @@ class Application:
         folder = embedder_folder(self.config.models)
         if folder is None:
             return self._loaded_model(self.config.models.embedder, "embedder", self.embedder)
-        artifact = load_artifact(folder)
-        return LoadedModel(
-            name=str(artifact.card.get("name", folder.name)),
-            role="embedder",
-            fingerprint=self.embedder.fingerprint,
-            licence=str(artifact.card.get("licence", "")),
-            runtime="torch",
-            card_toml=artifact.card_toml,
-        )
+        return loaded_artifact(folder, "embedder", self.embedder.fingerprint)
 
     def _loaded_transcriber(self) -> tuple[LoadedModel, ...]:
         """Its artifact's card is its card; there may be none."""
         folder = transcriber_folder(self.config.transcription)
         if folder is None:
             return ()
-        artifact = load_artifact(folder)
-        model = LoadedModel(
-            name=str(artifact.card.get("name", folder.name)),
-            role="transcriber",
-            fingerprint=self.transcriber.fingerprint,
-            licence=str(artifact.card.get("licence", "")),
-            runtime="torch",
-            card_toml=artifact.card_toml,
-        )
-        return (model,)
+        return (loaded_artifact(folder, "transcriber", self.transcriber.fingerprint),)
 
     def _loaded_model(self, name: str, role: str, model: object) -> LoadedModel:
         """Its entry in the lock file is its card; a model of the user's own has none."""
@@ -286,6 +270,19 @@ class Application:
         for name in ("transcriber", "second_pass", "stream_batcher", "embedder", "index", "profiles"):
             if made.get(name) is not None:
                 made[name].close()
+
+
+def loaded_artifact(folder: Path, role: str, fingerprint: str) -> LoadedModel:
+    """A model of our own training: the artifact's card is its card."""
+    artifact = load_artifact(folder)
+    return LoadedModel(
+        name=str(artifact.card.get("name", folder.name)),
+        role=role,
+        fingerprint=fingerprint,
+        licence=str(artifact.card.get("licence", "")),
+        runtime="torch",
+        card_toml=artifact.card_toml,
+    )
 
 
 def live_config(config: TranscriptionConfig) -> LiveConfig:

@@ -36,6 +36,22 @@ class Artifact:
     digest: str
     card_toml: str
 
+    def check_kind(self, kind: str, path: Path) -> None:
+        """Raises ArtifactError naming `path` when it is an artifact of another kind."""
+        if (found := self.card.get("kind", "nameless thing")) != kind:
+            article = "an" if kind[0] in "aeiou" else "a"
+            raise ArtifactError(f"artifact {path} is a {found}, not {article} {kind}")
+
+
+def card_of(kind: str, about: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A card: the kind, what `about` tells, and what is needed to read the tensors.
+
+    Raises ValueError when `about` has a key that is the card's own.
+    """
+    if clash := sorted({"kind", DIGEST_KEY, *own} & about.keys()):
+        raise ValueError(f"{clash[0]} is the card's own key")
+    return {"kind": kind, **about, **own}
+
 
 def save_artifact(
     folder: Path, tensors: Mapping[str, FloatArray], card: Mapping[str, Any], *, half: bool = False

@@ -5,14 +5,14 @@ Letters: B clips, T frames, D embedding width.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from svc.artifact import DIGEST_KEY, load_artifact, save_artifact
+from svc.artifact import DIGEST_KEY, card_of, load_artifact, save_artifact
 from svc.backends.campplus import CamPlusPlusEmbedder
 from svc.backends.campplus_torch import TorchNetwork
 from svc.config import parse_config
@@ -22,7 +22,6 @@ from svc.models.embedder_shape import EmbedderShape
 from svc.models.group_branches import GroupBranches
 
 KIND = "embedder"
-RESERVED = ("kind", "shape", DIGEST_KEY)
 # Counts changes of our own code that change what weights compute; part of the fingerprint.
 ARCHITECTURE = 1
 
@@ -55,30 +54,19 @@ def save_embedder(folder: Path, weights: Mapping[str, Tensor], shape: EmbedderSh
 
     Raises ValueError when the weights are not of that shape, or `about` has a key that is the card's own.
     """
-    if clash := sorted(set(RESERVED) & about.keys()):
-        raise ValueError(f"{clash[0]} is the card's own key")
+    card = card_of(KIND, about, {"shape": asdict(shape)})
     try:
         VoiceNetwork(shape).load_state_dict(dict(weights))
     except RuntimeError as error:
         raise ValueError(f"these are not the weights of {shape}: {error}") from error
     tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in weights.items()}
-    save_artifact(folder, tensors, {"kind": KIND, **about, "shape": asdict(shape)})
+    save_artifact(folder, tensors, card)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class EmbedderArtifact:
-    """What was loaded, ready to run."""
-
-    embedder: CamPlusPlusEmbedder
-    card: Mapping[str, Any]
-    card_toml: str
-
-
-def load_embedder_artifact(folder: Path) -> EmbedderArtifact:
-    """Raises ArtifactError when it is missing, broken, or not an embedder."""
+def load_embedder_artifact(folder: Path) -> CamPlusPlusEmbedder:
+    """Ready to run. Raises ArtifactError when it is missing, broken, or not an embedder."""
     artifact = load_artifact(folder)
-    if artifact.card.get("kind") != KIND:
-        raise ArtifactError(f"artifact {folder} is a {artifact.card.get('kind')}, not an {KIND}")
+    artifact.check_kind(KIND, folder)
     try:
         shape = parse_config(EmbedderShape, artifact.card["shape"])
         network = VoiceNetwork(shape)
@@ -86,10 +74,9 @@ def load_embedder_artifact(folder: Path) -> EmbedderArtifact:
         network.load_state_dict({name: torch.tensor(tensor) for name, tensor in artifact.tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"artifact {folder} holds no embedder this release can run: {error}") from error
-    embedder = CamPlusPlusEmbedder(
+    return CamPlusPlusEmbedder(
         TorchNetwork(network.eval()),
         weights_sha256=artifact.card[DIGEST_KEY],
         architecture=ARCHITECTURE,
         dimension=shape.width,
     )
-    return EmbedderArtifact(embedder=embedder, card=artifact.card, card_toml=artifact.card_toml)

@@ -34,7 +34,7 @@ def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -
     if folder := embedder_folder(config):
         from svc.backends.embedder_artifact import load_embedder_artifact  # torch: seconds
 
-        return load_embedder_artifact(folder).embedder
+        return load_embedder_artifact(folder)
     from svc.backends.campplus import CamPlusPlusEmbedder, Network, open_graph  # onnxruntime
 
     entry = store.entry(config.embedder)

@@ -7,14 +7,13 @@ from typing import Any
 
 import torch
 
-from svc.artifact import load_artifact, save_artifact
+from svc.artifact import card_of, load_artifact, save_artifact
 from svc.config import parse_config
 from svc.errors import ArtifactError
 from svc.models.transcriber import Transcriber, TranscriberConfig
 from svc.units import Units
 
 KIND = "transcriber"
-RESERVED = ("kind", "units", "config")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,18 +34,15 @@ def save_transcriber(folder: Path, model: Transcriber, units: Units, about: Mapp
     """
     if len(units) != model.config.num_tokens:
         raise ValueError(f"the model has {model.config.num_tokens} tokens, the vocabulary {len(units)}")
-    if clash := sorted(set(RESERVED) & about.keys()):
-        raise ValueError(f"{clash[0]} is the card's own key")
+    card = card_of(KIND, about, {"units": units.pieces, "config": asdict(model.config)})
     tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
-    card = {"kind": KIND, **about, "units": units.pieces, "config": asdict(model.config)}
     save_artifact(folder, tensors, card, half=True)
 
 
 def load_transcriber(folder: Path) -> TranscriberArtifact:
     """The model in float32, ready to run. Raises ArtifactError when it is missing, broken, or not a transcriber."""
     artifact = load_artifact(folder)
-    if artifact.card.get("kind") != KIND:
-        raise ArtifactError(f"artifact {folder} is a {artifact.card.get('kind')}, not a {KIND}")
+    artifact.check_kind(KIND, folder)
     try:
         units = Units(tuple(artifact.card["units"]))
         model = Transcriber(parse_config(TranscriberConfig, artifact.card["config"]))

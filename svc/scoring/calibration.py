@@ -133,9 +133,8 @@ def _shipped(fingerprint: str) -> Calibration:
 
 def from_artifact(artifact: Artifact, path: Path) -> Calibration:
     """Raises ArtifactError when it is no calibration, or one for other features than this version's."""
+    artifact.check_kind(KIND, path)
     card = artifact.card
-    if card.get("kind") != KIND:
-        raise ArtifactError(f"artifact {path} is a {card.get('kind', 'nameless thing')}, not a {KIND}")
     if (tuple(card.get("features", ())), card.get("score")) != (FEATURES, SCORE):
         raise ArtifactError(f"calibration {path} was fitted by another version of Equivox; {REMEDY}")
     try:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from svc.application import Application
-from svc.artifact import save_artifact
+from svc.artifact import load_artifact, save_artifact
 from svc.backends.embedder_artifact import VoiceNetwork, load_embedder_artifact, save_embedder
 from svc.config import EquivoxConfig, ModelConfig
 from svc.errors import ArtifactError
@@ -30,7 +30,7 @@ def saved(folder: Path, shape: EmbedderShape, *, seed: int = 0) -> VoiceNetwork:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_embedder_comes_back_as_it_was_saved(tmp_path: Path, shape: EmbedderShape) -> None:
     network = saved(tmp_path, shape)
-    embedder = load_embedder_artifact(tmp_path).embedder
+    embedder = load_embedder_artifact(tmp_path)
     samples = (0.1 * np.random.default_rng(0).standard_normal(8_000)).astype(np.float32)
     with torch.no_grad():
         expected = torch.nn.functional.normalize(network(torch.from_numpy(embedder.features(samples))[None]), dim=1)
@@ -41,7 +41,7 @@ def test_an_embedder_comes_back_as_it_was_saved(tmp_path: Path, shape: EmbedderS
 def test_other_weights_have_another_fingerprint(tmp_path: Path) -> None:
     for seed in (0, 1):
         saved(tmp_path / str(seed), SHAPES[0], seed=seed)
-    prints = {load_embedder_artifact(tmp_path / str(seed)).embedder.fingerprint for seed in (0, 1)}
+    prints = {load_embedder_artifact(tmp_path / str(seed)).fingerprint for seed in (0, 1)}
     assert len(prints) == 2
 
 
@@ -51,7 +51,7 @@ def test_its_card_is_told_with_the_models(tmp_path: Path) -> None:
     try:
         model = application._loaded_embedder()
         assert (model.name, model.licence, model.fingerprint) == ("mine", "CC0", application.embedder.fingerprint)
-        assert model.card_toml == load_embedder_artifact(tmp_path).card_toml
+        assert model.card_toml == load_artifact(tmp_path).card_toml
     finally:
         application.close()
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from svc.artifact import load_artifact
 from svc.backends.embedder_artifact import load_embedder_artifact
 from svc.backends.loading import load_embedder
 from svc.backends.store import ModelStore
@@ -115,7 +116,7 @@ def test_what_was_trained_is_what_is_served(root: Path, tmp_path: Path, trains: 
     trainer = trainer_of(recipe, root, tmp_path)
     trainer.start()
     network = trainer.embedder.eval().network
-    features = torch.from_numpy(load_embedder_artifact(tmp_path / "artifact").embedder.features(samples))[None]
+    features = torch.from_numpy(load_embedder_artifact(tmp_path / "artifact").features(samples))[None]
     with torch.no_grad():
         expected = torch.nn.functional.normalize(trainer.weighting.adapted(network(features)), dim=-1)
     np.testing.assert_allclose(embedder.embed([samples]), expected.numpy(), atol=1e-5)
@@ -125,7 +126,7 @@ def test_what_was_trained_is_what_is_served(root: Path, tmp_path: Path, trains: 
 def test_the_card_says_what_the_run_was(root: Path, tmp_path: Path) -> None:
     recipe = trained(root, tmp_path, trains="whole", method="uniform")
     export(tmp_path / "run", recipe, out=tmp_path / "artifact", about={"licence": "research only", "data": "tones"})
-    card = load_embedder_artifact(tmp_path / "artifact").card
+    card = load_artifact(tmp_path / "artifact").card
     assert (card["licence"], card["recipe"], card["steps"]) == ("research only", recipe.digest, 3)
     with pytest.raises(ArtifactError, match="is a run of recipe"):
         export(tmp_path / "run", replace(recipe, seed=9), out=tmp_path / "other", about={})
