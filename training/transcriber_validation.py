@@ -16,27 +16,20 @@ from svc.models.transcriber import Transcriber
 from svc.units import END_OF_TURN, Units
 from training.data.batches import TrainingExample, collate
 from training.losses.transcriber_loss import encoder_lengths
+from training.metrics.additive import Additive
 
 BATCH = 8
 DECODED_FRAMES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelErrors:
+class ChannelErrors(Additive):
     """Counts of words and turns over channels; they add."""
 
     words: int = 0
     errors: int = 0
     turns: int = 0
     turns_found: int = 0
-
-    def __add__(self, other: "ChannelErrors") -> "ChannelErrors":
-        return ChannelErrors(
-            words=self.words + other.words,
-            errors=self.errors + other.errors,
-            turns=self.turns + other.turns,
-            turns_found=self.turns_found + other.turns_found,
-        )
 
     @property
     def word_error_rate(self) -> float:

@@ -8,10 +8,11 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from svc.types import Span, Turn
+from training.metrics.additive import Additive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiarizationErrors:
+class DiarizationErrors(Additive):
     """Seconds of each kind of error; recordings add, so the rate of a sum weighs them by their speech."""
 
     zero: ClassVar["DiarizationErrors"]
@@ -21,15 +22,6 @@ class DiarizationErrors:
     confusion_s: float = 0.0
     total_s: float = 0.0
     recordings: int = 0
-
-    def __add__(self, other: "DiarizationErrors") -> "DiarizationErrors":
-        return DiarizationErrors(
-            missed_s=self.missed_s + other.missed_s,
-            false_alarm_s=self.false_alarm_s + other.false_alarm_s,
-            confusion_s=self.confusion_s + other.confusion_s,
-            total_s=self.total_s + other.total_s,
-            recordings=self.recordings + other.recordings,
-        )
 
     @property
     def error_s(self) -> float:

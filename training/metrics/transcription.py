@@ -9,7 +9,7 @@ one. Texts are compared as they are: normalise first.
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from meeteval.wer import time_constrained_minimum_permutation_word_error_rate as
 from scipy.optimize import linear_sum_assignment
 
 from training.data.transcripts import TranscriptTurn, TranscriptWord, in_order
+from training.metrics.additive import Additive
 from training.metrics.word_alignment import word_pairs
 
 LOG = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ MAX_ORC_STEPS = 500_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WordErrors:
+class WordErrors(Additive):
     """Counts add, so the rate of a sum weighs recordings by their words."""
 
     zero: ClassVar["WordErrors"]
@@ -37,14 +38,6 @@ class WordErrors:
     deletions: int = 0
     substitutions: int = 0
     words: int = 0  # of the reference
-
-    def __add__(self, other: "WordErrors") -> "WordErrors":
-        return WordErrors(
-            insertions=self.insertions + other.insertions,
-            deletions=self.deletions + other.deletions,
-            substitutions=self.substitutions + other.substitutions,
-            words=self.words + other.words,
-        )
 
     @property
     def errors(self) -> int:
@@ -62,7 +55,7 @@ WordErrors.zero = WordErrors()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnCounts:
+class TurnCounts(Additive):
     """How many turns there were and were found."""
 
     zero: ClassVar["TurnCounts"]
@@ -71,14 +64,6 @@ class TurnCounts:
     hypothesis: int = 0
     recordings: int = 0
     exact: int = 0  # recordings with the right number
-
-    def __add__(self, other: "TurnCounts") -> "TurnCounts":
-        return TurnCounts(
-            reference=self.reference + other.reference,
-            hypothesis=self.hypothesis + other.hypothesis,
-            recordings=self.recordings + other.recordings,
-            exact=self.exact + other.exact,
-        )
 
     @property
     def accuracy(self) -> float | None:
@@ -90,15 +75,12 @@ TurnCounts.zero = TurnCounts()
 
 
 @dataclass(frozen=True, slots=True)
-class Delays:
+class Delays(Additive):
     """Seconds after the truth, negative = early; they add by lying side by side."""
 
     zero: ClassVar["Delays"]
 
     seconds: tuple[float, ...] = ()
-
-    def __add__(self, other: "Delays") -> "Delays":
-        return Delays(self.seconds + other.seconds)
 
     def percentile(self, percent: float) -> float | None:
         return float(np.percentile(self.seconds, percent)) if self.seconds else None
@@ -117,7 +99,7 @@ Delays.zero = Delays()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionErrors:
+class TranscriptionErrors(Additive):
     """Everything measured on some recordings. Latencies are of live systems alone: offline, they are empty."""
 
     zero: ClassVar["TranscriptionErrors"]
@@ -133,11 +115,6 @@ class TranscriptionErrors:
     word_latency: Delays = Delays.zero  # a right word given for good, after it ended
     word_start: Delays = Delays.zero  # a right word's time against the reference's
     word_end: Delays = Delays.zero
-
-    def __add__(self, other: "TranscriptionErrors") -> "TranscriptionErrors":
-        return TranscriptionErrors(
-            **{term.name: getattr(self, term.name) + getattr(other, term.name) for term in fields(self)}
-        )
 
 
 TranscriptionErrors.zero = TranscriptionErrors()
