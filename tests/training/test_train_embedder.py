@@ -1,8 +1,5 @@
 """The verifier's trainer on synthetic talkers: resumed = uninterrupted, two processes = one, labels stay away."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +14,7 @@ from svc.errors import ArtifactError
 from svc.models.embedder import CamPlusPlusConfig
 from svc.models.embedder_shape import EcapaConfig
 from tests.training.fairness.test_baselines import METHODS
+from tests.training.processes import on_processes
 from tests.training.toy_embedder_run import RECIPE, toy_data, trainer_at
 from training.data.speaker_batches import CachedFeatures
 from training.embedder_data import EmbedderData, Validation
@@ -133,10 +131,8 @@ def test_mean_weights_of_groups_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
-    for processes in ("1", "2"):
-        run_ = [*command, processes, "-m", "tests.training.toy_embedder_run", str(tmp_path / processes)]
-        subprocess.run(run_, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=600)
+    for processes in (1, 2):
+        on_processes("tests.training.toy_embedder_run", processes, tmp_path / str(processes), timeout_s=600)
     one, two = (torch.load(tmp_path / name / "run.pt", weights_only=True) for name in ("1", "2"))
     torch.testing.assert_close(two["losses"][0], one["losses"][0], rtol=1e-4, atol=1e-5)
     assert any(name.startswith("weighting.adversary") for name in one["gradients"])

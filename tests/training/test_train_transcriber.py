@@ -1,8 +1,5 @@
 """The transcriber's trainer on synthetic talkers: resumed = uninterrupted, two processes = one, what stages train."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from torch import Tensor
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
 from svc.units import END_OF_TURN, START_OF_TURN
+from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data, trainer_at
 from training.benchmark_transcription import CELL
 from training.data.units import UnitEncoder
@@ -114,10 +112,8 @@ def test_the_card_holds_the_report_s_figures_and_what_they_rest_on() -> None:
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
-    for processes in ("1", "2"):
-        run = [*command, processes, "-m", "tests.training.toy_transcriber_run", str(tmp_path / processes)]
-        subprocess.run(run, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=240)
+    for processes in (1, 2):
+        on_processes("tests.training.toy_transcriber_run", processes, tmp_path / str(processes), timeout_s=240)
     one, two = (torch.load(tmp_path / name / "losses.pt", weights_only=True) for name in ("1", "2"))
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5)
 
