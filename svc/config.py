@@ -153,6 +153,11 @@ def load_config(kind: type[Config], path: Path) -> Config:
         raise ValueError(f"{path}: {error}") from error
 
 
+def load_settings(path: Path | None) -> EquivoxConfig:
+    """The file's settings, the defaults without a file. Raises as `load_config` does."""
+    return load_config(EquivoxConfig, path) if path else EquivoxConfig()
+
+
 def parse_config(kind: type[Config], table: dict[str, Any], prefix: str = "") -> Config:
     """Builds the dataclass `kind`, nested dataclasses included, from a table of plain values."""
     hints = get_type_hints(kind)

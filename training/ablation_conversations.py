@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
+from training.data.conversation_sets import Conversation, ConversationSet
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
@@ -58,8 +58,7 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
     for split in ("dev", "test"):
         if not _file(out, split).exists():
             made = _conversation_set(paths, split)
-            cells = (made.checked(domain, condition) for domain in study.domains for condition in CONDITIONS)
-            keep(out, split, (found for cell in cells for found in cell[: study.number(split)]))
+            keep(out, split, made.selected(study.domains, per_cell=study.number(split)))
 
 
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from svc.application import build_application
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.protocols import Embedder, Emission, RecognisedChunk
-from svc.config import EquivoxConfig, default_cache, load_config
+from svc.config import load_settings
 from svc.errors import ServiceError
 from svc.pipelines.identification import Identifier
 from svc.pipelines.stream_opening import LiveParts, StreamOpener
@@ -29,13 +29,13 @@ from svc.pipelines.transcription_events import NOBODY_KNOWN
 from svc.scoring.calibration import Calibration
 from svc.types import MODEL_RATE_HZ, FloatArray
 from svc.units import WORD_START, Units
-from training.data.conversation_sets import CONDITIONS, DOMAINS, SPLITS, ConversationSet
-from training.data.manifest import data_root
+from training.data.conversation_sets import ConversationSet, add_set_options
 from training.data.rendering import Mixture, render
 from training.data.targets import TargetConfig, channel_targets
 from training.data.transcripts import TranscriptTurn
 from training.data.utterances import read_utterances
 from training.event_transcript import LiveStream, play
+from training.metrics.additive import Additive
 from training.metrics.transcription import matched_turns
 from training.tables import progress_over
 
@@ -114,7 +114,7 @@ def _rows(of: FloatArray, first: int, past: int) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
+class Attribution(Additive):
     """How many turns got which label; a label is right when it is the one that its speaker's turns mostly have."""
 
     zero: ClassVar["Attribution"]
@@ -123,9 +123,6 @@ class Attribution:
     wrong: int = 0
     unknown: int = 0
     missed: int = 0  # no turn was told of there
-
-    def __add__(self, other: "Attribution") -> "Attribution":
-        return Attribution(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
 
     @property
     def turns(self) -> int:
@@ -178,10 +175,10 @@ def measure(
     application: AttributionParts, made: ConversationSet, domains: Iterable[str], *, per_cell: int | None
 ) -> dict[str, Attribution]:
     """ "domain, condition" -> its turns."""
-    cells = [made.checked(domain, condition)[:per_cell] for domain in domains for condition in CONDITIONS]
+    conversations = made.selected(domains, per_cell=per_cell)
     sounds, attributed = made.sounds(), dict[str, Attribution]()
-    with progress_over(sum(map(len, cells)), "conversations") as on_recording:
-        for conversation in (each for cell in cells for each in cell):
+    with progress_over(len(conversations), "conversations") as on_recording:
+        for conversation in conversations:
             mixture = render(conversation.recipe, sounds)
             heard = play(true_stream(application, mixture), mixture.samples, piece_s=PIECE_S)
             cell = f"{conversation.domain}, {conversation.condition}"
@@ -204,7 +201,7 @@ def markdown(attributed: Mapping[str, Attribution]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     options = _options().parse_args(arguments)
-    application = build_application(load_config(EquivoxConfig, options.config) if options.config else EquivoxConfig())
+    application = build_application(load_settings(options.config))
     try:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
@@ -221,13 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
+    add_set_options(parser, split="dev")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration: embedder, calibration")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
-    parser.add_argument("--split", choices=SPLITS, default="dev")
-    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
-    parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
     parser.add_argument("--json", action="store_true", help="counts")
     return parser
 

@@ -19,12 +19,11 @@ from typing import Any
 
 from svc.application import Application, build_application
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
-from svc.config import EquivoxConfig, default_cache, load_config
+from svc.config import load_settings
 from svc.errors import InvalidRequestError, ServiceError
 from svc.pipelines.transcription import StreamOptions
 from svc.types import MODEL_RATE_HZ, FloatArray
-from training.data.conversation_sets import CONDITIONS, DOMAINS, SPLITS, Conversation, ConversationSet
-from training.data.manifest import data_root
+from training.data.conversation_sets import DOMAINS, Conversation, ConversationSet, add_set_options
 from training.data.rendering import Sounds, render
 from training.data.transcripts import Transcript, write_transcripts
 from training.data.utterances import Utterance, read_utterances
@@ -198,15 +197,14 @@ def grammars(utterances: Sequence[Utterance]) -> dict[str, GrammarRecogniser]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     options = _options().parse_args(arguments)
-    config = load_config(EquivoxConfig, options.config) if options.config else EquivoxConfig()
+    config = load_settings(options.config)
     # Recognition waits for the voices: then speakers do not depend on how busy the machine is.
     config = replace(config, transcription=replace(config.transcription, voice_threads=0))
     application = build_application(config)
     try:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
-        cells = [made.checked(domain, condition) for domain in options.domains for condition in CONDITIONS]
-        conversations = [found for cell in cells for found in cell[: options.per_cell]]
+        conversations = made.selected(options.domains, per_cell=options.per_cell)
         systems = make_systems(options.systems, application, utterances)
         with progress_over(len(conversations), "conversations") as on_recording:
             results, references = run(systems, rendered(conversations, made.sounds()), on_recording=on_recording)
@@ -222,15 +220,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
+    add_set_options(parser, split="test")
     parser.add_argument("--out", type=Path, required=True, help="folder for the report and all transcripts")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration: models, transcriber")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
-    parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
-    parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
     parser.add_argument("--json", action="store_true", help="rates as fractions, times in seconds")
     return parser
 

@@ -26,7 +26,7 @@ from rich.console import Console
 from svc.application import Application, build_application
 from svc.artifact import save_artifact
 from svc.audio.decode import load_waveform
-from svc.config import EquivoxConfig, load_config
+from svc.config import EquivoxConfig, load_settings
 from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
 from svc.pipelines import extraction
 from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, tensors_of
@@ -235,7 +235,7 @@ def parsed() -> argparse.Namespace:
 
 def configured(chosen: argparse.Namespace) -> EquivoxConfig:
     """The configuration with the embedder asked for."""
-    config = load_config(EquivoxConfig, chosen.config) if chosen.config else EquivoxConfig()
+    config = load_settings(chosen.config)
     return replace(config, models=replace(config.models, embedder=chosen.embedder)) if chosen.embedder else config
 
 

@@ -129,7 +129,7 @@ def _print_figures(evaluation: "Evaluation", console: "Console") -> None:
 
 def _evaluation(trials: Path, audio_root: Path, config: Path | None, settings: "Settings") -> "Evaluation":
     from svc.application import build_application
-    from svc.config import EquivoxConfig, load_config
+    from svc.config import load_settings
     from training.data.segments import SegmentReader
     from training.data.trial_list import read_trials
     from training.evaluate import check_both_kinds, evaluate
@@ -138,7 +138,7 @@ def _evaluation(trials: Path, audio_root: Path, config: Path | None, settings: "
 
     listed = read_trials(trials)
     check_both_kinds(listed)
-    application = build_application(load_config(EquivoxConfig, config) if config else EquivoxConfig())
+    application = build_application(load_settings(config))
     try:
         with progress_over(len(listed.sides), "recordings") as on_side:
             system, reader = equivox_system(application), SegmentReader(audio_root)

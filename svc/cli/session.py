@@ -16,7 +16,7 @@ from equivox import Client, EquivoxError, Tls
 from equivox.client import DEFAULT_TIMEOUT_S
 from svc.cli.inputs import UsageError
 from svc.cli.output import to_json
-from svc.config import EquivoxConfig, load_config
+from svc.config import EquivoxConfig, load_settings
 from svc.errors import ServiceError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -70,7 +70,7 @@ class Session:
     def config(self) -> EquivoxConfig:
         """The file's settings, or the defaults."""
         try:
-            return load_config(EquivoxConfig, self.config_file) if self.config_file else EquivoxConfig()
+            return load_settings(self.config_file)
         except ValueError as error:
             raise UsageError(str(error)) from error
 

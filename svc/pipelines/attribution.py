@@ -114,7 +114,7 @@ class Attributor:
         return self._caught_up(wait=True)
 
     def late(self, *, wait: bool) -> list[TranscriptionEvent]:
-        return self._caught_up(wait=wait) + (self._heard_again(wait=wait) if self.second_pass else [])
+        return self._caught_up(wait=wait) + self._heard_again(wait=wait)
 
     def _caught_up(self, *, wait: bool) -> list[TranscriptionEvent]:
         """What the voices that came since change."""

@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -150,10 +150,25 @@ class ConversationSet:
             raise InvalidRequestError(message, field="utterances")
         return conversations
 
+    def selected(self, domains: Iterable[str], *, per_cell: int | None) -> list[Conversation]:
+        """The first so many of each cell of these domains, all for None; checked."""
+        cells = (self.checked(domain, condition) for domain in domains for condition in CONDITIONS)
+        return [found for cell in cells for found in cell[:per_cell]]
+
     def sounds(self) -> Sounds:
         """What the conversations are rendered from; decoding takes a minute the first time."""
         speech = SpeechStore.open(self._utterances, root=self._root, folder=self._folder)
         return Sounds(speech, load_noises(self._noises, self._root), RoomBank.open(self._folder, ROOMS))
+
+
+def add_set_options(parser: argparse.ArgumentParser, *, split: str) -> None:
+    """The options of a command that judges on conversations; `split` unless told otherwise."""
+    parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
+    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
+    parser.add_argument("--split", choices=SPLITS, default=split)
+    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
+    parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
 
 
 def cell_config(domain: str, condition: str) -> MixtureConfig:
