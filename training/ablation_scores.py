@@ -23,10 +23,10 @@ from svc.units import Units, is_silent
 from training.data.conversation_sets import Conversation
 from training.data.rendering import Sounds, render
 from training.data.transcripts import Transcript
-from training.evaluate import write_json
 from training.evaluate_transcription import as_spoken
 from training.event_transcript import EventTranscript
 from training.metrics.transcription import transcription_errors
+from training.report_json import write_json
 from training.transcriber_validation import greedy_emissions
 
 # From the end of one word to the end of the next, so a long word looks like a pause.

@@ -15,8 +15,9 @@ from training.data.manifest import data_root
 from training.data.segments import SegmentReader
 from training.data.trials import EVALUATED, SETS, make_trials
 from training.embeddings import VoiceCache, source_digest
-from training.evaluate import Evaluation, Settings, evaluate, write_json
+from training.evaluate import Evaluation, Settings, evaluate
 from training.metrics.bootstrap import Summary
+from training.report_json import write_json
 from training.systems import READING_SOURCES as READING_SOURCES
 from training.systems import System, equivox_system, plain_cosine_system, resemblyzer_system
 from training.tables import figure_text, progress_over
@@ -89,7 +90,9 @@ def main() -> None:
         application = build_application(EquivoxConfig())
         systems = [SYSTEMS[name](application) for name in chosen.systems]
         names = chosen.sets or EVALUATED
-        evaluations = run(names, systems, root=chosen.root, out=chosen.out, settings=Settings(seed=chosen.seed))
+        evaluations = run(
+            names, systems, root=chosen.root, out=chosen.out, settings=Settings(seed=chosen.seed, levels=1)
+        )
     except (ServiceError, OSError) as error:
         sys.exit(f"error: {error}")
     report = {name: {each.system.name: each.as_json() for each in of_set} for name, of_set in evaluations.items()}

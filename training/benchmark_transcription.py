@@ -27,9 +27,9 @@ from training.data.conversation_sets import DOMAINS, Conversation, ConversationS
 from training.data.rendering import Sounds, render
 from training.data.transcripts import Transcript, write_transcripts
 from training.data.utterances import Utterance, read_utterances
-from training.evaluate import write_json
 from training.evaluate_transcription import TranscriptionEvaluation, TranscriptionSummary, evaluate_transcripts
 from training.grammar_recogniser import GrammarRecogniser
+from training.report_json import write_json
 from training.tables import progress_over
 from training.transcribing_systems import (
     TranscribingSystem,

@@ -1,65 +1,132 @@
-"""Scores a trial list with a system: each side embedded once, then measures overall and by group, with intervals."""
+"""Scores a trial list with a system, each side embedded once, or takes scores another system gave, then measures
+overall, by group and between groups, with intervals.
+"""
 
 import csv
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
+from svc.scoring.policy import policy_named
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList
 from training.embeddings import VoiceCache, embed_sides
-from training.metrics.bootstrap import Figure, ScoredTrials, Summary, summarise
-from training.metrics.verification import Array
+from training.fairness.countries import Minimum
+from training.fairness.disaggregated import Disaggregated, disaggregate
+from training.fairness.groups import Grouping, Pairs, People, by_column, by_people
+from training.metrics.bootstrap import Measured, Resampling, ScoredTrials, Summary, measure_groups
+from training.metrics.score_bins import Reading
+from training.metrics.verification import Array, equal_error_threshold
+from training.report_json import gaps_json, summary_json, write_json
 from training.systems import System
 
 # A column with more values than this holds names, not groups.
 MAX_GROUPS = 200
+DEFAULT_POLICY = "balanced"
+# Of the form of report.json; see training/fairness/report_schema.json.
+FORM = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """The score from which people are accepted, and whose choice it is."""
+
+    value: float
+    source: str
+    chosen_on_these_trials: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How intervals are made; replicas None = as many as the list allows (replicas_for)."""
+    """How intervals are made (replicas None = as many as the list allows), and the deployed threshold.
+
+    No threshold = that of DEFAULT_POLICY for a calibrated system, else where these trials' FMR and FNMR meet.
+    """
 
     seed: int = 0
     replicas: int | None = None
+    levels: int = 2
+    threshold: Threshold | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """By what to group people, beside the columns of the list: "sex", or crossed, "sex+country"."""
+
+    people: People
+    by: tuple[str, ...]
+    pairs: Pairs = Pairs.WITHIN
+    minimum: Minimum = field(default_factory=Minimum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What was judged. Empty = not known, as of scores from elsewhere."""
+
+    name: str
+    calibrated: bool
+    fingerprint: str = ""
+    calibration_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evaluation:
     """A list scored by one system. Trials with a side too short to embed have LLR 0: no evidence either way."""
 
-    system: System
+    system: Identity
     settings: Settings
+    threshold: Threshold
     trials: TrialList
     scores: Array  # (T,)
-    llrs: Array  # (T,)
+    llrs: Array  # (T,); the scores where there are no LLRs
     unheard: tuple[str, ...]  # sides without enough speech
     overall: Summary
-    by_group: Mapping[str, Mapping[str, Summary]]  # column -> value -> summary
+    measured: Measured  # of all trials, as one group
+    disaggregated: Mapping[str, Disaggregated]  # column -> result
     passed_over: tuple[str, ...]  # columns with more than MAX_GROUPS values
+
+    @property
+    def by_group(self) -> dict[str, Mapping[str, Summary]]:
+        """Column -> value -> summary."""
+        return {name: result.by_group for name, result in self.disaggregated.items()}
+
+    @property
+    def unit(self) -> str:
+        """What intervals draw."""
+        return "speaker" if self.trials.has_speakers else "file"
 
     def as_json(self) -> dict[str, Any]:
         """The report; rates are fractions, Cllr in bits, null = cannot be measured on these trials."""
+        results = self.disaggregated.items()
         return {
+            "form": FORM,
             "system": self.system.name,
+            "fingerprint": self.system.fingerprint,
+            "calibration_id": self.system.calibration_id,
             "calibrated": self.system.calibrated,
-            "unit": "speaker" if self.trials.has_speakers else "file",
+            "threshold": {
+                "value": self.threshold.value,
+                "source": self.threshold.source,
+                "chosen_on_these_trials": self.threshold.chosen_on_these_trials,
+            },
+            "unit": self.unit,
+            "levels": self.settings.levels,
+            "replicas": len(self.measured.draws),
             "seed": self.settings.seed,
             "n_sides": len(self.trials.sides),
             "sides_without_speech": list(self.unheard),
             "columns_passed_over": list(self.passed_over),
             "overall": summary_json(self.overall),
             "by_group": {
-                column: {value: summary_json(summary) for value, summary in groups.items()}
-                for column, groups in self.by_group.items()
+                column: {value: summary_json(summary) for value, summary in result.by_group.items()}
+                for column, result in results
             },
+            "gaps": {column: gaps_json(result) for column, result in results},
         }
 
 
@@ -69,6 +136,7 @@ def evaluate(
     reader: SegmentReader,
     *,
     settings: Settings = Settings(),
+    attributes: Attributes | None = None,
     cache: VoiceCache | None = None,
     on_side: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -77,22 +145,64 @@ def evaluate(
     voices = embed_sides(trials, reader, system.embed, cache=cache, on_side=on_side)
     comparison = system.compare(voices, trials.enrolment, trials.test)
     unheard = ~(voices.heard[trials.enrolment] & voices.heard[trials.test])
-    llrs = np.where(unheard, 0.0, comparison.llrs)
+    identity = Identity(
+        name=system.name,
+        calibrated=system.calibrated,
+        fingerprint=system.fingerprint,
+        calibration_id=system.calibration_id,
+    )
+    return judge(
+        trials,
+        np.where(unheard, 0.0, comparison.llrs),
+        identity,
+        settings=settings,
+        attributes=attributes,
+        scores=comparison.scores,
+        unheard=tuple(side for side, heard in zip(trials.sides, voices.heard, strict=True) if not heard),
+    )
+
+
+def judge(
+    trials: TrialList,
+    llrs: Array,
+    system: Identity,
+    *,
+    settings: Settings = Settings(),
+    attributes: Attributes | None = None,
+    scores: Array | None = None,
+    unheard: tuple[str, ...] = (),
+) -> Evaluation:
+    """(T,) LLRs, or scores of any kind from a system that is not calibrated -> all that can be told of them.
+
+    Raises InvalidRequestError when either kind of trial is missing, or people are grouped by what is not known of them.
+    """
+    check_both_kinds(trials)
     units = trials.unit_of_side
-    columns = {name: values for name, values in trials.groups.items() if len(np.unique(values)) <= MAX_GROUPS}
     scored = ScoredTrials(
         llrs=llrs, target=trials.target, enrolment_unit=units[trials.enrolment], test_unit=units[trials.test]
     )
+    groupings = list(_groupings(trials, attributes))
+    threshold = settings.threshold or _threshold(llrs, trials.target, system)
+    measured = measure_groups(
+        scored,
+        [np.zeros(len(trials), np.int64), *(grouping.labels for grouping in groupings)],
+        Reading(threshold=threshold.value, calibrated=system.calibrated),
+        Resampling(seed=settings.seed, replicas=settings.replicas, levels=settings.levels),
+    )
+    overall = _overall(scored, measured[0])
+    pairs = zip(groupings, measured[1:], strict=True)
     return Evaluation(
         system=system,
         settings=settings,
+        threshold=threshold,
         trials=trials,
-        scores=comparison.scores,
+        scores=llrs if scores is None else scores,
         llrs=llrs,
-        unheard=tuple(side for side, heard in zip(trials.sides, voices.heard, strict=True) if not heard),
-        overall=summarise(scored, replicas=settings.replicas, seed=settings.seed),
-        by_group={name: dict(_groups(scored, values, settings)) for name, values in columns.items()},
-        passed_over=tuple(trials.groups.keys() - columns.keys()),
+        unheard=unheard,
+        overall=overall,
+        measured=measured[0],
+        disaggregated={grouping.name: disaggregate(scored, grouping, of, overall) for grouping, of in pairs},
+        passed_over=tuple(name for name, values in trials.groups.items() if not _groups(values)),
     )
 
 
@@ -104,17 +214,6 @@ def check_both_kinds(trials: TrialList) -> None:
         present, missing = ("target", "nontarget") if trials.target.all() else ("nontarget", "target")
         message = f"all {len(trials)} trials are {present} trials: error rates need {missing} trials too"
         raise InvalidRequestError(message, field="trials")
-
-
-def summary_json(summary: Summary) -> dict[str, Any]:
-    """Counts, then each measure as value and ci95, then whether there is too little to go by."""
-    return {
-        "n_target": summary.n_target,
-        "n_nontarget": summary.n_nontarget,
-        "n_speakers": summary.n_speakers,
-        **{name: figure_json(figure) for name, figure in summary.figures.items()},
-        "too_small": summary.too_small,
-    }
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
@@ -131,29 +230,36 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     write_json(folder / "report.json", evaluation.as_json())
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes beside and renames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+def _groupings(trials: TrialList, attributes: Attributes | None) -> Iterator[Grouping]:
+    """Of the list's own columns, then of people; an attribute of people takes the place of a column of its name."""
+    by = attributes.by if attributes else ()
+    for name, values in trials.groups.items():
+        if name not in by and _groups(values):
+            yield by_column(name, values, trials)
+    if attributes:
+        for name in by:
+            yield by_people(name, attributes.people, trials, pairs=attributes.pairs, minimum=attributes.minimum)
 
 
-def figure_json(figure: Figure) -> dict[str, Any]:
-    """The value and its interval; null = cannot be measured, or has no bound."""
-    finite = figure.value is not None and np.isfinite(figure.value)
-    bounded = figure.ci95 is not None and bool(np.isfinite(figure.ci95).all())
-    return {
-        "value": figure.value if finite else None,
-        "ci95": list(figure.ci95) if figure.ci95 is not None and bounded else None,
-    }
+def _groups(values: "np.ndarray[Any, np.dtype[np.str_]]") -> bool:
+    return len(np.unique(values)) <= MAX_GROUPS
 
 
-def _groups(scored: ScoredTrials, values: npt.NDArray[np.str_], settings: Settings) -> Iterator[tuple[str, Summary]]:
-    names, numbers = np.unique(values, return_inverse=True)
-    for number, name in enumerate(names.tolist()):
-        summary = summarise(scored.select(numbers == number), replicas=settings.replicas, seed=settings.seed)
-        yield name or "(unknown)", summary
+def _threshold(llrs: Array, target: "np.ndarray[Any, np.dtype[np.bool_]]", system: Identity) -> Threshold:
+    if system.calibrated:
+        return Threshold(value=policy_named(DEFAULT_POLICY).threshold_llr, source=f"policy {DEFAULT_POLICY}")
+    value = equal_error_threshold(llrs[target], llrs[~target])
+    return Threshold(value=value, source="where FMR and FNMR meet", chosen_on_these_trials=True)
+
+
+def _overall(trials: ScoredTrials, measured: Measured) -> Summary:
+    n_target, n_speakers = int(trials.target.sum()), len(trials.units)
+    return Summary(
+        n_target=n_target,
+        n_nontarget=len(trials) - n_target,
+        n_speakers=n_speakers,
+        figures=measured.figures(0, n_speakers=n_speakers),
+    )
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

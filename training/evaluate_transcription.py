@@ -12,10 +12,10 @@ import numpy.typing as npt
 from svc.errors import InvalidRequestError
 from training.data.spoken_text import spoken_words
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, spread_words
-from training.evaluate import figure_json
 from training.metrics.bootstrap import Figure
 from training.metrics.resampling import FEW_RECORDINGS, pooled_figure, ratio_figure
 from training.metrics.transcription import COLLAR_S, Delays, TranscriptionErrors, WordErrors, transcription_errors
+from training.report_json import figure_json
 
 Measure = Callable[[Sequence[TranscriptionErrors]], Figure]
 

@@ -46,6 +46,7 @@ class System:
     sources: tuple[Path, ...]  # all code between a file and a voice
     embed: Embed
     compare: Callable[[Voices, IndexArray, IndexArray], Comparison]
+    calibration_id: str = ""
 
 
 def equivox_system(application: Application) -> System:
@@ -63,6 +64,7 @@ def equivox_system(application: Application) -> System:
         sources=(*READING_SOURCES, *EMBEDDER_SOURCES, _SERVICE / "pipelines" / "extraction.py"),
         embed=lambda waveform: extractor.extract(waveform).voiceprint,
         compare=compare,
+        calibration_id=calibration.calibration_id,
     )
 
 

@@ -9,17 +9,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from training.evaluate import Evaluation
-from training.metrics.bootstrap import MEASURES, Figure, Summary
+from training.metrics.bootstrap import Figure, Summary
+from training.metrics.score_bins import MEASURES
 
 TITLES = {
     "eer": "EER %",
     "min_dcf_01": "minDCF(0.01)",
     "min_dcf_05": "minDCF(0.05)",
+    "fmr": "FMR %",
+    "fnmr": "FNMR %",
+    "act_dcf_01": "actDCF(0.01)",
+    "act_dcf_05": "actDCF(0.05)",
     "cllr": "Cllr",
     "min_cllr": "minCllr",
+    "calibration_error": "calibration error",
 }
-PERCENT = {"eer"}
-GROUP_MEASURES = ("eer", "cllr")
+PERCENT = {"eer", "fmr", "fnmr"}
+GROUP_MEASURES = ("eer", "fnmr")
 TOO_SMALL = "too few speakers or trials to conclude from"
 
 

@@ -1,22 +1,33 @@
 """Intervals over speakers: the people are the sample, not their trials, which share voices and so are not independent.
 
 Speakers (or files, where speakers are unknown) are drawn with replacement. A nontarget trial needs both its people, so
-it weighs the product of their counts; a target trial has one person, and weighs that count.
-Letters: T trials, U units (speakers).
+it weighs the product of their counts; a target trial has one person, and weighs that count. At two levels the trials
+between the people drawn are drawn again, each a Poisson(1) number of times: wider intervals, on the safe side.
+All groups of all groupings are measured on the same draws, so that what differs between them can be told too.
+Letters: T trials, U units (speakers), G groups, M measures, R draws.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import poisson
 
-from training.metrics.verification import Array, OperatingPoints, RankedTrials, trial_bits
+from training.metrics.score_bins import AT_THRESHOLD, LLRS, MEASURES, BinnedScores, Reading, measure
+from training.metrics.verification import Array
 
-MIN_DCF_PRIORS = {"min_dcf_01": 0.01, "min_dcf_05": 0.05}
 # Below this many people, or of either kind of trial, an interval is itself a guess.
 FEW_UNITS = 10
 FEW_TRIALS = 30
+RATES = {"eer", *AT_THRESHOLD}
+# Group rows times bins: what one draw works on.
+MAX_CELLS = 2**17
+# Poisson(1) by a table of 16 random bits.
+POISSON_TABLE = poisson.ppf((np.arange(2**16) + 0.5) / 2**16, 1).astype(np.float32)
+
+Labels = npt.NDArray[np.int64]
+"""(T,) the group of each trial by number; -1 = none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -27,6 +38,9 @@ class ScoredTrials:
     target: npt.NDArray[np.bool_]
     enrolment_unit: npt.NDArray[np.int64]
     test_unit: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.target)
 
     def select(self, mask: npt.NDArray[np.bool_]) -> "ScoredTrials":
         """The trials where `mask` (T,) holds."""
@@ -65,72 +79,154 @@ class Summary:
         return self.n_speakers < FEW_UNITS or min(self.n_target, self.n_nontarget) < FEW_TRIALS
 
 
-MEASURES = ("eer", *MIN_DCF_PRIORS, "cllr", "min_cllr")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampling:
+    """How intervals are made; replicas None = as many as the list allows (replicas_for); levels 1 or 2."""
+
+    seed: int = 0
+    replicas: int | None = None
+    levels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.levels not in (1, 2):
+            raise ValueError(f"levels must be 1 (speakers) or 2 (their trials too), got {self.levels}")
 
 
-def summarise(trials: ScoredTrials, *, replicas: int | None = None, seed: int = 0) -> Summary:
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Exact values (G, M), and the same on each draw (R, G, M); NaN = cannot be measured."""
+
+    values: Array
+    draws: Array
+
+    def figures(self, group: int, *, n_speakers: int) -> dict[str, Figure]:
+        """Of one group, by measure. Of rates that no draw can move off 0 or 1 the interval is that of so few people."""
+        figures = {}
+        for column, name in enumerate(MEASURES):
+            figure = figure_of(float(self.values[group, column]), self.draws[:, group, column])
+            figures[name] = _floored(figure, n_speakers) if name in RATES else figure
+        return figures
+
+
+def figure_of(value: float, draws: Array) -> Figure:
+    """A value and (R,) draws of it; no interval where most draws lost what is measured."""
+    if np.isnan(value):
+        return Figure(None, None)
+    finite = draws[~np.isnan(draws)]
+    if len(finite) <= len(draws) / 2:
+        return Figure(value, None)
+    # Nearest, for a measure may be infinite in some draws.
+    low, high = np.percentile(finite, [2.5, 97.5], method="linear" if np.isfinite(finite).all() else "nearest")
+    return Figure(value, (float(low), float(high)))
+
+
+def _floored(figure: Figure, n_speakers: int) -> Figure:
+    """Clopper and Pearson's interval with people for trials, where nothing (or all) went wrong."""
+    if figure.ci95 is None or figure.value not in (0.0, 1.0) or figure.ci95[0] != figure.ci95[1]:
+        return figure
+    reach = 1 - 0.025 ** (1 / max(n_speakers, 1))
+    return Figure(figure.value, (0.0, reach) if figure.value == 0 else (1 - reach, 1.0))
+
+
+def summarise(
+    trials: ScoredTrials,
+    *,
+    replicas: int | None = None,
+    seed: int = 0,
+    levels: int = 1,
+    reading: Reading = LLRS,
+) -> Summary:
     """All measures with 95 % percentile intervals over units; trials of one kind alone get counts and no figures."""
-    n_target = int(trials.target.sum())
-    counts = {"n_target": n_target, "n_nontarget": len(trials.target) - n_target, "n_speakers": len(trials.units)}
-    if not n_target or n_target == len(trials.target):
-        return Summary(**counts, figures={name: Figure(None, None) for name in MEASURES})
-    measured = _Measured(trials)
-    values = measured.measure(None)
-    draws = _draws(measured, replicas or replicas_for(len(trials.target)), seed)
-    intervals = np.percentile(draws, [2.5, 97.5], axis=0) if len(draws) else None
-    figures = {
-        name: Figure(value, None if intervals is None else (float(intervals[0, column]), float(intervals[1, column])))
-        for column, (name, value) in enumerate(zip(MEASURES, values, strict=True))
-    }
-    return Summary(**counts, figures=figures)
+    resampling = Resampling(seed=seed, replicas=replicas, levels=levels)
+    (measured,) = measure_groups(trials, [np.zeros(len(trials), np.int64)], reading, resampling)
+    n_target, n_speakers = int(trials.target.sum()), len(trials.units)
+    return Summary(
+        n_target=n_target,
+        n_nontarget=len(trials) - n_target,
+        n_speakers=n_speakers,
+        figures=measured.figures(0, n_speakers=n_speakers),
+    )
+
+
+def measure_groups(
+    trials: ScoredTrials, groupings: Sequence[Labels], reading: Reading, resampling: Resampling
+) -> list[Measured]:
+    """Every grouping's groups, all on the same draws."""
+    sizes = [int(labels.max(initial=0)) + 1 for labels in groupings]
+    values = [_exact(trials, labels, size, reading) for labels, size in zip(groupings, sizes, strict=True)]
+    replicas = replicas_for(len(trials)) if resampling.replicas is None else resampling.replicas
+    draws = [np.full((replicas, size, len(MEASURES)), np.nan) for size in sizes]
+    if replicas and trials.target.any() and not trials.target.all():
+        bins = BinnedScores(trials.llrs, trials.target, reading, int(np.clip(MAX_CELLS // max(sizes), 512, 4096)))
+        drawer = _Drawer(trials, groupings, sizes, bins)
+        random = np.random.default_rng(resampling.seed)
+        for replica in range(replicas):
+            for drawn, mass in zip(draws, drawer.draw(random, resampling.levels), strict=True):
+                drawn[replica] = bins.measure(mass)
+    return [Measured(*pair) for pair in zip(values, draws, strict=True)]
 
 
 def replicas_for(num_trials: int) -> int:
     """1,000 up to a million trials, fewer past that, never under 200."""
-    return int(np.clip(1_000_000_000 // num_trials, 200, 1_000))
+    return int(np.clip(1_000_000_000 // max(num_trials, 1), 200, 1_000))
 
 
-class _Measured:
-    """One list, sorted once, measured under many weightings."""
+def _exact(trials: ScoredTrials, labels: Labels, size: int, reading: Reading) -> Array:
+    rows = np.empty((size, len(MEASURES)))
+    for group in range(size):
+        mask = slice(None) if size == 1 and labels.min(initial=0) == 0 else labels == group
+        rows[group] = measure(trials.llrs[mask], trials.target[mask], reading)
+    return rows
 
-    def __init__(self, trials: ScoredTrials) -> None:
-        targets, nontargets = trials.llrs[trials.target], trials.llrs[~trials.target]
-        self.ranked = RankedTrials(targets, nontargets)
-        self.target_bits, self.nontarget_bits = trial_bits(targets, nontargets)
+
+class _Drawer:
+    """Trials sorted by what they are added up into, so that a draw is a few passes over memory."""
+
+    def __init__(
+        self, trials: ScoredTrials, groupings: Sequence[Labels], sizes: Sequence[int], bins: BinnedScores
+    ) -> None:
+        key = trials.target * np.int64(len(bins)) + bins.bin_of  # (T,)
+        for labels, size in zip(groupings, sizes, strict=True):
+            key *= size + 1
+            key += labels + 1
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        self.cell_starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+        self.sizes, self.num_bins = sizes, len(bins)
+        self.cells = self._cells(key[self.cell_starts])
         units, numbers = np.unique(np.stack([trials.enrolment_unit, trials.test_unit]), return_inverse=True)
         self.num_units = len(units)
-        self.enrolment, self.test = numbers.reshape(2, -1)
-        self.target = trials.target
+        first, second = numbers.reshape(2, -1).astype(np.int32)
+        # A target trial has one person: the other is one past the last, drawn once always.
+        second[first == second] = self.num_units
+        self.first, self.second = first[order], second[order]
+        self.weights, self.factor = np.empty((2, len(order)), np.float32)
 
-    def measure(self, unit_counts: Array | None) -> list[float]:
-        """(U,) times each unit was drawn, none = once each -> as MEASURES; ZeroDivisionError if a kind is gone."""
-        target_weights, nontarget_weights = self._weights(unit_counts) if unit_counts is not None else (None, None)
-        points = self.ranked.weigh(target_weights, nontarget_weights)
-        bits = np.average(self.target_bits, weights=target_weights)
-        bits += np.average(self.nontarget_bits, weights=nontarget_weights)
-        return [points.equal_error_rate(), *_costs(points), float(bits / 2), points.min_cllr()]
+    def _cells(self, key: npt.NDArray[np.int64]) -> list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]]:
+        """For each grouping: which sums of weights belong to a group, and where they go in (2, G, B)."""
+        cells = []
+        for size in reversed(self.sizes):
+            key, label = np.divmod(key, size + 1)
+            cells.append(label - 1)
+        kind, number = np.divmod(key, self.num_bins)
+        places = [
+            (kind * size + label) * self.num_bins + number for size, label in zip(self.sizes, cells[::-1], strict=True)
+        ]
+        return [(label >= 0, place[label >= 0]) for label, place in zip(cells[::-1], places, strict=True)]
 
-    def _weights(self, unit_counts: Array) -> tuple[Array, Array]:
-        first, second = unit_counts[self.enrolment], unit_counts[self.test]
-        weights = np.where(self.enrolment == self.test, first, first * second)
-        targets, nontargets = weights[self.target], weights[~self.target]
-        if not targets.any() or not nontargets.any():
-            raise ZeroDivisionError("a kind of trial is gone from this draw")
-        return targets, nontargets
-
-
-def _costs(points: OperatingPoints) -> list[float]:
-    return [points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()]
-
-
-def _draws(measured: _Measured, replicas: int, seed: int) -> Array:
-    """(replicas, measures); draws that lost all targets or nontargets are left out, all are if most did."""
-    random = np.random.default_rng(seed)
-    even = np.full(measured.num_units, 1 / measured.num_units)
-    rows = []
-    for _ in range(replicas):
-        try:
-            rows.append(measured.measure(random.multinomial(measured.num_units, even).astype(np.float64)))
-        except ZeroDivisionError:
-            continue
-    return np.array(rows) if len(rows) > replicas / 2 else np.zeros((0, len(MEASURES)))
+    def draw(self, random: np.random.Generator, levels: int) -> list[Array]:
+        """One draw of everybody -> weights (2, G, B) of each grouping."""
+        counts = np.ones(self.num_units + 1, np.float32)
+        counts[:-1] = random.multinomial(self.num_units, np.full(self.num_units, 1 / self.num_units))
+        np.take(counts, self.first, out=self.weights, mode="clip")
+        np.take(counts, self.second, out=self.factor, mode="clip")
+        self.weights *= self.factor
+        if levels == 2:
+            bits = random.integers(0, 2**16, len(self.weights), dtype=np.uint16)
+            np.take(POISSON_TABLE, bits, out=self.factor, mode="clip")
+            self.weights *= self.factor
+        sums = np.add.reduceat(self.weights, self.cell_starts)
+        return [
+            np.bincount(place, sums[inside], 2 * size * self.num_bins).reshape(2, size, self.num_bins)
+            for size, (inside, place) in zip(self.sizes, self.cells, strict=True)
+        ]

@@ -1,7 +1,9 @@
-"""The one EER of the repository, and its kin: minDCF, actDCF, Cllr, minCllr and DET points, all exact on ties.
+"""The one EER of the repository, and its kin: minDCF, actDCF, FMR and FNMR at a threshold, Cllr, minCllr, calibration
+error and DET points, all exact on ties.
 
 A trial is accepted when its score is at least the threshold, so trials of equal score share their fate.
-The bootstrap weighs trials (RankedTrials.weigh); the plain functions are the same code with weights of 1.
+The bootstrap weighs trials, of many groups at once (OperatingPoints with leading axes); the plain functions are the
+same code with weights of 1 and no such axes. Without weight of either kind a measure is NaN.
 Letters: T target trials, N nontarget trials, K distinct scores. LLRs are natural logarithms; Cllr is in bits.
 """
 
@@ -11,15 +13,20 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
+from scipy.special import expit
 
 from svc.errors import InvalidRequestError
 
 Array = npt.NDArray[np.float64]
 
 
+# Posteriors at prior 0.5 fall into this many bins of equal width for the calibration error.
+CALIBRATION_BINS = 15
+
+
 @dataclass(frozen=True, eq=False)
 class OperatingPoints:
-    """Weight of the target and nontarget trials at each step of the score, ascending: three arrays (K,)."""
+    """Scores (K,) ascending, and the weight of target and nontarget trials at each: (.., K), a row a group."""
 
     scores: Array
     target_mass: Array
@@ -27,40 +34,33 @@ class OperatingPoints:
 
     @cached_property
     def fnmr(self) -> Array:
-        """(K + 1,) share of targets rejected, the threshold at each score in turn and then above them all."""
+        """(.., K + 1) share of targets rejected, the threshold at each score in turn and then above them all."""
         return _cumulative(self.target_mass)
 
     @cached_property
     def fmr(self) -> Array:
-        """(K + 1,) share of nontargets accepted at the same thresholds."""
+        """(.., K + 1) share of nontargets accepted at the same thresholds."""
         # From above, so that a rate of zero is zero and not a rounding error.
-        return _cumulative(self.nontarget_mass[::-1])[::-1]
+        return _cumulative(self.nontarget_mass[..., ::-1])[..., ::-1]
 
-    def equal_error_rate(self) -> float:
-        """Where the line through neighbouring operating points crosses FMR = FNMR; a tie is one straight step."""
-        fnmr, fmr = self.fnmr, self.fmr
-        excess = fnmr - fmr  # rises from -1 to 1
-        after = int(np.argmax(excess >= 0))
-        share = excess[after - 1] / (excess[after - 1] - excess[after])
-        return float(fnmr[after - 1] + share * (fnmr[after] - fnmr[after - 1]))
+    def equal_error_rate(self) -> Array:
+        """(..) where the line through neighbouring operating points crosses FMR = FNMR; a tie is one straight step."""
+        excess = self.fnmr - self.fmr  # rises from -1 to 1
+        after = np.argmax(excess >= 0, axis=-1)[..., None]
+        low, high = (np.take_along_axis(excess, index, -1) for index in (after - 1, after))
+        miss_low, miss_high = (np.take_along_axis(self.fnmr, index, -1) for index in (after - 1, after))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(miss_low + low / (low - high) * (miss_high - miss_low))[..., 0]
 
-    def min_dcf(self, prior: float) -> float:
-        """Least detection cost over all thresholds; costs 1 and 1, 1 = as good as ignoring the score."""
-        return float(np.min(_detection_cost(self.fnmr, self.fmr, prior)))
+    def min_dcf(self, prior: float) -> Array:
+        """(..) least detection cost over all thresholds; costs 1 and 1, 1 = as good as ignoring the score."""
+        return np.asarray(np.min(_detection_cost(self.fnmr, self.fmr, prior), axis=-1))
 
-    def min_cllr(self) -> float:
-        """Cllr after the best monotone recalibration of these very scores (pool adjacent violators)."""
-        mass = self.target_mass + self.nontarget_mass
-        seen = mass > 0
-        posterior = isotonic_regression(self.target_mass[seen] / mass[seen], weights=mass[seen])
-        starts = posterior.blocks[:-1]
-        targets = np.add.reduceat(self.target_mass[seen], starts)
-        nontargets = np.add.reduceat(self.nontarget_mass[seen], starts)
-        # Pools of one kind alone have LLR +-inf and cost nothing.
-        mixed = (targets > 0) & (nontargets > 0)
-        targets, nontargets = targets[mixed] / self.target_mass.sum(), nontargets[mixed] / self.nontarget_mass.sum()
-        bits = targets * np.log2(1 + nontargets / targets) + nontargets * np.log2(1 + targets / nontargets)
-        return float(bits.sum() / 2)
+    def min_cllr(self) -> Array:
+        """(..) Cllr after the best monotone recalibration of these very scores (pool adjacent violators)."""
+        shape = self.target_mass.shape
+        rows = zip(self.target_mass.reshape(-1, shape[-1]), self.nontarget_mass.reshape(-1, shape[-1]), strict=True)
+        return np.array([_min_cllr(targets, nontargets) for targets, nontargets in rows]).reshape(shape[:-1])
 
 
 class RankedTrials:
@@ -107,17 +107,23 @@ class DetCurve:
 
 def equal_error_rate(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
     """The rate at which FMR = FNMR, by linear interpolation between operating points; a fraction."""
-    return RankedTrials(targets, nontargets).weigh().equal_error_rate()
+    return float(RankedTrials(targets, nontargets).weigh().equal_error_rate())
+
+
+def equal_error_threshold(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
+    """The least score that as a threshold gives FNMR >= FMR; chosen on the very trials it is told of."""
+    curve = det_curve(targets, nontargets)
+    return float(curve.thresholds[np.argmax(curve.fnmr >= curve.fmr)])
 
 
 def min_dcf(targets: npt.ArrayLike, nontargets: npt.ArrayLike, prior: float) -> float:
     """Normalised minimum detection cost (NIST SRE), costs 1 and 1, at the given target prior."""
-    return RankedTrials(targets, nontargets).weigh().min_dcf(prior)
+    return float(RankedTrials(targets, nontargets).weigh().min_dcf(prior))
 
 
 def min_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
     """Cllr in bits after ideal monotone calibration (Brümmer and du Preez 2006); what calibration cannot mend."""
-    return RankedTrials(targets, nontargets).weigh().min_cllr()
+    return float(RankedTrials(targets, nontargets).weigh().min_cllr())
 
 
 def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
@@ -126,13 +132,50 @@ def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
     return DetCurve(np.append(points.scores, np.inf), points.fnmr, points.fmr)
 
 
+def error_rates(targets: npt.ArrayLike, nontargets: npt.ArrayLike, threshold: float) -> tuple[float, float]:
+    """FMR and FNMR of accepting from `threshold` on: what people meet at a deployed threshold."""
+    fmr = np.mean(_checked(nontargets, "nontarget") >= threshold)
+    return float(fmr), float(np.mean(_checked(targets, "target") < threshold))
+
+
 def act_dcf(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike, prior: float) -> float:
     """Normalised detection cost at the Bayes threshold -logit(prior), which is what taking LLRs at their word gives."""
+    fmr, fnmr = error_rates(target_llrs, nontarget_llrs, bayes_threshold(prior))
+    return float(detection_cost(fmr, fnmr, prior))
+
+
+def bayes_threshold(prior: float) -> float:
+    """The LLR from which accepting costs less than rejecting at costs 1 and 1."""
     _check_prior(prior)
-    threshold = np.log((1 - prior) / prior)
-    fnmr = np.asarray(np.mean(_checked(target_llrs, "target") < threshold))
-    fmr = np.asarray(np.mean(_checked(nontarget_llrs, "nontarget") >= threshold))
-    return float(_detection_cost(fnmr, fmr, prior))
+    return float(np.log((1 - prior) / prior))
+
+
+def detection_cost(fmr: npt.ArrayLike, fnmr: npt.ArrayLike, prior: float) -> Array:
+    """(..) rates -> normalised cost (NIST SRE) of missing and of false alarms, costs 1 and 1."""
+    return _detection_cost(np.asarray(fnmr), np.asarray(fmr), prior)
+
+
+def calibration_error(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> float:
+    """Expected calibration error (Naeini et al. 2015) of the posterior at prior 0.5: mean distance between what was
+    promised and what came true, over CALIBRATION_BINS bins of equal width, each kind of trial half the weight.
+    """
+    shares = []
+    for llrs, kind in ((target_llrs, "target"), (nontarget_llrs, "nontarget")):
+        promised = posterior(_checked(llrs, kind))
+        bins = np.searchsorted(calibration_edges(), promised, side="right")
+        shares.append([np.bincount(bins, each, CALIBRATION_BINS) / len(bins) / 2 for each in (None, promised)])
+    (target, promised_target), (_, promised_nontarget) = shares
+    return float(np.abs(promised_target + promised_nontarget - target).sum())
+
+
+def calibration_edges() -> Array:
+    """(CALIBRATION_BINS - 1,) the posteriors between the bins of calibration_error."""
+    return np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
+
+
+def posterior(llrs: Array) -> Array:
+    """(..) LLRs -> (..) probability of a target at prior 0.5."""
+    return np.asarray(expit(llrs))
 
 
 def cllr(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> float:
@@ -148,10 +191,28 @@ def trial_bits(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> tup
     return target_nats / np.log(2), nontarget_nats / np.log(2)
 
 
+def _min_cllr(target_mass: Array, nontarget_mass: Array) -> float:
+    mass = target_mass + nontarget_mass
+    total_target, total_nontarget = target_mass.sum(), nontarget_mass.sum()
+    if not total_target or not total_nontarget:
+        return float("nan")
+    seen = mass > 0
+    calibrated = isotonic_regression(target_mass[seen] / mass[seen], weights=mass[seen])
+    starts = calibrated.blocks[:-1]
+    targets = np.add.reduceat(target_mass[seen], starts)
+    nontargets = np.add.reduceat(nontarget_mass[seen], starts)
+    # Pools of one kind alone have LLR +-inf and cost nothing.
+    mixed = (targets > 0) & (nontargets > 0)
+    targets, nontargets = targets[mixed] / total_target, nontargets[mixed] / total_nontarget
+    bits = targets * np.log2(1 + nontargets / targets) + nontargets * np.log2(1 + targets / nontargets)
+    return float(bits.sum() / 2)
+
+
 def _cumulative(mass: Array) -> Array:
-    share = np.zeros(len(mass) + 1)
-    np.cumsum(mass, out=share[1:])
-    share /= share[-1]
+    share = np.zeros((*mass.shape[:-1], mass.shape[-1] + 1))
+    np.cumsum(mass, axis=-1, out=share[..., 1:])
+    with np.errstate(invalid="ignore"):
+        share /= share[..., -1:].copy()
     return share
 
 

@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from training.metrics.bootstrap import MEASURES, ScoredTrials, Summary, replicas_for, summarise
-from training.metrics.verification import cllr, equal_error_rate, min_cllr, min_dcf
+from training.metrics.bootstrap import Resampling, ScoredTrials, Summary, measure_groups, replicas_for, summarise
+from training.metrics.score_bins import LLRS, MEASURES, BinnedScores, Reading, measure
+from training.metrics.verification import (
+    act_dcf,
+    calibration_error,
+    cllr,
+    equal_error_rate,
+    error_rates,
+    min_cllr,
+    min_dcf,
+)
 
 
 def speech_of(num_speakers: int, *, seed: int, per_speaker: int = 4, spread: float = 1.0) -> ScoredTrials:
@@ -29,31 +38,83 @@ def eer_of(summary: Summary) -> tuple[float, float, float]:
 def test_values_are_those_of_the_plain_measures() -> None:
     trials = speech_of(12, seed=1)
     targets, nontargets = trials.llrs[trials.target], trials.llrs[~trials.target]
-    figures = summarise(trials, replicas=20).figures
-    expected = [
-        equal_error_rate(targets, nontargets),
-        min_dcf(targets, nontargets, 0.01),
-        min_dcf(targets, nontargets, 0.05),
-        cllr(targets, nontargets),
-        min_cllr(targets, nontargets),
-    ]
-    np.testing.assert_allclose([figures[name].value for name in MEASURES], expected)  # type: ignore[arg-type]
+    figures = summarise(trials, replicas=20, reading=Reading(threshold=0.5)).figures
+    fmr, fnmr = error_rates(targets, nontargets, 0.5)
+    expected = {
+        "eer": equal_error_rate(targets, nontargets),
+        "min_dcf_01": min_dcf(targets, nontargets, 0.01),
+        "min_dcf_05": min_dcf(targets, nontargets, 0.05),
+        "fmr": fmr,
+        "fnmr": fnmr,
+        "act_dcf_01": act_dcf(targets, nontargets, 0.01),
+        "act_dcf_05": act_dcf(targets, nontargets, 0.05),
+        "cllr": cllr(targets, nontargets),
+        "min_cllr": min_cllr(targets, nontargets),
+        "calibration_error": calibration_error(targets, nontargets),
+    }
+    assert {name: figures[name].value for name in MEASURES} == pytest.approx(expected)
+
+
+def test_scores_that_are_no_llrs_have_no_measures_of_llrs_and_no_rates_without_a_threshold() -> None:
+    figures = summarise(speech_of(12, seed=1), replicas=5, reading=Reading(calibrated=False)).figures
+    absent = {name for name, figure in figures.items() if figure.value is None}
+    assert absent == {"fmr", "fnmr", "act_dcf_01", "act_dcf_05", "cllr", "calibration_error"}
 
 
 def test_one_draw_equals_the_list_in_which_drawn_speakers_are_copied() -> None:
     trials = speech_of(6, seed=2)
     counts = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6)).astype(float)
-    drawn = [unit for unit in range(6) for _ in range(int(counts[unit]))]
-    targets, nontargets = [], []
-    for llr, one, other in zip(trials.llrs, trials.enrolment_unit, trials.test_unit, strict=True):
-        for unit in drawn:
-            if unit == one == other:
-                targets.append(llr)
-            elif unit == one:
-                nontargets += [llr for second in drawn if second == other]
-    draw = summarise(trials, replicas=1, seed=0).figures
-    assert draw["eer"].ci95 == pytest.approx((equal_error_rate(targets, nontargets),) * 2)
-    assert draw["min_cllr"].ci95 == pytest.approx((min_cllr(targets, nontargets),) * 2)
+    one, other = counts[trials.enrolment_unit], counts[trials.test_unit]
+    copies = np.where(trials.target, one, one * other).astype(int)
+    targets, nontargets = (np.repeat(trials.llrs, copies * (trials.target == kind)) for kind in (True, False))
+    draw = summarise(trials, replicas=1, seed=0, reading=Reading(threshold=0.5)).figures
+    fmr, fnmr = error_rates(targets, nontargets, 0.5)
+    expected = {
+        "eer": equal_error_rate(targets, nontargets),
+        "min_cllr": min_cllr(targets, nontargets),
+        "fmr": fmr,
+        "fnmr": fnmr,
+        "act_dcf_05": act_dcf(targets, nontargets, 0.05),
+        "cllr": cllr(targets, nontargets),
+        "calibration_error": calibration_error(targets, nontargets),
+    }
+    for name, value in expected.items():
+        # The mean bits and posteriors of a bin are those of all its trials, not of the drawn ones alone.
+        loose = name in ("cllr", "calibration_error")
+        assert draw[name].ci95 == pytest.approx((value, value), rel=0.05 if loose else 1e-9)
+
+
+def test_groups_on_one_draw_are_measured_as_if_each_were_a_list() -> None:
+    trials = speech_of(16, seed=3)
+    group = np.where((trials.enrolment_unit < 9) & (trials.test_unit < 9), 0, 1)
+    group[::7] = -1
+    (measured,) = measure_groups(trials, [group], LLRS, Resampling(replicas=2))
+    for number in (0, 1):
+        alone = trials.select(group == number)
+        expected = equal_error_rate(alone.llrs[alone.target], alone.llrs[~alone.target])
+        assert measured.values[number, 0] == pytest.approx(expected)
+    counts = np.random.default_rng(0).multinomial(16, np.full(16, 1 / 16))
+    copies = np.where(trials.target, 1, counts[trials.test_unit]) * counts[trials.enrolment_unit] * (group == 0)
+    targets, nontargets = (np.repeat(trials.llrs, copies * (trials.target == kind)) for kind in (True, False))
+    assert measured.draws[0, 0, 0] == pytest.approx(equal_error_rate(targets, nontargets))
+
+
+def test_drawing_trials_too_makes_wider_intervals() -> None:
+    def width(levels: int) -> float:
+        low, _, high = eer_of(summarise(speech_of(20, seed=5, spread=0.0), replicas=300, levels=levels))
+        return high - low
+
+    assert width(2) > width(1)
+
+
+def test_bins_of_a_long_list_measure_as_the_list_itself() -> None:
+    trials = speech_of(60, seed=1, per_speaker=6)
+    reading = Reading(threshold=0.3)
+    bins = BinnedScores(trials.llrs, trials.target, reading, 512)
+    mass = np.stack([np.bincount(bins.bin_of, trials.target == kind, len(bins)) for kind in (False, True)])
+    exact = measure(trials.llrs, trials.target, reading)
+    assert len(bins) < 1000
+    np.testing.assert_allclose(bins.measure(mass[:, None].astype(float))[0], exact, rtol=0.01)
 
 
 def test_same_seed_same_interval_and_another_seed_another() -> None:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from svc.errors import InvalidRequestError
-from training.metrics.verification import RankedTrials, act_dcf, cllr, det_curve, equal_error_rate, min_cllr, min_dcf
+from training.metrics.verification import (
+    RankedTrials,
+    act_dcf,
+    calibration_error,
+    cllr,
+    det_curve,
+    equal_error_rate,
+    error_rates,
+    min_cllr,
+    min_dcf,
+)
 
 # Few distinct values, so that ties within and across the classes are the rule.
 coarse = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=30)
@@ -59,6 +69,29 @@ def test_act_dcf_is_the_cost_at_the_bayes_threshold(
     expected = (prior * miss + (1 - prior) * alarm) / min(prior, 1 - prior)
     assert act_dcf(targets, nontargets, prior) == pytest.approx(expected)
     assert act_dcf(targets, nontargets, prior) >= min_dcf(targets, nontargets, prior) - 1e-12
+
+
+@given(scores, scores, st.integers(-4, 4))
+def test_error_rates_count_who_is_on_the_wrong_side(
+    targets: list[float], nontargets: list[float], threshold: int
+) -> None:
+    fmr, fnmr = error_rates(targets, nontargets, threshold)
+    assert fmr == pytest.approx(sum(score >= threshold for score in nontargets) / len(nontargets))
+    assert fnmr == pytest.approx(sum(score < threshold for score in targets) / len(targets))
+
+
+@given(scores, scores)
+def test_calibration_error_is_the_mean_distance_of_promise_and_truth(
+    targets: list[float], nontargets: list[float]
+) -> None:
+    rows = [(1 / (1 + np.exp(-llr)), 1, 0.5 / len(targets)) for llr in targets]
+    rows += [(1 / (1 + np.exp(-llr)), 0, 0.5 / len(nontargets)) for llr in nontargets]
+    edges = [*np.linspace(0, 1, 16)[:-1], np.inf]
+    gaps = [
+        abs(sum(weight * (promised - truth) for promised, truth, weight in rows if low <= promised < high))
+        for low, high in pairwise(edges)
+    ]
+    assert calibration_error(targets, nontargets) == pytest.approx(sum(gaps), abs=1e-9)
 
 
 @given(scores, scores)

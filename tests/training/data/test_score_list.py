@@ -1,0 +1,84 @@
+"""Score files of any system: what they say is what is measured, and what is wrong is named by its line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from svc.errors import InvalidRequestError
+from training.data.score_list import read_scores, same_trials, with_speakers
+
+ROWS = "enrolment,test,target,score,enrolment_speaker,test_speaker,sex\na1,a2,1,0.5,a,a,m\na1,b1,0,-0.25,a,b,m\n"
+
+
+def written(folder: Path, text: str, name: str = "s.csv") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_a_csv_is_read_as_it_stands(tmp_path: Path) -> None:
+    listed = read_scores(written(tmp_path, ROWS))
+    trials = listed.trials
+    assert [
+        (trials.sides[one], trials.sides[other]) for one, other in zip(trials.enrolment, trials.test, strict=True)
+    ] == [
+        ("a1", "a2"),
+        ("a1", "b1"),
+    ]
+    assert trials.target.tolist() == [True, False]
+    assert dict(zip(trials.sides, trials.units, strict=True)) == {"a1": "a", "a2": "a", "b1": "b"}
+    assert listed.scores.tolist() == [0.5, -0.25]
+    assert not listed.calibrated
+    assert trials.groups["sex"].tolist() == ["m", "m"]
+
+
+def test_a_column_of_llrs_wins_and_means_calibrated(tmp_path: Path) -> None:
+    listed = read_scores(written(tmp_path, "enrolment,test,target,score,llr\na,b,1,0.5,2.5\n"))
+    assert listed.calibrated
+    assert listed.scores.tolist() == [2.5]
+    assert not listed.trials.has_speakers
+
+
+def test_lines_with_blanks_between_are_read(tmp_path: Path) -> None:
+    listed = read_scores(written(tmp_path, "a b 0.5 target\na c -1e-3 nontarget\n", "scores.txt"))
+    assert listed.trials.target.tolist() == [True, False]
+    assert listed.scores.tolist() == [0.5, -0.001]
+
+
+def test_another_order_of_the_same_trials_is_aligned(tmp_path: Path) -> None:
+    first = read_scores(written(tmp_path, "a b 1 target\na c 2 nontarget\nc b 3 target\n", "1.txt"))
+    second = read_scores(written(tmp_path, "c b 30 target\na b 10 target\na c 20 nontarget\n", "2.txt"))
+    assert same_trials(second, first.trials).tolist() == [10, 20, 30]
+    other = read_scores(written(tmp_path, "c b 30 target\na b 10 target\na d 20 nontarget\n", "3.txt"))
+    with pytest.raises(InvalidRequestError, match="same trials"):
+        same_trials(other, first.trials)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("enrolment,test,score\na,b,1\n", "no column target"),
+        ("enrolment,test,target\na,b,1\n", "score or llr"),
+        ("enrolment,test,target,score\na,b,1,1\na,c,maybe,1\n", "s.csv:3: target is 'maybe'"),
+        ("enrolment,test,target,score\na,b,1,1\na,c,0,high\n", "s.csv:3: score is 'high'"),
+        (ROWS + "a1,b2,1,0.5,a,b,m\n", "s.csv:4: speakers contradict"),
+        (ROWS + "b1,a2,0,0.5,c,a,m\n", "contradict"),
+        ("", "No columns"),
+    ],
+)
+def test_mistakes_are_named_by_line(text: str, named: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=named):
+        read_scores(written(tmp_path, text))
+
+
+def test_people_can_be_told_from_elsewhere(tmp_path: Path) -> None:
+    trials = read_scores(written(tmp_path, "a b 1 target\n", "1.txt")).trials
+    assert with_speakers(trials, {"a": "x", "b": "x"}).units == ("x", "x")
+    with pytest.raises(InvalidRequestError, match="speak in b"):
+        with_speakers(trials, {"a": "x"})
+
+
+def test_columns_of_many_rows_keep_their_types(tmp_path: Path) -> None:
+    rows = "".join(f"{number},{number + 1},{number % 2},{number / 7}\n" for number in range(500))
+    listed = read_scores(written(tmp_path, "enrolment,test,target,score\n" + rows))
+    np.testing.assert_allclose(listed.scores, np.arange(500) / 7)

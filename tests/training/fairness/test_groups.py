@@ -1,0 +1,55 @@
+"""Which trials tell about whom: nobody lost, and each way of pairing by its definition."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from svc.errors import InvalidRequestError
+from tests.training.fairness.scored_people import halves, trials_of
+from training.fairness.countries import Minimum
+from training.fairness.groups import UNKNOWN, Pairs, People, by_people, read_people
+
+TRIALS = trials_of(6, clips=2)
+
+
+def colours() -> tuple[list[str], list[str]]:
+    known = halves(6).columns["colour"]
+    return [known[TRIALS.units[side]] for side in TRIALS.enrolment], [known[TRIALS.units[side]] for side in TRIALS.test]
+
+
+@pytest.mark.parametrize("pairs", Pairs)
+def test_a_trial_is_of_a_group_by_the_definition_of_its_pairs(pairs: Pairs) -> None:
+    grouping = by_people("colour", halves(6), TRIALS, pairs=pairs)
+    for label, one, other, target in zip(grouping.labels, *colours(), TRIALS.target, strict=True):
+        expected = {Pairs.WITHIN: one == other, Pairs.CROSS: target or one != other, Pairs.ENROLMENT: True}[pairs]
+        assert (grouping.groups[label] == one) if expected else label == -1
+    assert grouping.n_left_out == np.sum(grouping.labels == -1)
+
+
+def test_people_of_a_group_are_counted_once() -> None:
+    assert by_people("colour", halves(6), TRIALS).n_speakers == (3, 3)
+
+
+def test_crossed_attributes_make_a_group_of_each_combination_and_what_is_not_known_is_said() -> None:
+    sex = {"0": "female", "1": "male", "2": "female", "3": "male", "4": "male"}
+    people = People(columns={**halves(6).columns, "sex": sex})
+    grouping = by_people("sex+colour", people, TRIALS, pairs=Pairs.ENROLMENT)
+    assert grouping.groups == (UNKNOWN, "female + blue", "male + blue", "male + green")
+
+
+def test_small_countries_are_pooled_and_told_by_name() -> None:
+    country = dict(zip("012345", ["Jamaica", "Barbados", "Jamaica", "France", "France", "France"], strict=True))
+    grouping = by_people("country", People(columns={"country": country}), TRIALS, minimum=Minimum(people=3))
+    assert grouping.groups == ("Caribbean (pooled)", "France")
+    assert grouping.members == {"Caribbean (pooled)": {"Jamaica": 2, "Barbados": 1}}
+
+
+def test_a_manifest_is_a_table_of_people_without_the_columns_that_vary(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("path,speaker,sex\na.wav,x,male\nb.wav,x,male\nc.wav,y,female\n")
+    people = read_people(tmp_path / "m.csv")
+    assert people.columns == {"sex": {"x": "male", "y": "female"}}
+    with pytest.raises(InvalidRequestError, match="several"):
+        people.known("path")
+    with pytest.raises(InvalidRequestError, match="there are sex"):
+        people.known("age")

@@ -1,0 +1,71 @@
+"""Countries with too few people, pooled into the regions of the UN's M49 (m49.json), step by step and never dropped."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+TABLE = Path(__file__).with_name("m49.json")
+
+
+class Place(NamedTuple):
+    """Where a country lies, by its name in the table; sub-region before region."""
+
+    country: str
+    subregion: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minimum:
+    """From how many people on a group stands alone; `each_sex` counts where sex is known of anybody."""
+
+    people: int = 10
+    each_sex: int = 5
+
+
+def place_of(country: str) -> Place | None:
+    """By everyday name, whatever its case; None = not in the table."""
+    name = " ".join(country.split()).casefold()
+    return _places().get(name)
+
+
+def pooled(
+    country_of: Mapping[str, str], sex_of: Mapping[str, str] | None = None, minimum: Minimum = Minimum()
+) -> dict[str, str]:
+    """Person -> country (empty = unknown) to person -> group: the country where enough people are of it, else its
+    sub-region or region with what else is too small there, named "Caribbean (pooled)".
+
+    A country that is not in the table stays as it is; what is still too small stays, for the caller to mark.
+    """
+    places = {person: place_of(country) for person, country in country_of.items()}
+    groups = {person: place.country if (place := places[person]) else country_of[person] for person in country_of}
+    for level in ("subregion", "region"):
+        small = {group for group in set(groups.values()) if not _enough(group, groups, sex_of or {}, minimum)}
+        for person, group in groups.items():
+            place = places[person]
+            if group in small and place:
+                groups[person] = f"{getattr(place, level)} (pooled)"
+    return groups
+
+
+def _enough(group: str, groups: Mapping[str, str], sex_of: Mapping[str, str], minimum: Minimum) -> bool:
+    people = [person for person, its in groups.items() if its == group]
+    sexes = Counter(sex_of.get(person, "") for person in people)
+    known = {sex for sex in sex_of.values() if sex}
+    return len(people) >= minimum.people and all(sexes[sex] >= minimum.each_sex for sex in known)
+
+
+@cache
+def _places() -> dict[str, Place]:
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    places = {
+        country.casefold(): Place(country, subregion, region)
+        for region, subregions in table["regions"].items()
+        for subregion, countries in subregions.items()
+        for country in countries
+    }
+    return places | {alias: places[country.casefold()] for alias, country in table["aliases"].items()}

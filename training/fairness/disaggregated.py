@@ -1,0 +1,126 @@
+"""One result for one way of grouping people: overall, by group, and the gaps between the groups.
+
+Groups too small to conclude from (bootstrap.FEW_UNITS people, FEW_TRIALS of a kind) keep their figures, are marked, and
+stand outside the gaps. Letters: T trials, G groups, M measures, R draws.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from training.fairness.gaps import Gap, Statistic, by_chance, fdr, gap_of, garbe, statistic_figure
+from training.fairness.groups import UNKNOWN, Grouping
+from training.metrics.bootstrap import Figure, Measured, ScoredTrials, Summary
+from training.metrics.score_bins import AT_THRESHOLD, MEASURES
+from training.metrics.verification import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """FDR or GARBE over the compared groups, and its value were they alike."""
+
+    figure: Figure
+    by_chance: float | None
+
+    def complement(self) -> "Index":
+        """1 minus all of it."""
+        value, ci95 = self.figure.value, self.figure.ci95
+        figure = Figure(None if value is None else 1 - value, ci95 and (1 - ci95[1], 1 - ci95[0]))
+        return Index(figure=figure, by_chance=None if self.by_chance is None else 1 - self.by_chance)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Disaggregated:
+    """Figures by group and between groups."""
+
+    grouping: Grouping
+    overall: Summary
+    by_group: Mapping[str, Summary]
+    measured: Measured  # of the groups, in order
+
+    @cached_property
+    def compared(self) -> tuple[int, ...]:
+        """Numbers of the groups the gaps are between."""
+        groups = enumerate(self.grouping.groups)
+        return tuple(number for number, name in groups if not self._why_not(name))
+
+    @property
+    def not_compared(self) -> dict[str, str]:
+        """Groups outside the gaps, and why."""
+        reasons = {name: self._why_not(name) for name in self.grouping.groups}
+        return {name: reason for name, reason in reasons.items() if reason}
+
+    def _why_not(self, group: str) -> str:
+        if UNKNOWN in group:
+            return "unknown"
+        return "too few speakers or trials" if self.by_group[group].too_small else ""
+
+    def column(self, measure: str) -> tuple[Array, Array]:
+        """(G,) values and (R, G) draws of the compared groups."""
+        number, groups = MEASURES.index(measure), list(self.compared)
+        return self.measured.values[groups, number], self.measured.draws[:, groups, number]
+
+    @cached_property
+    def gaps(self) -> dict[str, Gap]:
+        """By measure; none for what cannot be measured, and none at all with fewer than two groups to compare."""
+        return dict(self._gaps()) if len(self.compared) > 1 else {}
+
+    def _gaps(self) -> Iterator[tuple[str, Gap]]:
+        for measure in MEASURES:
+            values, draws = self.column(measure)
+            if not np.isnan(values).any():
+                yield measure, gap_of(values, draws)
+
+    @cached_property
+    def indices(self) -> dict[str, Index]:
+        """FDR and GARBE at the threshold."""
+        if not set(AT_THRESHOLD) <= self.gaps.keys():
+            return {}
+        (fmr, fmr_draws), (fnmr, fnmr_draws) = (self.column(name) for name in AT_THRESHOLD)
+        values, draws = np.stack([fmr, fnmr]), np.stack([fmr_draws, fnmr_draws], axis=1)  # (2, G), (R, 2, G)
+        draws = draws[~np.isnan(draws).any(axis=(1, 2))]
+        discrepancy = _index(lambda rates: 1 - _fdr(rates), values, draws)
+        return {"fdr": discrepancy.complement(), "garbe": _index(_garbe, values, draws)}
+
+    def worst(self, measure: str) -> str | None:
+        """The compared group served worst."""
+        gap = self.gaps.get(measure)
+        return self.name_of(gap.widest.worse) if gap else None
+
+    def name_of(self, compared: int) -> str:
+        """Of a group by its number among the compared."""
+        return self.grouping.groups[self.compared[compared]]
+
+
+def disaggregate(trials: ScoredTrials, grouping: Grouping, measured: Measured, overall: Summary) -> Disaggregated:
+    """`measured`: of this grouping's groups. An interval of a rate that is 0 in every draw is that of so few people."""
+    by_group = {name: summary_of(trials, grouping, number, measured) for number, name in enumerate(grouping.groups)}
+    return Disaggregated(grouping=grouping, overall=overall, by_group=by_group, measured=measured)
+
+
+def summary_of(trials: ScoredTrials, grouping: Grouping, number: int, measured: Measured) -> Summary:
+    """Counts and figures of one group."""
+    kinds = trials.target[grouping.labels == number]
+    n_target, n_speakers = int(kinds.sum()), grouping.n_speakers[number]
+    return Summary(
+        n_target=n_target,
+        n_nontarget=len(kinds) - n_target,
+        n_speakers=n_speakers,
+        figures=measured.figures(number, n_speakers=n_speakers),
+    )
+
+
+def _fdr(rates: Array) -> Array:
+    return fdr(rates[..., 0, :], rates[..., 1, :])
+
+
+def _garbe(rates: Array) -> Array:
+    return garbe(rates[..., 0, :], rates[..., 1, :])
+
+
+def _index(statistic: Statistic, values: Array, draws: Array) -> Index:
+    if len(draws) < 2:
+        return Index(figure=Figure(float(statistic(values)), None), by_chance=None)
+    return Index(figure=statistic_figure(statistic, values, draws), by_chance=by_chance(statistic, values, draws))

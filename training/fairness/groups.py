@@ -1,0 +1,168 @@
+"""Which group each trial belongs to: by a column of the list, or by what is known of the people on either side.
+
+Letters: S sides, T trials, G groups.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from svc.errors import InvalidRequestError
+from training.data.trial_list import TrialList
+from training.fairness.countries import Minimum, pooled
+from training.metrics.bootstrap import Labels
+
+UNKNOWN = "(unknown)"
+PERSON_COLUMNS = ("speaker", "side")
+CROSSED_BY = "+"
+COUNTRY, SEX = "country", "sex"
+
+
+class Pairs(StrEnum):
+    """Which trials tell about a group. Target trials have one person, and one group, in all three."""
+
+    WITHIN = "within"  # both people are of the group: the hardest strangers
+    CROSS = "cross"  # the enrolled one is, and the stranger is not
+    ENROLMENT = "enrolment"  # the enrolled one is, whoever the stranger
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Grouping:
+    """`labels` (T,) numbers into `groups`, -1 = of none; `n_speakers` (G,) people of the group in its trials."""
+
+    name: str
+    groups: tuple[str, ...]
+    labels: Labels
+    n_speakers: tuple[int, ...]
+    pairs: Pairs | None = None
+    # What a pooled group is made of, with people counted: {"Caribbean (pooled)": {"Jamaica": 2, ..}}.
+    members: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def n_left_out(self) -> int:
+        """Trials of no group, such as those between groups when pairs are within."""
+        return int(np.sum(self.labels < 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """What is known of people: column -> speaker (or side, where the list names no speakers) -> value.
+
+    `varying`: columns in which somebody has several values, such as the session: nothing people can be grouped by.
+    """
+
+    columns: Mapping[str, Mapping[str, str]]
+    varying: tuple[str, ...] = ()
+
+    def known(self, column: str) -> Mapping[str, str]:
+        """Raises InvalidRequestError listing the columns there are."""
+        if column in self.varying:
+            raise InvalidRequestError(f"{column!r} is not of a person: somebody has several", field="by")
+        if column not in self.columns:
+            there = ", ".join(self.columns)
+            raise InvalidRequestError(f"nothing is known of {column!r}; there are {there}", field="by")
+        return self.columns[column]
+
+
+def read_people(path: Path) -> People:
+    """A CSV with a column `speaker` (or `side`), any other column an attribute. Raises InvalidRequestError."""
+    if not path.is_file():
+        raise InvalidRequestError(f"no table of people at {path}", field="people")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        names = [name for name in reader.fieldnames or () if name]
+        key = next((name for name in PERSON_COLUMNS if name in names), None)
+        if key is None:
+            raise InvalidRequestError(f"{path}:1: no column {' or '.join(PERSON_COLUMNS)}", field="people")
+        columns: dict[str, dict[str, str]] = {name: {} for name in names if name != key}
+        varying = set()
+        for row in reader:
+            for name, known in columns.items():
+                value = (row[name] or "").strip()
+                if known.setdefault(row[key].strip(), value) != value:
+                    varying.add(name)
+    known_of = {name: known for name, known in columns.items() if name not in varying}
+    return People(columns=known_of, varying=tuple(sorted(varying)))
+
+
+def by_column(name: str, values: npt.NDArray[np.str_], trials: TrialList) -> Grouping:
+    """A column of the list (T,): every trial is of the group it says."""
+    names, labels = np.unique(values, return_inverse=True)
+    return _grouping(name, [value or UNKNOWN for value in names.tolist()], labels.astype(np.int64), trials)
+
+
+def by_people(
+    name: str, people: People, trials: TrialList, *, pairs: Pairs = Pairs.WITHIN, minimum: Minimum | None = None
+) -> Grouping:
+    """An attribute, or several crossed ("sex+country"); countries too small are pooled unless minimum is None."""
+    units = sorted({*trials.units})
+    parts = [_attribute(part, people, units, minimum) for part in name.split(CROSSED_BY)]
+    group_of = {
+        unit: f" {CROSSED_BY} ".join(values) if all(values := [part[unit] for part in parts]) else UNKNOWN
+        for unit in units
+    }
+    names, numbers = np.unique(np.array([group_of[unit] for unit in trials.units]), return_inverse=True)
+    enrolment, test = numbers[trials.enrolment], numbers[trials.test]
+    labels = enrolment.astype(np.int64)
+    if pairs is Pairs.WITHIN:
+        labels[enrolment != test] = -1
+    elif pairs is Pairs.CROSS:
+        labels[(enrolment == test) & ~trials.target] = -1
+    members = _members(name, people, group_of) if COUNTRY in name.split(CROSSED_BY) else {}
+    return _grouping(name, names.tolist(), labels, trials, pairs=pairs, members=members)
+
+
+def _attribute(name: str, people: People, units: Sequence[str], minimum: Minimum | None) -> dict[str, str]:
+    known = people.known(name)
+    values = {unit: known.get(unit, "") for unit in units}
+    if name != COUNTRY or minimum is None:
+        return values
+    sexes = people.columns.get(SEX, {})
+    return pooled(values, {unit: sexes.get(unit, "") for unit in units}, minimum)
+
+
+def _members(name: str, people: People, group_of: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    countries: dict[str, dict[str, int]] = {}
+    for unit, group in group_of.items():
+        if "(pooled)" in group:
+            country = people.known(COUNTRY).get(unit, "")
+            members = countries.setdefault(group, {})
+            members[country] = members.get(country, 0) + 1
+    return countries
+
+
+def _grouping(
+    name: str,
+    groups: Sequence[str],
+    labels: Labels,
+    trials: TrialList,
+    *,
+    pairs: Pairs | None = None,
+    members: Mapping[str, Mapping[str, int]] | None = None,
+) -> Grouping:
+    used = np.unique(labels[labels >= 0])
+    number_of = np.full(len(groups) + 1, -1)  # the last stands for -1
+    number_of[used] = np.arange(len(used))
+    labels = number_of[labels]
+    return Grouping(
+        name=name,
+        groups=tuple(groups[number] for number in used),
+        labels=labels,
+        n_speakers=_speakers(labels, len(used), trials, both=pairs in (None, Pairs.WITHIN)),
+        pairs=pairs,
+        members=members or {},
+    )
+
+
+def _speakers(labels: Labels, num_groups: int, trials: TrialList, *, both: bool) -> tuple[int, ...]:
+    """Of either side where both are of the group, else of the enrolled one."""
+    units = trials.unit_of_side
+    sides = [trials.enrolment, trials.test] if both else [trials.enrolment]
+    width = len(units) + 1
+    seen = np.unique(np.concatenate([labels * width + units[side] for side in sides]))
+    return tuple(np.bincount(seen[seen >= 0] // width, minlength=num_groups).tolist())

@@ -1,0 +1,136 @@
+"""Scores put in bins once, so that many weightings of many groups are measured at once.
+
+Bins start at every step of the ranked scores while those are few, and all measures are exact; else at quantiles of
+either kind of trial, dense in the tails. They start at every threshold in either case, so rates there are exact always.
+Letters: T trials, B bins, G groups, M measures.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logit
+
+from training.metrics.verification import (
+    Array,
+    OperatingPoints,
+    RankedTrials,
+    bayes_threshold,
+    calibration_edges,
+    calibration_error,
+    detection_cost,
+    error_rates,
+    posterior,
+    trial_bits,
+)
+
+PRIORS = {"01": 0.01, "05": 0.05}
+MIN_DCF_PRIORS = {f"min_dcf_{name}": prior for name, prior in PRIORS.items()}
+ACT_DCF_PRIORS = {f"act_dcf_{name}": prior for name, prior in PRIORS.items()}
+AT_THRESHOLD = ("fmr", "fnmr")
+MEASURES = ("eer", *MIN_DCF_PRIORS, *AT_THRESHOLD, *ACT_DCF_PRIORS, "cllr", "min_cllr", "calibration_error")
+OF_LLRS = {*ACT_DCF_PRIORS, "cllr", "calibration_error"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How scores are read. Without a threshold there are no rates at one; scores that are no LLRs have no OF_LLRS."""
+
+    threshold: float | None = None
+    calibrated: bool = True
+
+    def measurable(self) -> npt.NDArray[np.bool_]:
+        """(M,) whether each of MEASURES means anything."""
+        lost = (OF_LLRS if not self.calibrated else set()) | (set(AT_THRESHOLD) if self.threshold is None else set())
+        return np.array([name not in lost for name in MEASURES])
+
+    def cuts(self) -> Array:
+        """(C,) every score at which something is decided."""
+        bayes = [bayes_threshold(prior) for prior in PRIORS.values()]
+        return np.array([*([] if self.threshold is None else [self.threshold]), *bayes, *logit(calibration_edges())])
+
+
+# What a calibrated system gives, without a threshold.
+LLRS = Reading()
+
+
+def measure(scores: Array, target: npt.NDArray[np.bool_], reading: Reading) -> Array:
+    """(T,) -> (M,) MEASURES, exact; NaN = cannot be measured."""
+    targets, nontargets = scores[target], scores[~target]
+    if not len(targets) or not len(nontargets):
+        return np.full(len(MEASURES), np.nan)
+    points = RankedTrials(targets, nontargets).weigh()
+    target_bits, nontarget_bits = trial_bits(targets, nontargets)
+    threshold = 0.0 if reading.threshold is None else reading.threshold
+    bayes = (bayes_threshold(prior) for prior in ACT_DCF_PRIORS.values())
+    at_bayes = [error_rates(targets, nontargets, each) for each in bayes]
+    values = [
+        points.equal_error_rate(),
+        *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
+        *error_rates(targets, nontargets, threshold),
+        *(detection_cost(*rates, prior) for rates, prior in zip(at_bayes, ACT_DCF_PRIORS.values(), strict=True)),
+        (target_bits.mean() + nontarget_bits.mean()) / 2,
+        points.min_cllr(),
+        calibration_error(targets, nontargets),
+    ]
+    return np.where(reading.measurable(), np.array(values, dtype=np.float64), np.nan)
+
+
+class BinnedScores:
+    """(T,) scores of both kinds in at most about `max_bins` bins."""
+
+    def __init__(self, scores: Array, target: npt.NDArray[np.bool_], reading: Reading, max_bins: int) -> None:
+        self.reading = reading
+        points = RankedTrials(scores[target], scores[~target]).weigh()
+        # The first bin holds all below the least cut, so that every cut starts a bin other than the first.
+        self.starts = np.concatenate([[-np.inf], np.union1d(_starts(points, max_bins), reading.cuts())])
+        self.bin_of = (np.searchsorted(self.starts, scores, side="right") - 1).astype(np.int32)  # (T,)
+        self.bits = [self._mean(scores, target, kind) for kind in (False, True)]  # (B,) each
+        self.promised = [self._mean(scores, target, kind, promised=True) for kind in (False, True)]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def _mean(self, scores: Array, target: npt.NDArray[np.bool_], kind: bool, *, promised: bool = False) -> Array:
+        chosen = target == kind
+        bins, values = self.bin_of[chosen], scores[chosen]
+        each = posterior(values) if promised else np.logaddexp(0, -values if kind else values) / np.log(2)
+        counts = np.bincount(bins, minlength=len(self))
+        return np.asarray(np.bincount(bins, each, len(self)) / np.maximum(counts, 1))
+
+    def measure(self, mass: Array) -> Array:
+        """(2, G, B) weight of nontargets and targets -> (G, M) MEASURES; NaN where a kind has no weight."""
+        points = OperatingPoints(self.starts, mass[1], mass[0])
+        threshold = 0.0 if self.reading.threshold is None else self.reading.threshold
+        columns = [
+            points.equal_error_rate(),
+            *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
+            *self._rates(points, threshold),
+            *(detection_cost(*self._rates(points, bayes_threshold(p)), p) for p in ACT_DCF_PRIORS.values()),
+            *self._calibration(mass, points),
+        ]
+        return np.where(self.reading.measurable(), np.stack(columns, axis=-1), np.nan)
+
+    def _rates(self, points: OperatingPoints, threshold: float) -> tuple[Array, Array]:
+        at = int(np.searchsorted(self.starts, threshold))
+        return points.fmr[:, at], points.fnmr[:, at]
+
+    def _calibration(self, mass: Array, points: OperatingPoints) -> tuple[Array, ...]:
+        with np.errstate(invalid="ignore"):
+            share = mass / mass.sum(axis=-1, keepdims=True) / 2  # (2, G, B)
+        cllr = share[0] @ self.bits[0] + share[1] @ self.bits[1]
+        edges = np.append(0, np.searchsorted(self.starts, logit(calibration_edges())))
+        promised = share[0] * self.promised[0] + share[1] * self.promised[1] - share[1]  # (G, B)
+        error = np.abs(np.add.reduceat(promised, edges, axis=-1)).sum(axis=-1)
+        return cllr, points.min_cllr(), error
+
+
+def _starts(points: OperatingPoints, max_bins: int) -> Array:
+    if len(points.scores) <= max_bins:
+        return points.scores
+    tail = np.geomspace(1e-7, 0.1, max_bins // 8)
+    levels = np.concatenate([np.linspace(0, 1, max_bins // 4), tail, 1 - tail])
+    curves: tuple[npt.NDArray[Any], ...] = (points.fnmr[1:], 1 - points.fmr[1:])
+    chosen = np.concatenate([np.searchsorted(curve, levels) for curve in curves])
+    return np.asarray(points.scores[np.unique(np.minimum(chosen, len(points.scores) - 1))])

@@ -1,0 +1,85 @@
+"""Figures as JSON, and files written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.fairness.disaggregated import Disaggregated, Index
+from training.fairness.gaps import Gap, Pair
+from training.metrics.bootstrap import Figure, Summary
+
+
+def figure_json(figure: Figure) -> dict[str, Any]:
+    """The value and its interval; null = cannot be measured, or has no bound."""
+    finite = figure.value is not None and np.isfinite(figure.value)
+    bounded = figure.ci95 is not None and bool(np.isfinite(figure.ci95).all())
+    return {
+        "value": figure.value if finite else None,
+        "ci95": list(figure.ci95) if figure.ci95 is not None and bounded else None,
+    }
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """Counts, then each measure as value and ci95, then whether there is too little to go by."""
+    return {
+        "n_target": summary.n_target,
+        "n_nontarget": summary.n_nontarget,
+        "n_speakers": summary.n_speakers,
+        **{name: figure_json(figure) for name, figure in summary.figures.items()},
+        "too_small": summary.too_small,
+    }
+
+
+def gaps_json(result: Disaggregated) -> dict[str, Any]:
+    """What lies between the groups of one grouping; see training.fairness.gaps for what each number means."""
+    return {
+        "compared": [result.grouping.groups[number] for number in result.compared],
+        "not_compared": result.not_compared,
+        "pairs": result.grouping.pairs.value if result.grouping.pairs else "as listed",
+        "n_trials_of_no_group": result.grouping.n_left_out,
+        "pooled": {group: dict(members) for group, members in result.grouping.members.items()},
+        "measures": {measure: _gap_json(gap, result) for measure, gap in result.gaps.items()},
+        **{name: _index_json(index) for name, index in result.indices.items()},
+    }
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes beside and renames."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes beside and renames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(content, encoding="utf-8")
+    beside.replace(path)
+
+
+def _gap_json(gap: Gap, result: Disaggregated) -> dict[str, Any]:
+    return {
+        "worst": result.name_of(gap.widest.worse),
+        "best": result.name_of(gap.widest.better),
+        "difference": {**figure_json(gap.widest.difference), "by_chance": gap.difference_by_chance},
+        "ratio": figure_json(gap.ratio),
+        "std": {**figure_json(gap.std), "by_chance": gap.std_by_chance},
+        "p_equal": gap.p_equal,
+        "surest": _pair_json(gap.surest, result),
+    }
+
+
+def _pair_json(pair: Pair, result: Disaggregated) -> dict[str, Any]:
+    return {
+        "worse": result.name_of(pair.worse),
+        "better": result.name_of(pair.better),
+        "difference": figure_json(pair.difference),
+        "excludes_zero": pair.sure,
+    }
+
+
+def _index_json(index: Index) -> dict[str, Any]:
+    return {**figure_json(index.figure), "by_chance": index.by_chance}
