@@ -77,7 +77,7 @@ def evaluate_transcription(
     from rich.console import Console
 
     from svc.errors import ServiceError
-    from training.evaluate import write_json
+    from training.report_json import write_json
 
     try:
         evaluations = _transcription_evaluations(references, hypotheses, groups, collar_s)

@@ -227,6 +227,6 @@ class _Drawer:
             self.weights *= self.factor
         sums = np.add.reduceat(self.weights, self.cell_starts)
         return [
-            np.bincount(place, sums[inside], 2 * size * self.num_bins).reshape(2, size, self.num_bins)
+            np.bincount(place, sums[inside], 2 * size * self.num_bins).reshape(2, size, -1).astype(np.float64)
             for size, (inside, place) in zip(self.sizes, self.cells, strict=True)
         ]
