@@ -17,6 +17,7 @@ BENCHES = {
     "diarization": "Diarization of long recordings",
     "transcription": "Live transcription: the model",
     "live": "Live transcription over gRPC",
+    "audit": "Ten million trials by group",
 }
 
 
