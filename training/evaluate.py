@@ -14,9 +14,10 @@ import numpy as np
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import policy_named
 from training.data.segments import SegmentReader
-from training.data.trial_list import TrialList
+from training.data.trial_list import TrialList, inputs_digest
 from training.embeddings import VoiceCache, embed_sides
 from training.fairness.countries import Minimum
+from training.fairness.curves import curves_json
 from training.fairness.disaggregated import Disaggregated, disaggregate
 from training.fairness.groups import Grouping, Pairs, People, by_column, by_people
 from training.metrics.bootstrap import Measured, Resampling, ScoredTrials, Summary, measure_groups
@@ -118,6 +119,7 @@ class Evaluation:
             "levels": self.settings.levels,
             "replicas": len(self.measured.draws),
             "seed": self.settings.seed,
+            "inputs_sha256": inputs_digest(self.trials, self.llrs),
             "n_sides": len(self.trials.sides),
             "sides_without_speech": list(self.unheard),
             "columns_passed_over": list(self.passed_over),
@@ -127,6 +129,7 @@ class Evaluation:
                 for column, result in results
             },
             "gaps": {column: gaps_json(result) for column, result in results},
+            "curves": curves_json(self.llrs, self.trials.target, self.disaggregated, calibrated=self.system.calibrated),
         }
 
 

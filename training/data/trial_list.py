@@ -4,6 +4,7 @@ Letters: S distinct sides, T trials.
 """
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -91,6 +92,14 @@ def _check_labels(trial: Trial, speakers: dict[str, str], where: str) -> None:
     if all(names) and (names[0] == names[1]) != trial.target:
         kind = "target" if trial.target else "nontarget"
         raise InvalidRequestError(f"{where}: a {kind} trial of speakers {names[0]!r} and {names[1]!r}", field="target")
+
+
+def inputs_digest(trials: TrialList, scores: npt.NDArray[np.float64]) -> str:
+    """SHA-256 of the list and (T,) scores: the same for the same trials, people and scores in the same order."""
+    digest = hashlib.sha256("\n".join((*trials.sides, *trials.units)).encode())
+    for column in (trials.enrolment, trials.test, trials.target, scores):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def read_trials(path: Path) -> TrialList:

@@ -1,0 +1,100 @@
+"""The curves a reader looks at, by group, in so few points that they fit in a report: detection error trade-off, how
+scores are spread, and what posteriors promise against what comes true.
+
+Groups too small to conclude from have none: their curves would show noise. Letters: T trials, G groups, B bins.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logit, ndtri
+
+from training.fairness.disaggregated import Disaggregated
+from training.metrics.bootstrap import Labels
+from training.metrics.score_bins import BinnedScores, Reading
+from training.metrics.verification import Array, OperatingPoints, calibration_edges
+
+DET_POINTS = 64
+SCORE_BINS = 48
+# Rates nearer to 0 and 1 than this are all the same on the scale DET curves are drawn on.
+LEAST_RATE = 1e-5
+# Of trials of either kind, beyond either end of the histogram: they count in its last bin.
+TAIL = 0.001
+DIGITS = 5
+
+
+def curves_json(
+    scores: Array, target: npt.NDArray[np.bool_], results: Mapping[str, Disaggregated], *, calibrated: bool
+) -> dict[str, Any]:
+    """(T,) scores and labels -> curves overall and by column and group, null where too small to conclude from."""
+    curves = _Curves(scores, target, calibrated=calibrated)
+    (overall,) = curves.of(np.zeros(len(target), np.int64), 1)
+    by_group = {}
+    for column, result in results.items():
+        each = zip(result.by_group.items(), curves.of(result.grouping.labels, len(result.by_group)), strict=True)
+        by_group[column] = {group: None if summary.too_small else curve for (group, summary), curve in each}
+    return {"score_edges": _rounded(curves.edges), "overall": overall, "by_group": by_group}
+
+
+class _Curves:
+    """Trials put in bins once, on the same bins for all groups."""
+
+    def __init__(self, scores: Array, target: npt.NDArray[np.bool_], *, calibrated: bool) -> None:
+        self.target, self.calibrated = target, calibrated
+        self.bins = BinnedScores(scores, target, Reading(calibrated=calibrated), 2048)
+        self.edges = _edges(scores, target)
+        self.bar_of = np.clip(np.searchsorted(self.edges, scores, side="right") - 1, 0, SCORE_BINS - 1)
+
+    def of(self, labels: Labels, num_groups: int) -> Iterator[dict[str, Any]]:
+        """Of each group in turn."""
+        steps = _counts(self.target, labels, self.bins.bin_of, (num_groups, len(self.bins)))
+        bars = _shares(_counts(self.target, labels, self.bar_of, (num_groups, SCORE_BINS)))
+        points = OperatingPoints(self.bins.starts, steps[1], steps[0])
+        for group in range(num_groups):
+            yield {
+                "det": _det_json(points.fmr[group], points.fnmr[group]),
+                "target": _rounded(bars[1, group]),
+                "nontarget": _rounded(bars[0, group]),
+                "reliability": self._reliability(_shares(steps[:, group])) if self.calibrated else None,
+            }
+
+    def _reliability(self, share: Array) -> dict[str, list[float]]:
+        """(2, B) -> the bins of calibration_error that are not empty, each kind of trial half the weight."""
+        starts = np.append(0, np.searchsorted(self.bins.starts, logit(calibration_edges())))
+        promised = share[0] * self.bins.promised[0] + share[1] * self.bins.promised[1]
+        of_bin = [np.add.reduceat(each, starts) / 2 for each in (promised, share[1], share.sum(axis=0))]
+        filled = of_bin[2] > 0
+        promised, seen, weight = (each[filled] for each in of_bin)
+        return {"promised": _rounded(promised / weight), "seen": _rounded(seen / weight), "share": _rounded(weight)}
+
+
+def _edges(scores: Array, target: npt.NDArray[np.bool_]) -> Array:
+    kinds = (scores[(target == kind) & np.isfinite(scores)] for kind in (False, True))
+    ends = np.array([np.quantile(kind, (TAIL, 1 - TAIL)) for kind in kinds if len(kind)] or [(0.0, 0.0)])
+    low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    return np.linspace(low, high if high > low else low + 1, SCORE_BINS + 1)
+
+
+def _counts(target: npt.NDArray[np.bool_], labels: Labels, place: npt.NDArray[Any], shape: tuple[int, int]) -> Array:
+    """(T,) -> (2, G, B) trials of nontargets and targets."""
+    inside = labels >= 0
+    key = (target[inside] * shape[0] + labels[inside]) * shape[1] + place[inside]
+    return np.bincount(key, minlength=2 * shape[0] * shape[1]).reshape(2, *shape).astype(np.float64)
+
+
+def _shares(counts: Array) -> Array:
+    return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1))
+
+
+def _det_json(fmr: Array, fnmr: Array) -> dict[str, list[float]]:
+    """Points of the curve, evenly along it as it is drawn: on normal-deviate axes."""
+    drawn = ndtri(np.clip(np.stack([fmr, fnmr]), LEAST_RATE, 1 - LEAST_RATE))  # (2, B + 1)
+    way = np.append(0, np.cumsum(np.hypot(*np.diff(drawn))))
+    chosen = np.unique(np.searchsorted(way, np.linspace(0, way[-1], DET_POINTS)).clip(max=len(way) - 1))
+    return {"fmr": _rounded(fmr[chosen]), "fnmr": _rounded(fnmr[chosen])}
+
+
+def _rounded(values: Array) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]
