@@ -219,18 +219,21 @@ def check_both_kinds(trials: TrialList) -> None:
         raise InvalidRequestError(message, field="trials")
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """`report.json` and `scores.csv` (score, llr beside each trial), each written beside and renamed."""
+def write_report(evaluation: Evaluation, folder: Path, *, report: Mapping[str, Any] | None = None) -> None:
+    """`report.json` (its own, or that with more in it) and `scores.csv`, each written beside and renamed.
+
+    The latter is the list, people and groups included, with score and llr: training.data.score_list reads it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    trials = evaluation.trials
-    header = ("enrolment", "test", "target", "score", "llr")
-    columns = (trials.enrolment, trials.test, trials.target, evaluation.scores, evaluation.llrs)
-    rows = (
-        (trials.sides[enrolment], trials.sides[test], int(target), f"{score:.6f}", f"{llr:.6f}")
-        for enrolment, test, target, score, llr in zip(*columns, strict=True)
-    )
-    _write_csv(folder / "scores.csv", header, rows)
-    write_json(folder / "report.json", evaluation.as_json())
+    listed = evaluation.trials.table()
+    judged = {"score": evaluation.scores} | ({"llr": evaluation.llrs} if evaluation.system.calibrated else {})
+    rows = zip(*listed.values(), *(_numerals(column) for column in judged.values()), strict=True)
+    _write_csv(folder / "scores.csv", (*listed, *judged), rows)
+    write_json(folder / "report.json", evaluation.as_json() if report is None else report)
+
+
+def _numerals(column: Array) -> Iterator[str]:
+    return (f"{number:.9g}" for number in column)
 
 
 def _groupings(trials: TrialList, attributes: Attributes | None) -> Iterator[Grouping]:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from training.evaluate import Evaluation
-from training.metrics.bootstrap import Figure, Summary
+from training.metrics.bootstrap import Figure
 from training.metrics.score_bins import MEASURES
 
 TITLES = {
@@ -25,7 +24,6 @@ TITLES = {
     "calibration_error": "calibration error",
 }
 PERCENT = {"eer", "fmr", "fnmr"}
-GROUP_MEASURES = ("eer", "fnmr")
 TOO_SMALL = "too few speakers or trials to conclude from"
 
 
@@ -42,34 +40,25 @@ def counts_text(evaluation: Evaluation) -> str:
     """What the figures rest on."""
     overall = evaluation.overall
     trials = f"{overall.n_target} target and {overall.n_nontarget} nontarget trials"
-    return f"{evaluation.system.name}: {trials} of {overall.n_speakers} {_unit(evaluation)}"
+    where = f"accepted from {evaluation.threshold.value:.4g} ({threshold_text(evaluation)})"
+    return f"{evaluation.system.name}: {trials} of {overall.n_speakers} {units_of(evaluation)}; {where}"
+
+
+def threshold_text(evaluation: Evaluation) -> str:
+    """Whose choice the threshold is, with what makes it look better than it is."""
+    chosen = evaluation.threshold
+    return chosen.source + (", chosen on these very trials" if chosen.chosen_on_these_trials else "")
 
 
 def overall_table(evaluation: Evaluation) -> Table:
     """A row per measure, narrow enough for any terminal."""
     overall = evaluation.overall
     table = Table(caption=TOO_SMALL if overall.too_small else None, caption_justify="left")
-    for title in ("measure", "value", f"95 % over {_unit(evaluation)}"):
+    for title in ("measure", "value", f"95 % over {units_of(evaluation)}"):
         table.add_column(title, justify="left" if title == "measure" else "right", no_wrap=True)
     for name in MEASURES:
         value, _, interval = figure_text(name, overall.figures[name]).partition(" ")
         table.add_row(TITLES[name], value, interval)
-    return table
-
-
-def groups_table(evaluation: Evaluation) -> Table:
-    """A row per group: counts, EER and Cllr with their intervals; the report has all measures."""
-    table = Table(caption_justify="left")
-    table.add_column("group", overflow="fold")
-    for title in (_unit(evaluation), "target /\nnontarget", *(TITLES[name] for name in GROUP_MEASURES)):
-        table.add_column(title, justify="right", no_wrap=True)
-    for column, groups in evaluation.by_group.items():
-        table.add_section()
-        table.add_row(f"[bold]{escape(column)}")
-        for value, summary in groups.items():
-            table.add_row(escape(f"  {value}{' *' if summary.too_small else ''}"), *_group_cells(summary))
-    if any(summary.too_small for groups in evaluation.by_group.values() for summary in groups.values()):
-        table.caption = f"* {TOO_SMALL}"
     return table
 
 
@@ -85,12 +74,6 @@ def figure_text(name: str, figure: Figure) -> str:
     return f"{text} [{low}, {high}]"
 
 
-def _group_cells(summary: Summary) -> list[str]:
-    counts = (f"{summary.n_speakers}", f"{summary.n_target} /\n{summary.n_nontarget}")
-    # The interval on a line of its own keeps the table within 80 columns.
-    figures = (figure_text(name, summary.figures[name]).replace(" [", "\n[") for name in GROUP_MEASURES)
-    return [*counts, *figures]
-
-
-def _unit(evaluation: Evaluation) -> str:
+def units_of(evaluation: Evaluation) -> str:
+    """What intervals draw, for a heading."""
     return "speakers" if evaluation.trials.has_speakers else "files"

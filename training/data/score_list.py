@@ -2,9 +2,11 @@
 
 The CSV has columns enrolment, test, target and score; optional llr (natural logarithm), enrolment_speaker and
 test_speaker; any further column is a group. Lines with blanks between have no header; target is target / nontarget, 1 /
-0. Ten million trials read in well under a minute. Letters: S sides, T trials.
+0. Beside a list of trials, which tells the targets, neither needs them: lines are then `enrolment test score`, as Kaldi
+writes them. Ten million trials read in well under a minute. Letters: S sides, T trials.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArra
 from training.metrics.verification import Array
 
 SCORES = ("score", "llr")
+PAIR = ("enrolment", "test")
+LINE = (*PAIR, "score", "target")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -30,54 +34,94 @@ class ScoreList:
 
 def read_scores(path: Path) -> ScoreList:
     """`llr` wins over `score` where a file has both. Raises InvalidRequestError naming the column or line at fault."""
-    if not path.is_file():
-        raise InvalidRequestError(f"no scores at {path}", field="scores")
-    try:
-        table = _table(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"{path}: {error}", field="scores") from error
-    columns = list(table.columns)
-    if missing := [name for name in REQUIRED if name not in columns]:
-        raise InvalidRequestError(f"{path}: no column {', '.join(missing)}; has {', '.join(columns)}", field="scores")
-    chosen = next((name for name in reversed(SCORES) if name in columns), None)
-    if chosen is None:
-        raise InvalidRequestError(f"{path}: no column {' or '.join(SCORES)}", field="scores")
-    return ScoreList(
-        trials=_trials(table, path), scores=_numbers(table[chosen], path, chosen), calibrated=chosen == "llr"
-    )
+    table = _table(path, REQUIRED, "scores")
+    scores, calibrated = _scores(table, path, "scores")
+    return ScoreList(trials=_trials(table, path), scores=scores, calibrated=calibrated)
 
 
-def same_trials(scores: ScoreList, trials: TrialList) -> Array:
-    """(T,) its scores in the order of `trials`. Raises InvalidRequestError unless it scores each of them once."""
-    number = {side: index for index, side in enumerate(trials.sides)}
-    known = np.array([number.get(side, -1) for side in scores.trials.sides], dtype=np.int64)
-    width = len(trials.sides)
-    theirs = known[scores.trials.enrolment] * width + known[scores.trials.test]
-    ours = trials.enrolment * width + trials.test
-    order, place = np.argsort(theirs, kind="stable"), np.argsort(ours, kind="stable")
-    if len(theirs) != len(ours) or (known < 0).any() or not np.array_equal(theirs[order], ours[place]):
-        raise InvalidRequestError("the two systems were not scored on the same trials", field="against")
-    aligned = np.empty(len(ours))
-    aligned[place] = scores.scores[order]
-    return aligned
+def read_scores_of(trials: TrialList, path: Path, *, field: str = "scores") -> ScoreList:
+    """What a file says of the trials of a list, in their order; speakers and groups are the list's.
+
+    Raises InvalidRequestError unless it scores each of them, and no others, and calls targets what the list does.
+    """
+    table = _table(path, PAIR, field)
+    scores, calibrated = _scores(table, path, field)
+    order = _order(table, trials, path, field)
+    if "target" in table and not np.array_equal(_targets(table["target"], path)[order], trials.target):
+        raise InvalidRequestError(f"{path} calls other trials targets than the list does", field=field)
+    return ScoreList(trials=trials, scores=scores[order], calibrated=calibrated)
 
 
-def with_speakers(trials: TrialList, speaker_of: dict[str, str]) -> TrialList:
-    """The same trials with people for units. Raises InvalidRequestError for a side whose speaker is not told."""
+def with_speakers(trials: TrialList, speaker_of: Mapping[str, str]) -> TrialList:
+    """The same trials with people for units.
+
+    Raises InvalidRequestError for a side whose speaker is not told, and where speakers contradict what is a target.
+    """
     if missing := [side for side in trials.sides if not speaker_of.get(side)]:
-        raise InvalidRequestError(f"nobody is known to speak in {missing[0]}", field="trials")
-    return replace(trials, units=tuple(speaker_of[side] for side in trials.sides), has_speakers=True)
+        raise InvalidRequestError(f"nobody is known to speak in {missing[0]}", field="people")
+    told = replace(trials, units=tuple(speaker_of[side] for side in trials.sides), has_speakers=True)
+    units = told.unit_of_side
+    wrong = np.flatnonzero((units[trials.enrolment] == units[trials.test]) != trials.target)
+    if len(wrong):
+        pair = " ".join(trials.sides[side[wrong[0]]] for side in (trials.enrolment, trials.test))
+        kind = "target" if trials.target[wrong[0]] else "nontarget"
+        raise InvalidRequestError(f"{pair} is a {kind} trial, and their speakers say otherwise", field="people")
+    return told
 
 
-def _table(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() == ".csv":
-        # Numbers are parsed with the column's own message, and a side named "NA" is a side.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    names = ("enrolment", "test", "score", "target")
+def _table(path: Path, required: Sequence[str], field: str) -> pd.DataFrame:
+    if not path.is_file():
+        raise InvalidRequestError(f"no scores at {path}", field=field)
+    try:
+        table = _csv(path) if path.suffix.lower() == ".csv" else _lines(path, field)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"{path}: {error}", field=field) from error
+    if missing := [name for name in required if name not in table]:
+        remedy = "; a list of trials could tell (--trials)" if missing == ["target"] else ""
+        has = ", ".join(table.columns)
+        raise InvalidRequestError(f"{path}: no column {', '.join(missing)}; has {has}{remedy}", field=field)
+    return table
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    # Numbers are parsed with the column's own message, and a side named "NA" is a side.
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+
+
+def _lines(path: Path, field: str) -> pd.DataFrame:
     table = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, keep_default_na=False)
-    if table.shape[1] != len(names):
-        raise InvalidRequestError(f"{path}: lines must be {' '.join(names)}; a CSV must end in .csv", field="scores")
-    return table.set_axis(list(names), axis=1)
+    if table.shape[1] not in (len(LINE) - 1, len(LINE)):
+        message = f"{path}: lines must be `{' '.join(LINE)}`, target optional; a CSV must end in .csv"
+        raise InvalidRequestError(message, field=field)
+    return table.set_axis(list(LINE[: table.shape[1]]), axis=1)
+
+
+def _scores(table: pd.DataFrame, path: Path, field: str) -> tuple[Array, bool]:
+    """(T,) and whether they are LLRs."""
+    chosen = next((name for name in reversed(SCORES) if name in table), None)
+    if chosen is None:
+        raise InvalidRequestError(f"{path}: no column {' or '.join(SCORES)}", field=field)
+    return _numbers(table[chosen], path, chosen), chosen == "llr"
+
+
+def _order(table: pd.DataFrame, trials: TrialList, path: Path, field: str) -> IndexArray:
+    """(T,) the row of the table that is each trial of the list."""
+    sides, width = pd.Index(trials.sides), len(trials.sides)
+    enrolment, test = (sides.get_indexer(table[name]) for name in PAIR)
+    theirs, ours = enrolment * width + test, trials.enrolment * width + trials.test
+    strange = np.flatnonzero((np.minimum(enrolment, test) < 0) | ~np.isin(theirs, ours))
+    if len(strange):
+        pair = " ".join(table.iloc[strange[0]][list(PAIR)])
+        raise InvalidRequestError(f"{path} scores {pair}, which is not on the list of trials", field=field)
+    if len(missing := np.flatnonzero(~np.isin(ours, theirs))):
+        pair = " ".join(trials.sides[side[missing[0]]] for side in (trials.enrolment, trials.test))
+        raise InvalidRequestError(f"{path} has no score of {pair}; {len(missing)} trials have none", field=field)
+    rows, places = np.argsort(theirs, kind="stable"), np.argsort(ours, kind="stable")
+    if not np.array_equal(theirs[rows], ours[places]):
+        raise InvalidRequestError(f"{path} scores a trial more often than the list has it", field=field)
+    order = np.empty(len(ours), np.int64)
+    order[places] = rows
+    return order
 
 
 def _trials(table: pd.DataFrame, path: Path) -> TrialList:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,15 @@ class TrialList:
     def unit_of_side(self) -> IndexArray:
         """(S,) numbers naming the units."""
         return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
+
+    def table(self) -> dict[str, list[Any]]:
+        """Column -> (T,) as the CSV has it."""
+        pair = (self.enrolment.tolist(), self.test.tolist())
+        sides = {name: [self.sides[side] for side in column] for name, column in zip(REQUIRED, pair, strict=False)}
+        people = {name: [self.units[side] for side in column] for name, column in zip(SPEAKERS, pair, strict=True)}
+        groups = {name: values.tolist() for name, values in self.groups.items()}
+        target = {"target": self.target.astype(int).tolist()}
+        return sides | target | (people if self.has_speakers else {}) | groups
 
 
 def collect_trials(rows: Iterable[tuple[str, Trial]]) -> TrialList:

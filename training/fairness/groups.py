@@ -54,10 +54,12 @@ class People:
     """What is known of people: column -> speaker (or side, where the list names no speakers) -> value.
 
     `varying`: columns in which somebody has several values, such as the session: nothing people can be grouped by.
+    `speaker_of`: side -> speaker, where the table has a column of either.
     """
 
     columns: Mapping[str, Mapping[str, str]]
     varying: tuple[str, ...] = ()
+    speaker_of: Mapping[str, str] = field(default_factory=dict)
 
     def known(self, column: str) -> Mapping[str, str]:
         """Raises InvalidRequestError listing the columns there are."""
@@ -70,24 +72,28 @@ class People:
 
 
 def read_people(path: Path) -> People:
-    """A CSV with a column `speaker` (or `side`), any other column an attribute. Raises InvalidRequestError."""
+    """A CSV with a column `speaker` (or `side`, or both, to say whose side it is), any other an attribute.
+
+    Raises InvalidRequestError.
+    """
     if not path.is_file():
         raise InvalidRequestError(f"no table of people at {path}", field="people")
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         names = [name for name in reader.fieldnames or () if name]
-        key = next((name for name in PERSON_COLUMNS if name in names), None)
-        if key is None:
-            raise InvalidRequestError(f"{path}:1: no column {' or '.join(PERSON_COLUMNS)}", field="people")
-        columns: dict[str, dict[str, str]] = {name: {} for name in names if name != key}
-        varying = set()
-        for row in reader:
-            for name, known in columns.items():
-                value = (row[name] or "").strip()
-                if known.setdefault(row[key].strip(), value) != value:
-                    varying.add(name)
-    known_of = {name: known for name, known in columns.items() if name not in varying}
-    return People(columns=known_of, varying=tuple(sorted(varying)))
+        rows = [{name: (row[name] or "").strip() for name in names} for row in reader]
+    key = next((name for name in PERSON_COLUMNS if name in names), None)
+    if key is None:
+        raise InvalidRequestError(f"{path}:1: no column {' or '.join(PERSON_COLUMNS)}", field="people")
+    columns: dict[str, dict[str, str]] = {name: {} for name in names if name not in PERSON_COLUMNS}
+    varying = {
+        name for row in rows for name, known in columns.items() if known.setdefault(row[key], row[name]) != row[name]
+    }
+    return People(
+        columns={name: known for name, known in columns.items() if name not in varying},
+        varying=tuple(sorted(varying)),
+        speaker_of={row["side"]: row["speaker"] for row in rows} if {*PERSON_COLUMNS} <= {*names} else {},
+    )
 
 
 def by_column(name: str, values: npt.NDArray[np.str_], trials: TrialList) -> Grouping:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from svc.errors import InvalidRequestError
-from training.data.score_list import read_scores, same_trials, with_speakers
+from training.data.score_list import read_scores, read_scores_of, with_speakers
 
 ROWS = "enrolment,test,target,score,enrolment_speaker,test_speaker,sex\na1,a2,1,0.5,a,a,m\na1,b1,0,-0.25,a,b,m\n"
 
@@ -45,13 +45,28 @@ def test_lines_with_blanks_between_are_read(tmp_path: Path) -> None:
     assert listed.scores.tolist() == [0.5, -0.001]
 
 
-def test_another_order_of_the_same_trials_is_aligned(tmp_path: Path) -> None:
-    first = read_scores(written(tmp_path, "a b 1 target\na c 2 nontarget\nc b 3 target\n", "1.txt"))
-    second = read_scores(written(tmp_path, "c b 30 target\na b 10 target\na c 20 nontarget\n", "2.txt"))
-    assert same_trials(second, first.trials).tolist() == [10, 20, 30]
-    other = read_scores(written(tmp_path, "c b 30 target\na b 10 target\na d 20 nontarget\n", "3.txt"))
-    with pytest.raises(InvalidRequestError, match="same trials"):
-        same_trials(other, first.trials)
+@pytest.mark.parametrize("text", ["c b 30\na b 10\na c 20\n", "c b 30 target\na b 10 1\na c 20 nontarget\n"])
+def test_scores_of_a_list_are_put_in_its_order(text: str, tmp_path: Path) -> None:
+    trials = read_scores(written(tmp_path, "a b 1 target\na c 2 nontarget\nc b 3 target\n", "1.txt")).trials
+    assert read_scores_of(trials, written(tmp_path, text, "2.txt")).scores.tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("c b 30\na b 10\na d 20\n", "scores a d, which is not on the list"),
+        ("c b 30\na b 10\nb a 20\n", "scores b a, which is not"),
+        ("c b 30\na b 10\n", "no score of a c; 1 trials have none"),
+        ("c b 30\na b 10\na b 11\na c 20\n", "more often"),
+        ("c b 30 target\na b 10 nontarget\na c 20 nontarget\n", "calls other trials targets"),
+        ("c b\n", "lines must be"),
+    ],
+)
+def test_scores_of_other_trials_are_refused(text: str, named: str, tmp_path: Path) -> None:
+    trials = read_scores(written(tmp_path, "a b 1 target\na c 2 nontarget\nc b 3 target\n", "1.txt")).trials
+    with pytest.raises(InvalidRequestError, match=named) as error:
+        read_scores_of(trials, written(tmp_path, text, "2.txt"), field="against")
+    assert error.value.field == "against"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +91,8 @@ def test_people_can_be_told_from_elsewhere(tmp_path: Path) -> None:
     assert with_speakers(trials, {"a": "x", "b": "x"}).units == ("x", "x")
     with pytest.raises(InvalidRequestError, match="speak in b"):
         with_speakers(trials, {"a": "x"})
+    with pytest.raises(InvalidRequestError, match="a b is a target trial"):
+        with_speakers(trials, {"a": "x", "b": "y"})
 
 
 def test_columns_of_many_rows_keep_their_types(tmp_path: Path) -> None:

@@ -1,0 +1,237 @@
+"""An audit as asked for on a command line: which trials, heard or scored elsewhere, which groups, which threshold, and
+which other system beside.
+
+    report.json     training.evaluate.Evaluation.as_json, and `changes` where there was another system
+    before.json     the same of that other system
+    scores.csv      each trial with what was said of it; can be audited again without audio
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from svc.application import build_application
+from svc.config import load_settings
+from svc.errors import InvalidRequestError
+from svc.scoring.policy import policy_named
+from training import systems
+from training.data import voxceleb
+from training.data.score_list import ScoreList, read_scores, read_scores_of, with_speakers
+from training.data.segments import SegmentReader
+from training.data.trial_list import TrialList, read_trials
+from training.evaluate import (
+    DEFAULT_POLICY,
+    Attributes,
+    Evaluation,
+    Identity,
+    Settings,
+    Threshold,
+    check_both_kinds,
+    evaluate,
+    judge,
+    write_report,
+)
+from training.fairness.changes import changes_json
+from training.fairness.countries import Minimum
+from training.fairness.groups import COUNTRY, CROSSED_BY, SEX, Pairs, People, read_people
+from training.report_json import write_json
+from training.tables import progress_over
+
+VOXCELEB_BY = (SEX, COUNTRY, f"{SEX}{CROSSED_BY}{COUNTRY}")
+AS_GIVEN = "as given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What is judged: a list with audio, a list with scores, scores that tell their own trials, or VoxCeleb1."""
+
+    trials: Path | None = None
+    audio_root: Path | None = None
+    scores: Path | None = None
+    voxceleb: Path | None = None
+    list_name: str = "O"
+    config: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.trials and self.voxceleb:
+            raise InvalidRequestError("--trials and --voxceleb are both lists of trials: give one", field="trials")
+        if not (self.trials or self.voxceleb or self.scores):
+            message = "give --trials LIST with --audio-root FOLDER, --scores FILE, or --voxceleb FOLDER"
+            raise InvalidRequestError(message, field="trials")
+        if self.trials and not (self.scores or self.audio_root):
+            message = "--trials needs --audio-root FOLDER to listen to, or --scores FILE of a system that has listened"
+            raise InvalidRequestError(message, field="audio_root")
+
+    def listed(self) -> TrialList | None:
+        """The list of trials; None = the scores tell."""
+        if self.voxceleb:
+            return voxceleb.read_list(self.voxceleb, self.list_name)
+        return read_trials(self.trials) if self.trials else None
+
+    def scored(self, trials: TrialList | None) -> ScoreList | None:
+        """The scores there are, of these trials."""
+        if self.scores is None:
+            return None
+        return read_scores_of(trials, self.scores) if trials else read_scores(self.scores)
+
+    @property
+    def audio(self) -> Path:
+        """Where the recordings of the list lie."""
+        return self.audio_root or (self.voxceleb or Path()) / "wav"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """By what people are grouped: `by` is columns of the table of people, "sex+country" crosses two."""
+
+    people: Path | None = None
+    by: tuple[str, ...] = ()
+    pairs: Pairs = Pairs.WITHIN
+    minimum: Minimum = field(default_factory=Minimum)
+
+    def known(self, material: Material) -> People | None:
+        """The table of people given, else VoxCeleb's own."""
+        if self.people:
+            return read_people(self.people)
+        return voxceleb.read_meta(material.voxceleb) if material.voxceleb else None
+
+    def attributes(self, people: People | None, trials: TrialList) -> Attributes | None:
+        """Raises InvalidRequestError where people are grouped by what nobody tells."""
+        if people is None:
+            if missing := [name for name in self.by if name not in trials.groups]:
+                message = f"the trials have no column {missing[0]!r}: tell it of people with --people FILE"
+                raise InvalidRequestError(message, field="by")
+            return None
+        by = self.by or (() if self.people else VOXCELEB_BY)
+        if not by:
+            there = ", ".join(people.columns)
+            raise InvalidRequestError(
+                f"say by what to group people, as in --by sex; {self.people} has {there}", field="by"
+            )
+        _check_known(people, trials)
+        return Attributes(people=people, by=by, pairs=self.pairs, minimum=self.minimum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """From where people are accepted: a score, or a policy of the service. Neither = training.evaluate.Settings."""
+
+    threshold: float | None = None
+    policy: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and self.policy is not None:
+            raise InvalidRequestError("--threshold and --policy say the same thing: give one", field="threshold")
+
+    def of(self, *, calibrated: bool, default: str = DEFAULT_POLICY) -> Threshold | None:
+        """None = where these trials' FMR and FNMR meet."""
+        if self.threshold is not None:
+            return Threshold(value=self.threshold, source=AS_GIVEN)
+        if self.policy is not None and not calibrated:
+            message = f"policy {self.policy} needs LLRs, and these are scores: give --threshold, or a column llr"
+            raise InvalidRequestError(message, field="policy")
+        if not calibrated:
+            return None
+        name = self.policy or default
+        return Threshold(value=policy_named(name).threshold_llr, source=f"policy {name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """A file of scores of the same trials by the system that came before."""
+
+    scores: Path
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The system asked about, and where another came before it, that one and what has changed since."""
+
+    evaluation: Evaluation
+    before: Evaluation | None = None
+    changes: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return self.evaluation.as_json() | ({"changes": self.changes} if self.changes else {})
+
+
+def audit(
+    material: Material,
+    groups: Groups = Groups(),
+    *,
+    deployed: Deployed = Deployed(),
+    other: Other | None = None,
+    settings: Settings | None = None,
+) -> Audit:
+    """Raises InvalidRequestError naming the file, line or option at fault."""
+    settings = settings or Settings()
+    listed = material.listed()
+    scores = material.scored(listed)
+    people = groups.known(material)
+    trials = listed or (scores.trials if scores else None)
+    if trials is None:  # Material has seen to it
+        raise ValueError("no trials")
+    if people and people.speaker_of and not trials.has_speakers:
+        trials = with_speakers(trials, people.speaker_of)
+    check_both_kinds(trials)
+    attributes = groups.attributes(people, trials)
+    if scores is None or material.scores is None:
+        evaluation = _listened(material, trials, attributes, deployed=deployed, settings=settings)
+    else:
+        settings = replace(settings, threshold=deployed.of(calibrated=scores.calibrated))
+        system = Identity(name=material.scores.stem, calibrated=scores.calibrated)
+        evaluation = judge(trials, scores.scores, system, settings=settings, attributes=attributes)
+    if other is None:
+        return Audit(evaluation=evaluation)
+    before = _judged_alike(evaluation, other, attributes)
+    return Audit(evaluation=evaluation, before=before, changes=changes_json(before, evaluation))
+
+
+def write_audit(audit: Audit, folder: Path) -> None:
+    """report.json, scores.csv and, of the other system, before.json, each written beside and renamed."""
+    write_report(audit.evaluation, folder, report=audit.as_json())
+    if audit.before:
+        write_json(folder / "before.json", audit.before.as_json())
+
+
+def _listened(
+    material: Material, trials: TrialList, attributes: Attributes | None, *, deployed: Deployed, settings: Settings
+) -> Evaluation:
+    config = load_settings(material.config)
+    application = build_application(config)
+    try:
+        system = systems.equivox_system(application)
+        threshold = deployed.of(calibrated=system.calibrated, default=config.verification.policy)
+        settings = replace(settings, threshold=threshold)
+        with progress_over(len(trials.sides), "recordings") as on_side:
+            reader = SegmentReader(material.audio)
+            return evaluate(trials, system, reader, settings=settings, attributes=attributes, on_side=on_side)
+    finally:
+        application.close()
+
+
+def _judged_alike(evaluation: Evaluation, other: Other, attributes: Attributes | None) -> Evaluation:
+    """The other system's scores of the same trials, on the same draws."""
+    scores = read_scores_of(evaluation.trials, other.scores, field="against")
+    same_scale = scores.calibrated and evaluation.system.calibrated
+    given = evaluation.threshold.source == AS_GIVEN
+    if given and not same_scale and other.threshold is None:
+        message = f"--threshold is for the scores of {evaluation.system.name}: give --against-threshold too"
+        raise InvalidRequestError(message, field="against_threshold")
+    threshold = evaluation.threshold if same_scale else None
+    if other.threshold is not None:
+        threshold = Threshold(value=other.threshold, source=AS_GIVEN)
+    settings = replace(evaluation.settings, threshold=threshold)
+    system = Identity(name=other.scores.stem, calibrated=scores.calibrated)
+    return judge(evaluation.trials, scores.scores, system, settings=settings, attributes=attributes)
+
+
+def _check_known(people: People, trials: TrialList) -> None:
+    known = set[str]().union(*people.columns.values())
+    units = sorted({*trials.units})
+    if known and known.isdisjoint(units):
+        whose = "speakers" if trials.has_speakers else "sides (they name no speakers)"
+        message = f"the table of people tells of none of the trials' {whose}: it knows {min(known)}, they {units[0]}"
+        raise InvalidRequestError(message, field="people")
