@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import combining, normalize
 
 TABLE = Path(__file__).with_name("m49.json")
 
@@ -28,9 +29,8 @@ class Minimum:
 
 
 def place_of(country: str) -> Place | None:
-    """By everyday name, whatever its case; None = not in the table."""
-    name = " ".join(country.split()).casefold()
-    return _places().get(name)
+    """By everyday name or M49's own, whatever its case and accents; None = not in the table."""
+    return _places().get(_key(country))
 
 
 def pooled(
@@ -63,9 +63,17 @@ def _enough(group: str, groups: Mapping[str, str], sex_of: Mapping[str, str], mi
 def _places() -> dict[str, Place]:
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     places = {
-        country.casefold(): Place(country, subregion, region)
+        _key(country): Place(country, subregion, region)
         for region, subregions in table["regions"].items()
         for subregion, countries in subregions.items()
         for country in countries
     }
-    return places | {alias: places[country.casefold()] for alias, country in table["aliases"].items()}
+    return places | {_key(alias): places[_key(country)] for alias, country in table["aliases"].items()}
+
+
+def _key(name: str) -> str:
+    """What names of one country have in common: "St. Lucia" is Saint Lucia, "The Bahamas" Bahamas."""
+    plain = "".join(letter for letter in normalize("NFKD", name.casefold()) if not combining(letter))
+    plain = plain.replace("&", " and ").replace("\u2019", "'")
+    words = ["saint" if word in ("st", "st.") else word for word in plain.split()]
+    return " ".join(words[1:] if words[:1] == ["the"] else words)

@@ -1,11 +1,12 @@
 """Pooling: nobody is lost, nothing large is touched, and names people use are understood."""
 
+import json
 from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.fairness.countries import Minimum, place_of, pooled
+from training.fairness.countries import TABLE, Minimum, place_of, pooled
 
 NAMES = ("usa", "Jamaica", "Barbados", "kenya", "Zambia", "France", "fiji", "Atlantis", "")
 
@@ -51,3 +52,26 @@ def test_names_of_voxceleb_and_of_the_accent_archive_are_known() -> None:
     assert [place.country for name in names if (place := place_of(name))] == [
         "USA", "UK", "South Korea", "Trinidad and Tobago", "Georgia", "US Virgin Islands", "Ivory Coast"
     ]  # fmt: skip
+
+
+def test_spellings_of_one_country_are_one_country() -> None:
+    spellings = {
+        "USA": ("usa", "U.S.", "United States of America", "  American "),
+        "UK": ("England", "United Kingdom of Great Britain and Northern Ireland", "gb"),
+        "Ivory Coast": ("Côte d\u2019Ivoire", "Cote d'Ivoire"),
+        "Saint Lucia": ("St. Lucia", "st lucia"),
+        "Bahamas": ("The Bahamas",),
+        "Turkey": ("Türkiye",),
+        "Trinidad and Tobago": ("trinidad & tobago",),
+        "Curaçao": ("curacao",),
+    }
+    for country, names in spellings.items():
+        assert [place.country for name in names if (place := place_of(name))] == [country] * len(names)
+
+
+def test_no_country_lies_in_two_places_and_every_alias_leads_to_one() -> None:
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    countries = [name for subregions in table["regions"].values() for names in subregions.values() for name in names]
+    assert len({place_of(name) for name in countries}) == len(countries)
+    assert set(table["aliases"].values()) <= set(countries)
+    assert not [alias for alias in table["aliases"] if alias in countries]
