@@ -7,32 +7,41 @@ Letters: B streams, C = 2 channels, N = B * C, T mel frames of 10 ms, T' = T / 4
 encoder width, U labels, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
+from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
 from svc.models.encoder import Encoder, State, split_states, stack_states
 from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
 from svc.models.separator import NUM_CHANNELS, SILENCE, Separator, SeparatorConfig, mask_mels
 from svc.models.transducer import Joint, Predictor, PredictorConfig
 from svc.units import BLANK
 
-ENCODER_KINDS = ("transformer", "lstm")
+# The field of EncoderConfig that sizes it -> the encoder.
+ENCODERS: dict[str, Callable[[Any, int], Encoder]] = {
+    "transformer": ChunkedTransformer,
+    "lstm": LstmEncoder,
+    "conv_rnn": ConvRnnEncoder,
+}
+ENCODER_KINDS = tuple(ENCODERS)
 # The front end's window and hop.
 WINDOW_S, HOP_S = 0.025, 0.010
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
-    """Which recognition encoder; the table of the other kind is ignored."""
+    """Which recognition encoder; the tables of the other kinds are ignored."""
 
     kind: str = "transformer"
     transformer: ChunkedTransformerConfig = field(default_factory=ChunkedTransformerConfig)
     lstm: LstmEncoderConfig = field(default_factory=LstmEncoderConfig)
+    conv_rnn: ConvRnnEncoderConfig = field(default_factory=ConvRnnEncoderConfig)
 
     def __post_init__(self) -> None:
         if self.kind not in ENCODER_KINDS:
@@ -230,9 +239,8 @@ class Transcriber(nn.Module):
 
 def build_encoder(config: TranscriberConfig) -> Encoder:
     """The recognition encoder the configuration names."""
-    if config.encoder.kind == "lstm":
-        return LstmEncoder(config.encoder.lstm, config.num_mels)
-    return ChunkedTransformer(config.encoder.transformer, config.num_mels)
+    kind = config.encoder.kind
+    return ENCODERS[kind](getattr(config.encoder, kind), config.num_mels)
 
 
 def by_channel(tensor: Tensor) -> Tensor:
