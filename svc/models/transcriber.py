@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
+from svc.models.contextnet import ContextNet, ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
 from svc.models.encoder import Encoder, State, split_states, stack_states
 from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
@@ -28,6 +29,7 @@ ENCODERS: dict[str, Callable[[Any, int], Encoder]] = {
     "transformer": ChunkedTransformer,
     "lstm": LstmEncoder,
     "conv_rnn": ConvRnnEncoder,
+    "contextnet": ContextNet,
 }
 ENCODER_KINDS = tuple(ENCODERS)
 # The front end's window and hop.
@@ -42,6 +44,7 @@ class EncoderConfig:
     transformer: ChunkedTransformerConfig = field(default_factory=ChunkedTransformerConfig)
     lstm: LstmEncoderConfig = field(default_factory=LstmEncoderConfig)
     conv_rnn: ConvRnnEncoderConfig = field(default_factory=ConvRnnEncoderConfig)
+    contextnet: ContextNetConfig = field(default_factory=ContextNetConfig)
 
     def __post_init__(self) -> None:
         if self.kind not in ENCODER_KINDS:
