@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.models.attention_encoder import AttentionEncoder
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
+from svc.models.conformer import Conformer, ConformerConfig
 from svc.models.contextnet import ContextNet, ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
 from svc.models.encoder import Encoder, State, split_states, stack_states
@@ -30,6 +32,7 @@ ENCODERS: dict[str, Callable[[Any, int], Encoder]] = {
     "lstm": LstmEncoder,
     "conv_rnn": ConvRnnEncoder,
     "contextnet": ContextNet,
+    "conformer": Conformer,
 }
 ENCODER_KINDS = tuple(ENCODERS)
 # The front end's window and hop.
@@ -45,6 +48,7 @@ class EncoderConfig:
     lstm: LstmEncoderConfig = field(default_factory=LstmEncoderConfig)
     conv_rnn: ConvRnnEncoderConfig = field(default_factory=ConvRnnEncoderConfig)
     contextnet: ContextNetConfig = field(default_factory=ContextNetConfig)
+    conformer: ConformerConfig = field(default_factory=ConformerConfig)
 
     def __post_init__(self) -> None:
         if self.kind not in ENCODER_KINDS:
@@ -138,7 +142,7 @@ class Transcriber(nn.Module):
     def forward(self, mels: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
         """(B, T, M) -> everything a loss needs but the joint's logits.
 
-        `offset` (B,) starts the ring of positions elsewhere; only the transformer has one.
+        `offset` (B,) starts the ring of positions elsewhere; only encoders that attend have one.
         """
         masked, log_masks = self._separate_lagging(mels)
         return self._recognise(masked, log_masks, num_frames=mels.shape[1], offset=offset)
@@ -235,7 +239,7 @@ class Transcriber(nn.Module):
         return StepOutput(frames=frames, activity=self.activity(frames), masks=log_masks.exp())
 
     def _encoder_state(self, batch: int, channels: int, offset: Tensor | None) -> State:
-        if isinstance(self.encoder, ChunkedTransformer) and offset is not None:
+        if isinstance(self.encoder, AttentionEncoder) and offset is not None:
             return self.encoder.initial_state(batch * channels, offset.repeat_interleave(channels))
         return self.encoder.initial_state(batch * channels)
 

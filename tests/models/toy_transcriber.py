@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from svc.models.chunked_transformer import ChunkedTransformerConfig
+from svc.models.conformer import ConformerConfig
 from svc.models.contextnet import ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoderConfig
 from svc.models.encoder import Encoder
@@ -31,6 +32,9 @@ CONV_RNN = ConvRnnEncoderConfig(
 CONTEXTNET = ContextNetConfig(
     channels=8, blocks_per_rate=(1, 1, 1), layers_per_block=2, kernel=3, squeeze_factor=2, width=10
 )
+CONFORMER = ConformerConfig(
+    block_width=16, num_heads=2, num_layers=2, left_context_frames=6, kernel=3, mlp_factor=2, width=10
+)
 
 
 def toy_config(kind: str = "transformer", predictor: str = "lstm", lookahead_frames: int = 4) -> TranscriberConfig:
@@ -38,7 +42,14 @@ def toy_config(kind: str = "transformer", predictor: str = "lstm", lookahead_fra
         num_tokens=NUM_TOKENS,
         num_mels=NUM_MELS,
         separator=SeparatorConfig(hidden_width=16, lookahead_frames=lookahead_frames),
-        encoder=EncoderConfig(kind=kind, transformer=TRANSFORMER, lstm=LSTM, conv_rnn=CONV_RNN, contextnet=CONTEXTNET),
+        encoder=EncoderConfig(
+            kind=kind,
+            transformer=TRANSFORMER,
+            lstm=LSTM,
+            conv_rnn=CONV_RNN,
+            contextnet=CONTEXTNET,
+            conformer=CONFORMER,
+        ),
         predictor=PredictorConfig(kind=predictor, width=8),
         joint_width=8,
     )
