@@ -2,6 +2,7 @@
 which other system beside.
 
     report.json     training.evaluate.Evaluation.as_json, and `changes` where there was another system
+    report.html     the same as one page (training.report_page)
     before.json     the same of that other system
     scores.csv      each trial with what was said of it; can be audited again without audio
 """
@@ -35,7 +36,8 @@ from training.evaluate import (
 from training.fairness.changes import changes_json
 from training.fairness.countries import Minimum
 from training.fairness.groups import COUNTRY, CROSSED_BY, SEX, Pairs, People, read_people
-from training.report_json import write_json
+from training.report_json import write_json, write_text
+from training.report_page.page import render_page
 from training.tables import progress_over
 
 VOXCELEB_BY = (SEX, COUNTRY, f"{SEX}{CROSSED_BY}{COUNTRY}")
@@ -190,8 +192,10 @@ def audit(
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
-    """report.json, scores.csv and, of the other system, before.json, each written beside and renamed."""
-    write_report(audit.evaluation, folder, report=audit.as_json())
+    """report.json, its page, scores.csv and, of the other system, before.json, each written beside and renamed."""
+    report = audit.as_json()
+    write_report(audit.evaluation, folder, report=report)
+    write_text(folder / "report.html", render_page(report))
     if audit.before:
         write_json(folder / "before.json", audit.before.as_json())
 

@@ -87,7 +87,7 @@ Seed = Annotated[int, typer.Option(rich_help_panel=HOW, help="Of the bootstrap."
 Replicas = Annotated[
     int, typer.Option(min=0, rich_help_panel=HOW, help="Bootstrap draws; 0 = 1000, fewer on vast lists.")
 ]
-Out = Annotated[Path, typer.Option(rich_help_panel=HOW, help="Folder for report.json and scores.csv.")]
+Out = Annotated[Path, typer.Option(rich_help_panel=HOW, help="Folder for report.html, report.json and scores.csv.")]
 AsJson = Annotated[
     bool, typer.Option("--json", rich_help_panel=HOW, help="Print the report as JSON instead of tables.")
 ]

@@ -176,4 +176,4 @@ def _print_audit(audited: "Audit", out: Path) -> None:
         console.print(line, highlight=False, markup=False)
     for line in caution_lines(audited.evaluation):
         errors.print(line, highlight=False, markup=False)
-    errors.print(f"report.json and scores.csv are in {out}", highlight=False, soft_wrap=True)
+    errors.print(f"report.html, report.json and scores.csv are in {out}", highlight=False, soft_wrap=True)

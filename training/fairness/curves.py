@@ -4,7 +4,7 @@ scores are spread, and what posteriors promise against what comes true.
 Groups too small to conclude from have none: their curves would show noise. Letters: T trials, G groups, B bins.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,17 +57,23 @@ class _Curves:
                 "det": _det_json(points.fmr[group], points.fnmr[group]),
                 "target": _rounded(bars[1, group]),
                 "nontarget": _rounded(bars[0, group]),
-                "reliability": self._reliability(_shares(steps[:, group])) if self.calibrated else None,
+                "reliability": self._reliability(steps[:, group]) if self.calibrated else None,
             }
 
-    def _reliability(self, share: Array) -> dict[str, list[float]]:
+    def _reliability(self, steps: Array) -> dict[str, Sequence[float]]:
         """(2, B) -> the bins of calibration_error that are not empty, each kind of trial half the weight."""
+        share = _shares(steps)
         starts = np.append(0, np.searchsorted(self.bins.starts, logit(calibration_edges())))
         promised = share[0] * self.bins.promised[0] + share[1] * self.bins.promised[1]
         of_bin = [np.add.reduceat(each, starts) / 2 for each in (promised, share[1], share.sum(axis=0))]
         filled = of_bin[2] > 0
         promised, seen, weight = (each[filled] for each in of_bin)
-        return {"promised": _rounded(promised / weight), "seen": _rounded(seen / weight), "share": _rounded(weight)}
+        return {
+            "promised": _rounded(promised / weight),
+            "seen": _rounded(seen / weight),
+            "share": _rounded(weight),
+            "n_trials": [int(number) for number in np.add.reduceat(steps.sum(axis=0), starts)[filled]],
+        }
 
 
 def _edges(scores: Array, target: npt.NDArray[np.bool_]) -> Array:

@@ -56,6 +56,7 @@ def test_curves_are_short_and_shares_add_up_to_one() -> None:
         assert len(curve["det"]["fmr"]) <= DET_POINTS
         assert sum(curve["target"]) == pytest.approx(1, abs=1e-3)
         assert sum(curve["nontarget"]) == pytest.approx(1, abs=1e-3)
+    assert sum(curves["overall"]["reliability"]["n_trials"]) == len(TRIALS)
 
 
 def test_groups_too_small_have_no_curve() -> None:

@@ -1,0 +1,101 @@
+"""A rate of every group with its interval, a row each: at the deployed threshold, or before and after a change."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from training.metrics.bootstrap import Figure
+from training.report_page.drawing import WIDTH, chart, line, marker, text
+from training.report_page.reading import Column, Group, Report
+from training.report_page.scales import Scale, rate_scale
+from training.report_page.wording import HARM_OF, percent, shortened
+
+ROW, TOP, BOTTOM, LEFT, RIGHT = 34, 26, 40, 8, 352
+LONGEST_NAME = 34
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A rate before and after, and the paired interval of what changed."""
+
+    before: float
+    after: float
+    difference: Figure
+
+
+def rates_chart(report: Report, column: Column, measure: str) -> Markup:
+    """FMR or FNMR of each group, the worst first, beside that of everybody."""
+    figures = [group.summary.figures[measure] for group in column.groups]
+    everybody = report.overall.value(measure) or 0.0
+    highest = max([everybody, *(_highest(figure) for figure in figures)])
+    scale = rate_scale(highest, LEFT, RIGHT)
+    height = TOP + ROW * len(column.groups) + BOTTOM
+    floor = height - BOTTOM
+    place = scale(everybody)
+    parts = [
+        *_axis(scale, floor, HARM_OF[measure]),
+        line((place, TOP - 8), (place, floor), "reference"),
+        text((place, TOP - 12), "everybody", _anchored(place)),
+    ]
+    for row, group in enumerate(column.groups):
+        parts += _dot(group, group.summary.figures[measure], scale, TOP + ROW * row)
+    title = f"{HARM_OF[measure].capitalize()} by {column.name}, with 95 % intervals"
+    told = "; ".join(f"{group.name} {percent(group.value(measure))}" for group in column.groups)
+    return chart(f"{measure}-{column.number}", title, f"Everybody {percent(everybody)}; {told}.", height, parts)
+
+
+def changes_chart(column: Column, measure: str, changes: Mapping[str, Change]) -> Markup:
+    """Before (hollow) to after (full) for each group."""
+    rows = [(group, changes[group.name]) for group in column.groups if group.name in changes]
+    scale = rate_scale(max(max(each.before, each.after) for _, each in rows), LEFT, RIGHT)
+    height = TOP + ROW * len(rows) + BOTTOM - 16
+    parts = list(_axis(scale, height - BOTTOM, HARM_OF[measure]))
+    for row, (group, change) in enumerate(rows):
+        middle = TOP + ROW * row + 8
+        parts += [
+            *_name(group, f"{percent(change.before)} → {percent(change.after)}", middle - 10),
+            line((scale(change.before), middle), (scale(change.after), middle), "whisker"),
+            marker((scale(change.before), middle), 0, "mark hollow"),
+            marker((scale(change.after), middle), 0),
+        ]
+    title = f"{HARM_OF[measure].capitalize()} by {column.name}, before and after"
+    told = "; ".join(f"{group.name} from {percent(each.before)} to {percent(each.after)}" for group, each in rows)
+    return chart(f"change-{measure}-{column.number}", title, f"{told}.", height, parts)
+
+
+def _dot(group: Group, figure: Figure, scale: Scale, top: float) -> Iterator[Markup]:
+    middle = top + 18
+    told = percent(figure.value)
+    yield from _name(group, told, middle - 10)
+    if figure.value is None:
+        return
+    if figure.ci95:
+        low, high = map(scale, figure.ci95)
+        yield line((low, middle), (high, middle), "whisker")
+        yield line((low, middle - 4), (low, middle + 4), "whisker")
+        yield line((high, middle - 4), (high, middle + 4), "whisker")
+    yield marker((scale(figure.value), middle), 0, "mark hollow" if group.why_not else "mark")
+
+
+def _name(group: Group, told: str, baseline: float) -> Iterator[Markup]:
+    yield text((LEFT + 4, baseline), shortened(group.name, LONGEST_NAME), "label")
+    yield text((RIGHT, baseline), told, "label end number")
+
+
+def _axis(scale: Scale, floor: float, title: str) -> Iterator[Markup]:
+    yield line((LEFT, floor), (RIGHT, floor), "axis")
+    for tick in scale.ticks():
+        place = scale(tick)
+        yield line((place, TOP - 8), (place, floor), "grid")
+        yield text((place, floor + 15), f"{100 * tick:g}\u00a0%", _anchored(place))
+    yield text((WIDTH / 2, floor + 32), title, "label middle")
+
+
+def _anchored(place: float) -> str:
+    """So that text near an edge stays inside."""
+    return "tick" if place < LEFT + 24 else "tick end" if place > RIGHT - 24 else "tick middle"
+
+
+def _highest(figure: Figure) -> float:
+    return max(figure.value or 0.0, *(figure.ci95 or (0.0, 0.0)))

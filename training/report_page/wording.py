@@ -1,0 +1,60 @@
+"""Numbers as people read them."""
+
+from training.metrics.bootstrap import Figure
+from training.metrics.score_bins import AT_THRESHOLD
+
+# What each rate means to somebody who meets it, and of how many.
+HARM_OF = {"fnmr": "wrong rejections", "fmr": "wrong acceptances"}
+SHARE_OF = {
+    "fnmr": "of a person's own attempts are wrongly rejected",
+    "fmr": "of attempts by somebody else are wrongly accepted",
+}
+PERCENT = {"eer", *AT_THRESHOLD}
+NOTHING = "—"
+
+
+def percent(rate: float | None, *, unit: str = "\u00a0%") -> str:
+    """A fraction, with a digit more where it is below one in a hundred."""
+    if rate is None:
+        return NOTHING
+    return (_signed(100 * rate, 2 if abs(rate) < 0.01 else 1) if rate else "0") + unit
+
+
+def number(value: float | None) -> str:
+    return NOTHING if value is None else _signed(value, 3)
+
+
+def measured(measure: str, value: float | None) -> str:
+    """A rate in percent, anything else plain."""
+    return percent(value) if measure in PERCENT else number(value)
+
+
+def interval(measure: str, figure: Figure) -> str:
+    """ "3.1 to 12.5", or nothing."""
+    if figure.ci95 is None:
+        return ""
+    one = (lambda value: percent(value, unit="")) if measure in PERCENT else number
+    return f"{one(figure.ci95[0])} to {one(figure.ci95[1])}"
+
+
+def count(value: int) -> str:
+    """Thousands apart."""
+    return f"{value:,}"
+
+
+def often(share: float) -> str:
+    """A probability as so many of a hundred."""
+    if share < 0.01:
+        return "fewer than 1 of 100"
+    return f"about {round(100 * share)} of 100"
+
+
+def shortened(text: str, most: int) -> str:
+    """For charts; tables hold the whole of it."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    # Not a hyphen: screen readers pass over it.
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")  # noqa: RUF001
