@@ -1,0 +1,67 @@
+"""The page in a real browser: it lays out, prints, fits a phone, and runs nothing a group is named after."""
+
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.training.report_page.browser import Browser, find_browser
+from tests.training.report_page.toy_reports import HOSTILE, compared_report
+from training.report_page.page import render_page
+
+pytestmark = pytest.mark.slow
+POLICY = re.compile('<meta http-equiv="Content-Security-Policy"[^>]*>')
+# Every element that sticks out to the right without a scrolling box of its own around it.
+MEASURE = """<script>
+addEventListener("load", () => {
+  const root = document.documentElement, wide = root.clientWidth;
+  const out = [...document.querySelectorAll("body *")].filter(each =>
+    !each.closest(".scroll, .skip, svg") && each.getBoundingClientRect().right > wide + 1);
+  root.setAttribute("data-measured", [wide, root.scrollWidth, ...out.map(each => each.tagName)].join(" "));
+});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    return find_browser(tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render_page(compared_report()), encoding="utf-8")
+    return path
+
+
+def test_it_lays_out_and_runs_nothing(browser: Browser, page: Path) -> None:
+    document = browser.document(page)
+    assert "<title>Who toy serves worse</title>" in document
+    assert HOSTILE not in document
+    assert document.count("<svg") == page.read_text().count("<svg")
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_sticks_out_at_the_side(browser: Browser, page: Path, width: int) -> None:
+    measured = page.with_name(f"measured-{width}.html")
+    text = POLICY.sub("", page.read_text(encoding="utf-8"))
+    measured.write_text(text.replace("</body>", f"{MEASURE}</body>"), encoding="utf-8")
+    found = re.search(r'data-measured="([^"]*)"', browser.document(measured, width=width))
+    assert found
+    assert found[1] == f"{width} {width}"
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_it_is_drawn(browser: Browser, page: Path, width: int) -> None:
+    picture = browser.picture(page, width=width)
+    assert picture.startswith(b"\x89PNG")
+    assert struct.unpack(">II", picture[16:24]) == (width, 2000)
+    # An empty page is some 10 kB.
+    assert len(picture) > 60_000
+
+
+def test_it_prints(browser: Browser, page: Path) -> None:
+    printed = browser.print_out(page)
+    assert printed.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type /Page\b", printed)) <= 20
