@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from svc.backends.transcriber import bfloat16_pays
-from svc.models.chunked_transformer import POSITION_RING
+from svc.models.attention_encoder import POSITION_RING
 from svc.models.transcriber import Transcriber, TranscriberOutput
 from training.data.batches import Batch
 from training.losses.auxiliary import MeanCount, alone

@@ -65,6 +65,10 @@ class Encoder(nn.Module, ABC):
     def forward(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """(N, T, M), T a multiple of `stride_frames`, and the previous state -> (N, T', D) and the next state."""
 
+    def forward_counted(self, features: Tensor, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """As `forward`, and of its blocks' compute the share each frame took, (N, T'); None = always all of it."""
+        return *self(features, state), None
+
     def open_stream(self, channels: int) -> State:
         """The state of one live stream of so many sequences, for `step_streams` alone."""
         return self.initial_state(channels)

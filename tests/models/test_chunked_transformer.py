@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from svc.models.chunked_transformer import POSITION_RING, ChunkedTransformer, ChunkedTransformerConfig, sinusoids
+from svc.models.attention_encoder import POSITION_RING, sinusoids
+from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
 from svc.models.encoder import State
 from tests.models.toy_transcriber import NUM_MELS, TRANSFORMER, random_mels
 

@@ -158,7 +158,7 @@ def test_the_configuration_can_be_read_from_a_table() -> None:
     config = parse_config(TranscriberConfig, table)
     assert (config.separator.hidden_width, config.encoder.lstm.num_layers) == (8, 1)
     with pytest.raises(ValueError, match="encoder kind"):
-        EncoderConfig(kind="conformer")
+        EncoderConfig(kind="gru")
 
 
 def test_a_head_that_was_not_built_is_refused() -> None:
