@@ -6,7 +6,7 @@ Every part is made when first asked for: `equivox profiles list` opens the datab
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from svc.backends.loading import (
     load_segmenter,
     load_transcriber,
     load_voice_activity,
+    transcriber_compute_toml,
     transcriber_folder,
 )
 from svc.backends.lockfile import LockEntry
@@ -227,11 +228,12 @@ class Application:
         return loaded_artifact(folder, "embedder", self.embedder.fingerprint)
 
     def _loaded_transcriber(self) -> tuple[LoadedModel, ...]:
-        """Its artifact's card is its card; there may be none."""
+        """Its artifact's card is its card, and what it computes stands below; there may be none."""
         folder = transcriber_folder(self.config.transcription)
         if folder is None:
             return ()
-        return (loaded_artifact(folder, "transcriber", self.transcriber.fingerprint),)
+        loaded = loaded_artifact(folder, "transcriber", self.transcriber.fingerprint)
+        return (replace(loaded, card_toml=loaded.card_toml + transcriber_compute_toml(folder)),)
 
     def _loaded_model(self, name: str, role: str, model: object) -> LoadedModel:
         """Its entry in the lock file is its card; a model of the user's own has none."""

@@ -87,6 +87,13 @@ def transcriber_folder(config: TranscriptionConfig) -> Path | None:
     return config.artifact or next(iter(sorted(SHIPPED.glob("transcriber-*"))), None)
 
 
+def transcriber_compute_toml(folder: Path) -> str:
+    """What a transcriber's card does not say: see svc.backends.transcriber_artifact."""
+    from svc.backends.transcriber_artifact import compute_toml  # torch: seconds
+
+    return compute_toml(folder)
+
+
 def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
     """Raises ModelUnavailableError when there is none, ArtifactError when it is broken."""
     folder = transcriber_folder(config)

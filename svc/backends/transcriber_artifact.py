@@ -10,7 +10,7 @@ import torch
 from svc.artifact import card_of, load_artifact, save_artifact
 from svc.config import parse_config
 from svc.errors import ArtifactError
-from svc.models.transcriber import Transcriber, TranscriberConfig
+from svc.models.transcriber import Transcriber, TranscriberConfig, build_encoder
 from svc.units import Units
 
 KIND = "transcriber"
@@ -35,8 +35,28 @@ def save_transcriber(folder: Path, model: Transcriber, units: Units, about: Mapp
     if len(units) != model.config.num_tokens:
         raise ValueError(f"the model has {model.config.num_tokens} tokens, the vocabulary {len(units)}")
     card = card_of(KIND, about, {"units": units.pieces, "config": asdict(model.config)})
-    tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
+    # A batch norm's count of batches serves training alone, and soon is more than float16 can hold.
+    weights = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in weights.items()}
     save_artifact(folder, tensors, card, half=True)
+
+
+def compute_toml(folder: Path) -> str:
+    """A table for the end of its card: what the encoder computes for a second of one channel's audio, at most and, for
+    one that skips work, at least. It follows from the configuration, so no card holds it.
+
+    Raises ArtifactError as `load_transcriber` does.
+    """
+    artifact = load_artifact(folder)
+    artifact.check_kind(KIND, folder)
+    try:
+        config = parse_config(TranscriberConfig, artifact.card["config"])
+        with torch.device("meta"):  # shapes without weights
+            encoder = build_encoder(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"artifact {folder} holds no transcriber this release can run: {error}") from error
+    figures = {"encoder_flops_per_s": encoder.flops_per_s, "least_encoder_flops_per_s": encoder.least_flops_per_s}
+    return "\n[compute]\n" + "".join(f"{name} = {value}\n" for name, value in figures.items())
 
 
 def load_transcriber(folder: Path) -> TranscriberArtifact:

@@ -8,9 +8,9 @@ P = left context in frames of 20 ms, D encoder width, R ring slots.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from svc.models.attention import CHUNK_FRAMES, Band, CachedMemory, Memory, RingMemory
 from svc.models.encoder import Encoder, State, split_states, stack_states
+from svc.models.flops import attention_flops, convolution_flops, linear_flops
 
 MAX_STEP_FRAMES = 16  # frames of 20 ms in one step of a live stream
 POSITION_RING = 1500  # Whisper's 30 s of positions
@@ -63,16 +64,28 @@ class AttendingBlock(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def attend(self, hidden: Tensor, memory: Memory, layer: int) -> Tensor:
+    def attend(self, normed: Tensor, memory: Memory, layer: int) -> Tensor:
         """(N, S, E) -> (N, S, E) to be added. `memory` holds what lies to the left and does the attending."""
-        normed = self.attention_norm(hidden)
         attended = memory.attend(layer, self.query(normed), self.key(normed), self.value(normed))
         return self.out(attended)  # type: ignore[no-any-return]
+
+    def query_flops(self, num_frames: int, seen_frames: int) -> int:
+        """Of the frames that look, each at so many."""
+        looking = attention_flops(self.query.out_features, num_frames, seen_frames)
+        return linear_flops(self.query, num_frames) + looking + linear_flops(self.out, num_frames)
+
+    def memory_flops(self, num_frames: int) -> int:
+        """Of the frames that may be looked at."""
+        return linear_flops(self.key, num_frames) + linear_flops(self.value, num_frames)
+
+    def flops(self, num_frames: int, seen_frames: int) -> int:
+        """Of so many frames, each of which sees so many; a block with more than attention adds its own."""
+        return self.query_flops(num_frames, seen_frames) + self.memory_flops(num_frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockPass:
-    """What the blocks made of some frames. `share`: of their compute, what each frame took; None = always all."""
+    """What the blocks made of some frames. `share`: what each took of the encoder's compute; None = always all."""
 
     hidden: Tensor  # (N, S, E)
     state: State  # what blocks keep beside keys and values
@@ -84,7 +97,7 @@ class AttentionEncoder(Encoder):
 
     positions: Tensor
 
-    def __init__(self, sizes: AttentionSizes, num_mels: int, build_block: Callable[[], nn.Module]) -> None:
+    def __init__(self, sizes: AttentionSizes, num_mels: int, build_block: Callable[[], AttendingBlock]) -> None:
         super().__init__(num_mels, sizes.width)
         self.sizes = sizes
         width = sizes.block_width
@@ -168,6 +181,22 @@ class AttentionEncoder(Encoder):
         moved = (position + num_frames) % POSITION_RING, heard + num_frames, *tails, *passed.state
         small = split_states(moved, len(states))
         return self._finish(passed.hidden), [(*one, *ring) for one, ring in zip(small, rings, strict=True)]
+
+    @property
+    def seen_frames(self) -> int:
+        """What a frame of 20 ms sees at most, itself included."""
+        return self.sizes.left_context_frames + CHUNK_FRAMES
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        front = convolution_flops(self.conv1, num_frames) + convolution_flops(self.conv2, num_frames // 2)
+        blocks = sum(block.flops(num_frames // 2, self.seen_frames) for block in self.each_block())
+        projected = linear_flops(self.project, num_frames // self.stride_frames)
+        return self.input_flops(num_frames) + front + blocks + projected
+
+    def each_block(self) -> Iterator[AttendingBlock]:
+        """The blocks in turn."""
+        return cast("Iterator[AttendingBlock]", iter(self.blocks))
 
     def narrow(self) -> None:
         """The blocks, which are nearly all of the work, and with them the rings of streams opened from now on."""

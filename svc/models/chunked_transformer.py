@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from svc.models.attention import Memory
 from svc.models.attention_encoder import AttendingBlock, AttentionEncoder, check_sizes
+from svc.models.flops import linear_flops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,19 @@ class TransformerBlock(AttendingBlock):
 
     def forward(self, hidden: Tensor, memory: Memory, layer: int) -> Tensor:
         """(N, S, E) -> (N, S, E)."""
-        hidden = hidden + self.dropout(self.attend(hidden, memory, layer))
-        return hidden + self.dropout(self.mlp(hidden))  # type: ignore[no-any-return]
+        hidden = hidden + self.dropout(self.attend(self.attention_norm(hidden), memory, layer))
+        return hidden + self.dropout(self.mlp(self.mlp_norm(hidden)))  # type: ignore[no-any-return]
 
-    def mlp(self, hidden: Tensor) -> Tensor:
+    def mlp(self, normed: Tensor) -> Tensor:
         """(.., E) -> (.., E) to be added."""
-        return self.down(F.gelu(self.up(self.mlp_norm(hidden))))  # type: ignore[no-any-return]
+        return self.down(F.gelu(self.up(normed)))  # type: ignore[no-any-return]
+
+    def mlp_flops(self, num_frames: int) -> int:
+        return linear_flops(self.up, num_frames) + linear_flops(self.down, num_frames)
+
+    def flops(self, num_frames: int, seen_frames: int) -> int:
+        """As the base class says."""
+        return super().flops(num_frames, seen_frames) + self.mlp_flops(num_frames)
 
 
 class ChunkedTransformer(AttentionEncoder):

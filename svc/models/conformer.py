@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from svc.models.attention import Memory
 from svc.models.attention_encoder import AttendingBlock, AttentionEncoder, BlockPass, check_sizes
 from svc.models.encoder import State
+from svc.models.flops import linear_flops
 from svc.models.streaming_layers import CausalConvolution, FrameNorm, StreamingLayer
 
 
@@ -57,6 +58,11 @@ class ConvolutionModule(StreamingLayer):
         convolved, state = self.depthwise(gated, state)
         return self.pointwise(F.silu(self.depthwise_norm(convolved))), state
 
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        pointwise = linear_flops(self.expand, num_frames) + linear_flops(self.pointwise, num_frames)
+        return pointwise + self.depthwise.flops(num_frames)
+
 
 class ConformerBlock(AttendingBlock):
     """Half an MLP, attention, convolution, half an MLP, norm."""
@@ -72,11 +78,17 @@ class ConformerBlock(AttendingBlock):
     def forward(self, hidden: Tensor, memory: Memory, layer: int, state: State) -> tuple[Tensor, State]:
         """(N, S, E) and the convolution's state -> (N, S, E) and its next."""
         hidden = hidden + self.dropout(self.before(hidden)) / 2
-        hidden = hidden + self.dropout(self.attend(hidden, memory, layer))
+        hidden = hidden + self.dropout(self.attend(self.attention_norm(hidden), memory, layer))
         convolved, state = self.convolution(hidden, state)
         hidden = hidden + self.dropout(convolved)
         hidden = hidden + self.dropout(self.after(hidden)) / 2
         return self.last_norm(hidden), state
+
+    def flops(self, num_frames: int, seen_frames: int) -> int:
+        """As the base class says."""
+        layers = (layer for mlp in (self.before, self.after) for layer in mlp if isinstance(layer, nn.Linear))
+        mlps = sum(linear_flops(layer, num_frames) for layer in layers)
+        return super().flops(num_frames, seen_frames) + mlps + self.convolution.flops(num_frames)
 
 
 class Conformer(AttentionEncoder):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.encoder import Encoder, State
+from svc.models.flops import linear_flops
 from svc.models.streaming_layers import CausalConvolution, Chain, CumulativeSqueeze, FrameNorm, StreamingLayer
 
 
@@ -53,6 +54,10 @@ class SeparableLayer(StreamingLayer):
         convolved, state = self.depthwise(frames, state)
         return F.silu(self.norm(self.pointwise(convolved))), state
 
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        return self.depthwise.flops(num_frames) + linear_flops(self.pointwise, num_frames // self.stride)
+
 
 class ContextBlock(StreamingLayer):
     """Separable layers and squeeze-excitation beside a pointwise residual: (N, T, C) -> (N, T / stride, C)."""
@@ -83,6 +88,10 @@ class ContextBlock(StreamingLayer):
         deep, state = self.body(frames, state)
         return self.dropout(F.silu(deep + shortcut)), state
 
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        return self.body.flops(num_frames) + linear_flops(self.shortcut, num_frames // self.stride)
+
 
 class ContextNet(Encoder):
     """See the module's text. State: that of the first layer and of every block."""
@@ -102,6 +111,11 @@ class ContextNet(Encoder):
         """(N, T, M) -> (N, T', D)."""
         hidden, state = self.blocks(self.map_input(features), state)  # (N, T', C)
         return self.final_norm(self.project(hidden)), state
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        projected = linear_flops(self.project, num_frames // self.stride_frames)
+        return self.input_flops(num_frames) + self.blocks.flops(num_frames) + projected
 
 
 def blocks_of(config: ContextNetConfig) -> Iterator[ContextBlock]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.encoder import Encoder, State
+from svc.models.flops import linear_flops, lstm_flops
 from svc.models.lstm_encoder import run_lstm, zero_lstm_state
 from svc.models.streaming_layers import CausalConvolution, Chain, CumulativeSqueeze, FrameNorm, StreamingLayer
 
@@ -60,6 +61,10 @@ class LocalLayer(StreamingLayer):
         convolved, state = self.conv(frames, state)
         return F.relu(self.norm(convolved)), state
 
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        return self.conv.flops(num_frames)
+
 
 class GlobalBlock(StreamingLayer):
     """Gated pointwise, dilated depthwise and pointwise convolution, squeeze-excitation, residual: (N, T', C)."""
@@ -83,6 +88,11 @@ class GlobalBlock(StreamingLayer):
         mixed = self.pointwise(self.depthwise_norm(F.silu(convolved)))
         squeezed, means = self.squeeze(mixed, state[1:])
         return frames + squeezed, (*tail, *means)
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        pointwise = linear_flops(self.expand, num_frames) + linear_flops(self.pointwise, num_frames)
+        return pointwise + self.depthwise.flops(num_frames) + self.squeeze.flops(num_frames)
 
 
 class ConvRnnEncoder(Encoder):
@@ -127,6 +137,13 @@ class ConvRnnEncoder(Encoder):
         joined = torch.cat([self.from_local(local.flatten(2)), context], dim=2)
         outputs, memory = run_lstm(self.memory, joined, state[-2:])  # (N, T', H)
         return self.final_norm(self.project(outputs)), (*local_state, *context_state, *memory)
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        steps = num_frames // self.stride_frames
+        linear = sum(linear_flops(layer, steps) for layer in (self.from_local, self.to_global, self.project))
+        front = self.input_flops(num_frames) + self.local.flops(steps) + self.context.flops(steps)
+        return front + linear + lstm_flops(self.memory, steps)
 
 
 def local_layers(config: ConvRnnEncoderConfig, in_channels: int, num_mels: int) -> Iterator[LocalLayer]:

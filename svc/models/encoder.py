@@ -13,6 +13,8 @@ from torch.nn import functional as F
 
 State: TypeAlias = tuple[Tensor, ...]
 
+FRAMES_PER_S = 100  # of 10 ms
+
 
 def stack_states(states: Sequence[State]) -> State:
     """States of several streams as the state of one batch, in that order."""
@@ -66,8 +68,26 @@ class Encoder(nn.Module, ABC):
         """(N, T, M), T a multiple of `stride_frames`, and the previous state -> (N, T', D) and the next state."""
 
     def forward_counted(self, features: Tensor, state: State) -> tuple[Tensor, State, Tensor | None]:
-        """As `forward`, and of its blocks' compute the share each frame took, (N, T'); None = always all of it."""
+        """As `forward`, and the share each frame took of the compute that `flops` tells, (N, T'); None = always all."""
         return *self(features, state), None
+
+    @abstractmethod
+    def flops(self, num_frames: int) -> int:
+        """Operations for so many mel frames of one sequence that has heard enough to fill its memory."""
+
+    @property
+    def flops_per_s(self) -> int:
+        """Operations for a second of audio of one sequence, at most."""
+        return self.flops(FRAMES_PER_S)
+
+    @property
+    def least_flops_per_s(self) -> int:
+        """And at least: less only for an encoder that skips some of its work."""
+        return self.flops_per_s
+
+    def input_flops(self, num_frames: int) -> int:
+        """Of `map_input`."""
+        return 2 * num_frames * self.num_mels**2
 
     def open_stream(self, channels: int) -> State:
         """The state of one live stream of so many sequences, for `step_streams` alone."""

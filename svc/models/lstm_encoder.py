@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from svc.models.encoder import Encoder, State
+from svc.models.flops import linear_flops, lstm_flops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,11 @@ class LstmEncoder(Encoder):
         stacked = features.reshape(len(features), -1, self.stride_frames * self.num_mels)  # (N, T', 4 M)
         outputs, state = run_lstm(self.memory, stacked, state)  # (N, T', H)
         return self.final_norm(self.project(outputs)), state
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        steps = num_frames // self.stride_frames
+        return self.input_flops(num_frames) + lstm_flops(self.memory, steps) + linear_flops(self.project, steps)
 
 
 def run_lstm(lstm: nn.LSTM, inputs: Tensor, state: State) -> tuple[Tensor, State]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.encoder import State
+from svc.models.flops import convolution_flops, linear_flops
 
 
 class StreamingLayer(nn.Module, ABC):
@@ -28,6 +29,10 @@ class StreamingLayer(nn.Module, ABC):
     @abstractmethod
     def forward(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """(N, T, C) and the previous state -> (N, T / stride, C') and the next state."""
+
+    @abstractmethod
+    def flops(self, num_frames: int) -> int:
+        """Operations for so many frames of one sequence."""
 
 
 class Chain(StreamingLayer):
@@ -53,6 +58,14 @@ class Chain(StreamingLayer):
             frames, own = layer(frames, tuple(next(left) for _ in range(size)))
             after += own
         return frames, tuple(after)
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        total = 0
+        for layer in self.each():
+            total += layer.flops(num_frames)
+            num_frames //= layer.stride
+        return total
 
 
 class CausalConvolution(StreamingLayer):
@@ -85,6 +98,13 @@ class CausalConvolution(StreamingLayer):
         joined = torch.cat([state[0].to(frames), frames], dim=1)  # (N, tail + T, C[, M])
         convolved = self.conv(joined.transpose(1, 2)).transpose(1, 2)  # (N, T / stride, C'[, M'])
         return convolved, (joined[:, frames.shape[1] :],)
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        positions = num_frames // self.stride
+        if isinstance(self.conv, nn.Conv2d):
+            positions *= -(-self.input_shape[1] // self.conv.stride[1])
+        return convolution_flops(self.conv, positions)
 
 
 class FrameNorm(nn.BatchNorm1d):
@@ -120,3 +140,7 @@ class CumulativeSqueeze(StreamingLayer):
         mean = (sums / counts.unsqueeze(2)).to(frames.dtype)
         gates = torch.sigmoid(self.up(F.silu(self.down(mean))))
         return frames * gates, (sums[:, -1], counts[:, -1])
+
+    def flops(self, num_frames: int) -> int:
+        """As the base class says."""
+        return linear_flops(self.down, num_frames) + linear_flops(self.up, num_frames)

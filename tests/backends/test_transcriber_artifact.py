@@ -1,20 +1,22 @@
 """A transcriber written as an artifact comes back as it was; one that cannot run is refused with the reason."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
 from svc.artifact import load_artifact, save_artifact
-from svc.backends.transcriber_artifact import load_transcriber, save_transcriber
+from svc.backends.transcriber_artifact import compute_toml, load_transcriber, save_transcriber
 from svc.errors import ArtifactError
+from svc.models.transcriber import ENCODER_KINDS
 from svc.units import WORD_START, Units
 from tests.models.toy_transcriber import NUM_TOKENS, random_mels, toy_transcriber
 
 UNITS = Units(tuple(f"{WORD_START}{letter}" for letter in "abcde"))
 
 
-@pytest.mark.parametrize("kind", ["transformer", "lstm"])
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
 def test_what_is_saved_comes_back(tmp_path: Path, kind: str) -> None:
     model = toy_transcriber(kind)
     save_transcriber(tmp_path, model, UNITS, {"licence": "CC0", "figures": {"wer": 0.5}})
@@ -23,6 +25,15 @@ def test_what_is_saved_comes_back(tmp_path: Path, kind: str) -> None:
     mels = random_mels(1, 40)
     with torch.inference_mode():
         torch.testing.assert_close(loaded.model(mels).frames, model(mels).frames, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+def test_what_it_computes_can_stand_below_its_card(tmp_path: Path, kind: str) -> None:
+    model = toy_transcriber(kind)
+    save_transcriber(tmp_path, model, UNITS, {"figures": {"wer": 0.5}})
+    card = tomllib.loads(load_artifact(tmp_path).card_toml + compute_toml(tmp_path))
+    assert card["compute"]["encoder_flops_per_s"] == model.encoder.flops_per_s
+    assert card["compute"]["least_encoder_flops_per_s"] == model.encoder.least_flops_per_s
 
 
 def test_the_fingerprint_names_the_weights(tmp_path: Path) -> None:
