@@ -46,7 +46,8 @@ from svc.profiles.encryption import load_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, load_calibration
-from svc.scoring.policy import policy_named
+from svc.scoring.policy import Policies
+from svc.scoring.policy_file import load_policies
 from svc.types import MODEL_RATE_HZ, Waveform
 
 # Of the models that have but one; others tell theirs.
@@ -147,6 +148,18 @@ class Application:
     @cached_property
     def index(self) -> VoiceIndex:
         return VoiceIndex(self.profiles)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Raises PolicyUnknownError when the default is none of them, ArtifactError for a file that cannot be used."""
+        config = self.config.verification
+        files = load_policies(config.policies)
+        policies = Policies(default=config.policy, chosen={file.name: file.policy for file in files})
+        policies.named("")
+        # A threshold means something on the LLRs of one calibration only.
+        for file in files:
+            file.check_calibration(self.calibration.calibration_id)
+        return policies
 
     @cached_property
     def enroller(self) -> Enroller:
@@ -252,7 +265,7 @@ class Application:
 
         What fails soonest comes first: a wrong setting or a broken database should not wait for torch to load.
         """
-        policy_named(self.config.verification.policy)
+        _ = self.policies
         _ = self.profiles, self.verifier
         noise = np.random.default_rng(0).normal(0, 0.1, 3 * MODEL_RATE_HZ).astype(np.float32)
         self.embedder.embed([noise] * num_workers(self.config))

@@ -64,7 +64,7 @@ def save_artifact(
     folder.mkdir(parents=True, exist_ok=True)
     content = save_tensors(plain)
     described = {**card, DIGEST_KEY: hashlib.sha256(content).hexdigest()}
-    text = "\n".join(_toml_lines(described, ())) + "\n"
+    text = toml_text(described)
     _replace(folder / TENSORS, content)
     _replace(folder / CARD, text.encode())
 
@@ -81,6 +81,11 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"artifact {folder}: {TENSORS} is not the file {CARD} was written for; restore both")
     tensors = {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
     return Artifact(tensors, card, hashlib.sha256(text).hexdigest()[:16], text.decode())
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """Raises ValueError for what TOML cannot hold."""
+    return "\n".join(_toml_lines(table, ())) + "\n"
 
 
 def _stored(name: str, tensor: FloatArray, kind: type[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:

@@ -47,6 +47,8 @@ class VerificationConfig:
     # A calibration artifact; empty = the one shipped for the embedder.
     calibration: Path | None = None
     policy: str = "balanced"
+    # Files of policies chosen on data (`python -m training.calibrate --policy`), to be named like ours.
+    policies: tuple[Path, ...] = ()
     # Below this no voiceprint is made at all.
     min_net_speech_s: float = 0.5
 

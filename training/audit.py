@@ -15,14 +15,14 @@ from typing import Any
 from svc.application import build_application
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
-from svc.scoring.policy import policy_named
+from svc.scoring.policy import Policies
+from svc.scoring.policy_file import load_policies
 from training import systems
 from training.data import voxceleb
 from training.data.score_list import ScoreList, read_scores, read_scores_of, with_speakers
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
 from training.evaluate import (
-    DEFAULT_POLICY,
     Attributes,
     Evaluation,
     Identity,
@@ -77,6 +77,12 @@ class Material:
             return None
         return read_scores_of(trials, self.scores) if trials else read_scores(self.scores)
 
+    def policies(self) -> Policies:
+        """What --policy may name."""
+        config = load_settings(self.config).verification
+        files = load_policies(config.policies)
+        return Policies(default=config.policy, chosen={file.name: file.policy for file in files})
+
     @property
     def audio(self) -> Path:
         """Where the recordings of the list lie."""
@@ -126,7 +132,7 @@ class Deployed:
         if self.threshold is not None and self.policy is not None:
             raise InvalidRequestError("--threshold and --policy say the same thing: give one", field="threshold")
 
-    def of(self, *, calibrated: bool, default: str = DEFAULT_POLICY) -> Threshold | None:
+    def of(self, policies: Policies, *, calibrated: bool) -> Threshold | None:
         """None = where these trials' FMR and FNMR meet."""
         if self.threshold is not None:
             return Threshold(value=self.threshold, source=AS_GIVEN)
@@ -135,8 +141,8 @@ class Deployed:
             raise InvalidRequestError(message, field="policy")
         if not calibrated:
             return None
-        name = self.policy or default
-        return Threshold(value=policy_named(name).threshold_llr, source=f"policy {name}")
+        chosen = policies.named(self.policy or "")
+        return Threshold(value=chosen.threshold_llr, source=f"policy {chosen.policy_id}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +188,7 @@ def audit(
     if scores is None or material.scores is None:
         evaluation = _listened(material, trials, attributes, deployed=deployed, settings=settings)
     else:
-        settings = replace(settings, threshold=deployed.of(calibrated=scores.calibrated))
+        settings = replace(settings, threshold=deployed.of(material.policies(), calibrated=scores.calibrated))
         system = Identity(name=material.scores.stem, calibrated=scores.calibrated)
         evaluation = judge(trials, scores.scores, system, settings=settings, attributes=attributes)
     if other is None:
@@ -203,11 +209,10 @@ def write_audit(audit: Audit, folder: Path) -> None:
 def _listened(
     material: Material, trials: TrialList, attributes: Attributes | None, *, deployed: Deployed, settings: Settings
 ) -> Evaluation:
-    config = load_settings(material.config)
-    application = build_application(config)
+    application = build_application(load_settings(material.config))
     try:
         system = systems.equivox_system(application)
-        threshold = deployed.of(calibrated=system.calibrated, default=config.verification.policy)
+        threshold = deployed.of(application.policies, calibrated=system.calibrated)
         settings = replace(settings, threshold=threshold)
         with progress_over(len(trials.sides), "recordings") as on_side:
             reader = SegmentReader(material.audio)

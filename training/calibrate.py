@@ -1,15 +1,18 @@
-"""Fits the calibration of an embedder and prints Cllr and minCllr: `python -m training.calibrate`.
+r"""Fits the calibration of an embedder and prints Cllr and minCllr: `python -m training.calibrate`.
 
     python -m training.calibrate                    figures of the shipped recipe, cross-validated over speakers
     python -m training.calibrate --test             and of its final weights on the test sets of the README
     python -m training.calibrate --out svc/artifacts/calibration-campplus          writes the shipped artifact
     python -m training.calibrate --trials T.csv --audio-root DIR --out FOLDER      on your own trials
+    python -m training.calibrate --policy REQUEST.toml --trials T.csv --audio-root DIR --people P.csv --by sex \
+        --out door.toml        no fit: the threshold that costs least within limits (training.choose_policy)
 
 Scores are normalised (AS-norm, svc.scoring.normalisation) against a cohort: the talkers of the trials where they are 30
 or more, or with --cohort DIR the clips of that folder, each subfolder one person; --no-cohort leaves it out.
 --trials wants columns enrolment, test, target (1 or 0) and, better, enrolment_speaker and test_speaker: without
 them files stand for speakers, and the cross-validated figures are too good. Serve with it by setting
-`verification.calibration = "FOLDER"` in the server's configuration.
+`verification.calibration = "FOLDER"` in the server's configuration, with a policy by `verification.policies =
+["door.toml"]` and, to make it the default, `verification.policy = "door"`. Exit status 3: none keeps the limits.
 """
 
 import argparse
@@ -26,26 +29,32 @@ from rich.console import Console
 from svc.application import Application, build_application
 from svc.artifact import save_artifact
 from svc.audio.decode import load_waveform
-from svc.config import EquivoxConfig, load_settings
+from svc.config import EquivoxConfig, load_config, load_settings
 from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
 from svc.pipelines import extraction
 from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, tensors_of
 from svc.scoring.conditions import FEATURES, SideConditions
 from svc.scoring.normalisation import MIN_TALKERS
+from training.audit import Groups, Material
 from training.calibration_cohort import Strangers
 from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
 from training.calibration_trials import POOLS, draw_pool
+from training.choose_policy import Request, choice_lines, choice_table, choose_policy, policy_file_text
 from training.data.manifest import data_root
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
 from training.data.trials import EVALUATED, make_trials
 from training.embeddings import VoiceCache, Voices, embed_sides, source_digest
-from training.evaluate import check_both_kinds
+from training.evaluate import Settings, check_both_kinds
+from training.fairness.groups import Pairs
+from training.report_json import write_text
 from training.systems import EMBEDDER_SOURCES, READING_SOURCES
-from training.tables import progress_over
+from training.tables import counts_text, progress_over
 
 FOLDS = 5
+# Exit status when no threshold keeps the limits of a policy.
+INFEASIBLE = 3
 CLIP_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 OWN_LICENCE = "as the data of your trials"
 SHIPPED_LICENCE = (
@@ -184,6 +193,24 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
         console.print(f'wrote {chosen.out}; serve with it: verification.calibration = "{chosen.out}"', markup=False)
 
 
+def run_policy(chosen: argparse.Namespace, console: Console) -> bool:
+    """Chooses and writes a threshold; False = no threshold keeps the limits, and nothing was written."""
+    material = Material(trials=chosen.trials, audio_root=chosen.audio_root, scores=chosen.scores, config=chosen.config)
+    groups = Groups(people=chosen.people, by=tuple(chosen.by), pairs=chosen.pairs)
+    request = load_config(Request, chosen.policy)
+    answer = choose_policy(request, material, groups, Settings(seed=chosen.seed, replicas=chosen.replicas or None))
+    console.print(counts_text(answer.best), highlight=False, markup=False)
+    console.print(choice_table(answer))
+    for line in choice_lines(answer):
+        console.print(line, highlight=False, markup=False)
+    if chosen.out and answer.choice.feasible:
+        calibration_id = answer.best.system.calibration_id or chosen.calibration_id
+        write_text(chosen.out, policy_file_text(answer, calibration_id=calibration_id))
+        text = f'wrote {chosen.out}; serve with it: verification.policies = ["{chosen.out}"]'
+        console.print(f'{text}, verification.policy = "{request.name}"', markup=False, soft_wrap=True)
+    return answer.choice.feasible
+
+
 def strangers_of(application: Application, folder: Path) -> Strangers:
     """Every clip under `folder` that holds enough speech. Raises InvalidRequestError where there is none."""
     voices, people = [], []
@@ -215,6 +242,14 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="the server's TOML configuration")
     parser.add_argument("--out", type=Path, help="folder for the artifact; without it nothing is written")
     parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
+    policy = parser.add_argument_group("a threshold instead of a fit")
+    policy.add_argument("--policy", type=Path, metavar="REQUEST", help="TOML: name, costs, prior, limits")
+    policy.add_argument("--scores", type=Path, help="LLRs in place of audio, as `equivox evaluate` takes them")
+    policy.add_argument("--people", type=Path, help="CSV: speaker, sex, country, ..")
+    policy.add_argument("--by", action="append", default=[], help="a column of --people, or sex+country; once for each")
+    policy.add_argument("--pairs", type=Pairs, choices=list(Pairs), default=Pairs.WITHIN, help="a group's strangers")
+    policy.add_argument("--replicas", type=int, default=0, help="bootstrap draws; 0 = 1000, fewer on vast lists")
+    policy.add_argument("--calibration-id", default="", help="of the --scores: what report.json calls calibration_id")
     parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
     parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
     parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
@@ -224,7 +259,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     chosen = parser.parse_args()
-    if (chosen.trials is None) != (chosen.audio_root is None):
+    if not chosen.policy and (chosen.scores or chosen.people or chosen.by or chosen.calibration_id):
+        parser.error("--scores, --people, --by and --calibration-id are for --policy")
+    if chosen.policy and (chosen.embedder or chosen.cohort or chosen.no_cohort or chosen.test):
+        parser.error("--policy takes the service as it is configured: no --embedder, --cohort, --no-cohort or --test")
+    if not chosen.scores and (chosen.trials is None) != (chosen.audio_root is None):
         parser.error("--trials and --audio-root belong together")
     if chosen.cohort and chosen.no_cohort:
         parser.error("--cohort and --no-cohort exclude each other")
@@ -242,7 +281,10 @@ def configured(chosen: argparse.Namespace) -> EquivoxConfig:
 def main() -> None:
     chosen = parsed()
     try:
-        run(chosen, configured(chosen), Console())
+        if not chosen.policy:
+            run(chosen, configured(chosen), Console())
+        elif not run_policy(chosen, Console()):
+            sys.exit(INFEASIBLE)
     except (ServiceError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -12,7 +12,7 @@ from svc.audio.decode import PcmEncoding, decode_container, decode_pcm
 from svc.config import AudioConfig
 from svc.errors import AudioMissingError, InvalidRequestError, ServiceError
 from svc.rpc.call import note_audio
-from svc.scoring.policy import Policy, policy_from_costs, policy_named
+from svc.scoring.policy import Policies, Policy, policy_from_costs
 from svc.types import AudioQuality, Band, Decision, Reason, Voiceprint, Waveform
 
 PCM_ENCODINGS = {
@@ -124,11 +124,11 @@ def _check_embedding(embedding: embeddings_pb2.Embedding, vector: np.ndarray) ->
         raise InvalidRequestError(f"clipped_share must lie in 0..1; {as_received}", field="clipped_share")
 
 
-def to_policy(policy: verification_pb2.Policy, default: str) -> Policy:
+def to_policy(policy: verification_pb2.Policy, policies: Policies) -> Policy:
     """The caller's policy, or the server's default one."""
     if policy.WhichOneof("kind") != "costs":
         with at_field("policy"):
-            return policy_named(policy.name or default)
+            return policies.named(policy.name)
     costs = policy.costs
     with at_field("policy.costs"):
         return policy_from_costs(costs.prior, costs.cost_false_accept, costs.cost_false_reject, costs.inconclusive_band)

@@ -17,6 +17,7 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
 )
 from svc.rpc.convert import PCM_ENCODINGS, at_field, to_policy
+from svc.scoring.policy import Policies
 
 DRAINING = pb.TranscribeResponse(
     warning=pb.StreamWarning(
@@ -40,10 +41,10 @@ def to_decoder(config: pb.TranscribeConfig) -> ChunkDecoder:
         )
 
 
-def to_options(config: pb.TranscribeConfig, *, tenant: str, default_policy: str) -> StreamOptions:
+def to_options(config: pb.TranscribeConfig, *, tenant: str, policies: Policies) -> StreamOptions:
     """What the caller wants of the stream."""
     with at_field("config"):
-        policy = to_policy(config.policy, default_policy) if config.identify else None
+        policy = to_policy(config.policy, policies) if config.identify else None
     return StreamOptions(
         sample_rate_hz=config.sample_rate_hz,
         tenant=tenant,

@@ -27,7 +27,7 @@ class DiarizationServicer(Contract):
 
     def diarize(self, request: DiarizeRequest) -> DiarizeResponse:
         """The blocking half."""
-        policy = to_policy(request.policy, self.application.config.verification.policy)
+        policy = to_policy(request.policy, self.application.policies)
         result = self.application.diarizer.diarize(
             to_waveform(request.audio, field="audio", limits=self.application.config.audio),
             num_speakers=request.num_speakers or None,

@@ -69,9 +69,7 @@ class TranscriptionServicer(Contract):
 
     async def _open(self, config: TranscribeConfig, inbox: Inbox, meter: StreamMeter) -> Session:
         decoder = to_decoder(config)
-        options = to_options(
-            config, tenant=tenant_of_call(), default_policy=self.application.config.verification.policy
-        )
+        options = to_options(config, tenant=tenant_of_call(), policies=self.application.policies)
         with at_field("config"):
             stream = await open_stream(self.pool, lambda: self.application.transcriber.open(options))
         # Only now may the caller be read ahead of.

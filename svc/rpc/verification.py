@@ -30,14 +30,14 @@ class VerificationServicer(Contract):
 
     def verify(self, request: VerifyRequest) -> VerifyResponse:
         """The blocking half."""
-        policy = to_policy(request.policy, self.application.config.verification.policy)
+        policy = to_policy(request.policy, self.application.policies)
         enrolment = self.voice_of(request.enrolment, "enrolment")
         test = self.voice_of(request.test, "test")
         return from_verification(self.application.verifier.verify(enrolment, test, policy))
 
     def identify(self, request: IdentifyRequest) -> IdentifyResponse:
         """The blocking half."""
-        policy = to_policy(request.policy, self.application.config.verification.policy)
+        policy = to_policy(request.policy, self.application.policies)
         max_matches = to_max_matches(request.max_matches)
         voice = self.voice_of(request.test, "test")
         if isinstance(voice, Waveform):

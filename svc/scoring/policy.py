@@ -5,8 +5,8 @@ Quality comes first: speech too poor to judge is INCONCLUSIVE however large the 
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from svc.errors import InvalidRequestError, PolicyUnknownError
 from svc.types import Decision, Reason, Voiceprint
@@ -71,11 +71,25 @@ NAMED_POLICIES: dict[str, Policy] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """Those a caller may name: ours, and those chosen on data. `default` holds where none is named."""
+
+    default: str = "balanced"
+    chosen: Mapping[str, Policy] = field(default_factory=dict)
+
+    def named(self, name: str) -> Policy:
+        """Empty = the default. Raises PolicyUnknownError listing the names there are."""
+        known = {**NAMED_POLICIES, **self.chosen}
+        name = name or self.default
+        if name not in known:
+            raise PolicyUnknownError(f"no policy {name!r}; there are {', '.join(known)}", field="name")
+        return known[name]
+
+
 def policy_named(name: str) -> Policy:
-    """Raises PolicyUnknownError listing the names there are."""
-    if name not in NAMED_POLICIES:
-        raise PolicyUnknownError(f"no policy {name!r}; there are {', '.join(NAMED_POLICIES)}", field="name")
-    return NAMED_POLICIES[name]
+    """One of ours. Raises PolicyUnknownError listing the names there are."""
+    return Policies().named(name)
 
 
 def decide(llr: float, policy: Policy, enrolment: Voiceprint, test: Voiceprint) -> tuple[Decision, tuple[Reason, ...]]:

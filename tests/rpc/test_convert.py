@@ -34,6 +34,7 @@ from svc.rpc.convert import (
     to_voiceprint,
     to_waveform,
 )
+from svc.scoring.policy import Policies
 from svc.types import Band, Decision, EnrolmentWarningKind, Reason, Voiceprint
 
 LIMITS = AudioConfig(max_bytes=10_000)
@@ -150,7 +151,7 @@ def test_pcm_arrives_as_it_was_sent() -> None:
 
 
 def test_no_policy_is_the_servers_own() -> None:
-    assert to_policy(Policy(), "strict").policy_id == "strict"
+    assert to_policy(Policy(), Policies(default="strict")).policy_id == "strict"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_no_policy_is_the_servers_own() -> None:
 )
 def test_an_impossible_policy_is_refused_by_field(policy: Policy, kind: type[ServiceError], field: str) -> None:
     with pytest.raises(kind) as caught:
-        to_policy(policy, "balanced")
+        to_policy(policy, Policies())
     assert caught.value.field == field
 
 
