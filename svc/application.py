@@ -32,6 +32,8 @@ from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
 from svc.backends.stream_batching import StepReport, StreamBatcher, StreamBatchingConfig
 from svc.config import EquivoxConfig, TranscriptionConfig
+from svc.errors import FairnessReportNotFoundError
+from svc.fairness_report import REMEDY, FairnessReport, load_fairness_report
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
@@ -64,6 +66,8 @@ class LoadedModel:
     licence: str
     runtime: str
     card_toml: str
+    # Where an audit of it may lie, the first one counts.
+    audited_in: tuple[Path, ...] = ()
 
 
 class LiveTranscriber(Protocol):
@@ -223,6 +227,7 @@ class Application:
             licence=self.calibration.licence,
             runtime="none",
             card_toml=self.calibration.card_toml,
+            audited_in=self._audited_in,
         )
         return (
             self._loaded_embedder(),
@@ -234,11 +239,13 @@ class Application:
         )
 
     def _loaded_embedder(self) -> LoadedModel:
-        """Of an artifact, its own card."""
+        """Of an artifact, its own card. An audit is of embedder and calibration together, and may lie with either."""
         folder = embedder_folder(self.config.models)
         if folder is None:
-            return self._loaded_model(self.config.models.embedder, "embedder", self.embedder)
-        return loaded_artifact(folder, "embedder", self.embedder.fingerprint)
+            model = self._loaded_model(self.config.models.embedder, "embedder", self.embedder)
+            return replace(model, audited_in=self._audited_in)
+        model = loaded_artifact(folder, "embedder", self.embedder.fingerprint)
+        return replace(model, audited_in=(folder, *self._audited_in))
 
     def _loaded_transcriber(self) -> tuple[LoadedModel, ...]:
         """Its artifact's card is its card, and what it computes stands below; there may be none."""
@@ -259,6 +266,23 @@ class Application:
             runtime=getattr(model, "runtime", RUNTIME_OF.get(role, "onnxruntime")),
             card_toml=card_of(entry) if entry else f"name = {json.dumps(name)}\nrole = {json.dumps(role)}\n",
         )
+
+    @property
+    def _audited_in(self) -> tuple[Path, ...]:
+        return (self.calibration.folder,) if self.calibration.folder else ()
+
+    def fairness_report(self, model: LoadedModel) -> FairnessReport:
+        """Raises FairnessReportNotFoundError where nobody has measured it, ArtifactError for one of something else."""
+        for folder in model.audited_in:
+            if report := load_fairness_report(folder):
+                calibration_id = self.calibration.calibration_id
+                report.check(fingerprint=self.embedder.fingerprint, calibration_id=calibration_id)
+                return report
+        if not model.audited_in:
+            message = f"errors by group are measured of embedder and calibration, and {model.name} is {model.role}"
+            raise FairnessReportNotFoundError(message, field="name")
+        remedy = REMEDY.format(folder=model.audited_in[0])
+        raise FairnessReportNotFoundError(f"nobody has measured {model.name} by group: {remedy}", field="name")
 
     def warm_up(self) -> None:
         """Loads every part and runs every model once, so that no caller pays for it or finds it missing.

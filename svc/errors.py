@@ -146,6 +146,12 @@ class ModelNotFoundError(ServiceError):
     reason = "MODEL_NOT_FOUND"
 
 
+class FairnessReportNotFoundError(ServiceError):
+    """Nobody has measured this model's errors by group: NOT_FOUND; says which command does."""
+
+    reason = "FAIRNESS_REPORT_NOT_FOUND"
+
+
 class ModelUnavailableError(ServiceError):
     """A model file is missing, corrupt or cannot be fetched: UNAVAILABLE; says which command mends it."""
 
@@ -205,9 +211,3 @@ class CallAbandonedError(ServiceError):
     """The caller is gone or its deadline has passed; nothing more is done for it: CANCELLED."""
 
     reason = "CALL_ABANDONED"
-
-
-class NotImplementedYetError(ServiceError):
-    """In the contract, not yet in the server: UNIMPLEMENTED."""
-
-    reason = "NOT_IMPLEMENTED"

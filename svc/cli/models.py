@@ -1,5 +1,6 @@
 """equivox models ..: the pretrained models in the cache, and what a server has loaded."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from svc.cli.session import FAILED, Session, command
 if TYPE_CHECKING:
     from svc.backends.store import ModelStore, SourceChoice, VerifyOutcome
 
-app = typer.Typer(no_args_is_help=True, help="Pretrained models: pull, list, verify, export, loaded, card.")
+app = typer.Typer(no_args_is_help=True, help="Pretrained models: pull, list, verify, export, loaded, card, fairness.")
 Names = Annotated[
     list[str] | None, typer.Argument(help="Names from `equivox models list`; else all.", show_default=False)
 ]
@@ -110,6 +111,27 @@ def card(
     """Print the card of a loaded model or calibration: its data, licence and figures."""
     text = session.open_client().models.card(name)
     session.show({"name": name, "card_toml": text}, lambda console: console.print(text, markup=False))
+
+
+@command(app)
+def fairness(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The embedder or calibration, as `loaded` names it.", show_default=False)],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it: a page as .html, else the report as JSON.")
+    ] = None,
+) -> None:
+    """Print, or write as a page, the error rates by group of what runs.
+
+    equivox models fairness campplus --out fairness.html
+    """
+    report = session.open_client().models.fairness_report(name)
+    if out:
+        out.write_text(report.report_html if out.suffix == ".html" else report.report_json, encoding="utf-8")
+    shown = {"name": name, "report": json.loads(report.report_json), "written": out}
+    text = f"wrote {out}" if out else report.report_json
+    session.show(shown, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True))
 
 
 def open_store(session: Session, *, offline: bool = False) -> "ModelStore":

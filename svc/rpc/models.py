@@ -1,5 +1,6 @@
-"""Models: what this server runs, and the cards of it."""
+"""Models: what this server runs, the cards of it, and its errors by group."""
 
+import asyncio
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -15,11 +16,11 @@ from equivox.v1.models_pb2 import (
 )
 from equivox.v1.models_pb2_grpc import ModelsServicer as Contract
 from svc.application import Application, LoadedModel
-from svc.errors import ModelNotFoundError, NotImplementedYetError
+from svc.errors import ModelNotFoundError
 
 
 class ModelsServicer(Contract):
-    """equivox.v1.Models. Everything it tells is in memory, so nothing goes off the event loop."""
+    """equivox.v1.Models. All but the reports is in memory; those are read from their files, off the event loop."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -33,8 +34,8 @@ class ModelsServicer(Contract):
     async def GetFairnessReport(
         self, request: GetFairnessReportRequest, context: ServicerContext[Any, Any]
     ) -> GetFairnessReportResponse:
-        name = self.named(request.name).name
-        raise NotImplementedYetError(f"{name} has no fairness report yet: the auditor is not in this release")
+        report = await asyncio.to_thread(self.application.fairness_report, self.named(request.name))
+        return GetFairnessReportResponse(report_json=report.report_json, report_html=report.report_html)
 
     def named(self, name: str) -> LoadedModel:
         """Raises ModelNotFoundError."""

@@ -42,6 +42,7 @@ STATUS_OF: dict[type[ServiceError], StatusCode] = {
     errors.ProfileEmptyError: StatusCode.FAILED_PRECONDITION,
     errors.IdempotencyConflictError: StatusCode.ABORTED,
     errors.ModelNotFoundError: StatusCode.NOT_FOUND,
+    errors.FairnessReportNotFoundError: StatusCode.NOT_FOUND,
     errors.ModelUnavailableError: StatusCode.UNAVAILABLE,
     errors.ArtifactError: StatusCode.UNAVAILABLE,
     errors.StorageError: StatusCode.UNAVAILABLE,
@@ -52,7 +53,6 @@ STATUS_OF: dict[type[ServiceError], StatusCode] = {
     errors.StreamTooFastError: StatusCode.RESOURCE_EXHAUSTED,
     errors.StreamIdleError: StatusCode.DEADLINE_EXCEEDED,
     errors.CallAbandonedError: StatusCode.CANCELLED,
-    errors.NotImplementedYetError: StatusCode.UNIMPLEMENTED,
 }
 
 

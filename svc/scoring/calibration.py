@@ -91,6 +91,8 @@ class Calibration:
     weights: CalibrationWeights
     card_toml: str = ""
     licence: str = ""
+    # Of the artifact; None = of none.
+    folder: Path | None = None
 
     def llr(self, scores: npt.ArrayLike, conditions: Conditions) -> Array:
         """(T,) raw scores -> (T,) natural-log LLRs."""
@@ -145,6 +147,7 @@ def from_artifact(artifact: Artifact, path: Path) -> Calibration:
             weights=weights,
             card_toml=artifact.card_toml,
             licence=str(card.get("licence", "")),
+            folder=path,
         )
     except (KeyError, ValueError) as error:
         raise ArtifactError(f"calibration {path} is broken: {error}; {REMEDY}") from error

@@ -29,6 +29,7 @@ COMMANDS = {
     "export": ["profiles", "export", "anna"],
     "loaded": ["models", "loaded"],
     "card": ["models", "card", "campplus"],
+    "fairness": ["models", "fairness", "campplus"],
 }
 
 
@@ -45,6 +46,13 @@ def test_people_get_something_to_read(arguments: list[str], remote: Run, clip: P
     result = remote(*[clip if argument == "CLIP" else argument for argument in arguments])
     assert result.exit_code == 0, result.output
     assert len(result.stdout) > 3
+
+
+@pytest.mark.parametrize(("file", "text"), [("audit.html", "<p>"), ("audit.json", '{"form": 2}')])
+def test_an_audit_is_written_as_page_or_as_report(file: str, text: str, remote: Run, tmp_path: Path) -> None:
+    result = remote("models", "fairness", "campplus", "--out", tmp_path / file)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / file).read_text() == text
 
 
 def test_verify_shows_decision_number_and_reason(remote: Run, clip: Path) -> None:

@@ -51,7 +51,7 @@ async def test_profiles_and_models_answer(async_client: AsyncClient, client: Cli
     assert await async_client.profiles.export("anna") == client.profiles.export("anna")
     assert await async_client.models.list() == client.models.list()
     assert await async_client.models.card("campplus") == "a = 1"
-    assert (await async_client.models.fairness_report("campplus")).report_json == "{}"
+    assert (await async_client.models.fairness_report("campplus")).report_json == '{"form": 2}'
 
 
 async def test_a_failure_is_the_same_error(async_client: AsyncClient, recorder: Recorder) -> None:

@@ -225,7 +225,7 @@ class ToyModels(models_pb2_grpc.ModelsServicer):
     def GetFairnessReport(
         self, request: models_pb2.GetFairnessReportRequest, context: Context
     ) -> models_pb2.GetFairnessReportResponse:
-        response = models_pb2.GetFairnessReportResponse(report_json="{}", report_html="<p>")
+        response = models_pb2.GetFairnessReportResponse(report_json='{"form": 2}', report_html="<p>")
         return self.seen.answer(request, context, response)
 
 

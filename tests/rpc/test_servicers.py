@@ -19,7 +19,7 @@ from equivox.v1 import (
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.diarization_pb2 import DiarizeRequest
 from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest
-from equivox.v1.models_pb2 import GetCardRequest, GetFairnessReportRequest, ModelsListRequest
+from equivox.v1.models_pb2 import GetCardRequest, ModelsListRequest
 from equivox.v1.profiles_pb2 import (
     CreateRequest,
     DeleteRequest,
@@ -174,11 +174,6 @@ async def test_models_tell_what_runs_and_their_cards(caller: Caller) -> None:
     }
     card = await caller.models.GetCard(GetCardRequest(name="tiny"))
     assert card.card_toml == 'name = "tiny"'
-
-
-async def test_what_is_not_built_yet_says_unimplemented(caller: Caller) -> None:
-    error = await refusal(caller.models.GetFairnessReport(GetFairnessReportRequest(name="tiny")))
-    assert (error.code(), reason_of(error)) == (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
 
 
 ANN = Voice(audio=said("ann"))

@@ -109,5 +109,9 @@ class TinyApplication(Application):
         slope[0], offset[0] = np.log(20.0), -12.0  # even odds at a cosine of 0.6
         weights = CalibrationWeights(slope=slope, offset=offset, doubt=np.array([1e-4, 1e-4]))
         return Calibration(
-            calibration_id="tiny", model_fingerprint=TINY_FINGERPRINT, weights=weights, card_toml='name = "tiny"'
+            calibration_id="tiny",
+            model_fingerprint=TINY_FINGERPRINT,
+            weights=weights,
+            card_toml='name = "tiny"',
+            folder=self.config.profiles.database.parent,
         )

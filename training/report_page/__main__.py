@@ -1,4 +1,9 @@
-"""Renders a report again: `python -m training.report_page REPORT.json --out PAGE.html`."""
+"""Renders a report again, or puts it where a server finds it.
+
+python -m training.report_page REPORT.json --out PAGE.html
+python -m training.report_page REPORT.json --artifact FOLDER      for Models.GetFairnessReport: FOLDER is that of the
+                                                                  calibration (or embedder) the report is of
+"""
 
 import argparse
 import json
@@ -7,21 +12,29 @@ from pathlib import Path
 
 from svc.errors import ServiceError
 from training.report_json import write_text
+from training.report_page.attaching import attach
 from training.report_page.page import render_page
 from training.report_page.weights_log import read_weights
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("report", type=Path, help="report.json of `equivox evaluate verification`")
-    parser.add_argument("--out", type=Path, required=True, help="the page to write")
+    parser.add_argument("--out", type=Path, help="the page to write")
+    parser.add_argument("--artifact", type=Path, help="folder of the calibration or embedder the report is of")
     parser.add_argument(
         "--weights", type=Path, help="OUT/curves of training.train_embedder: adds the adversary's weights"
     )
     chosen = parser.parse_args()
+    if not (chosen.out or chosen.artifact):
+        parser.error("give --out PAGE, --artifact FOLDER, or both")
     try:
         raw = json.loads(chosen.report.read_text(encoding="utf-8"))
-        write_text(chosen.out, render_page(raw, read_weights(chosen.weights) if chosen.weights else ()))
+        page = render_page(raw, read_weights(chosen.weights) if chosen.weights else ())
+        if chosen.out:
+            write_text(chosen.out, page)
+        if chosen.artifact:
+            attach(raw, page, chosen.artifact)
     except (ServiceError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -1,0 +1,71 @@
+"""The audit that lies in the folder of a model or calibration, and whether it is of what runs.
+
+training.report_page puts it there (`--artifact FOLDER`). A report of other weights, another calibration or a policy
+that has moved since would be worse than none, so it is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from svc.errors import ArtifactError
+from svc.scoring.policy import NAMED_POLICIES
+
+REPORT, PAGE = "fairness.json", "fairness.html"
+# As training.evaluate writes where a threshold is from.
+POLICY = "policy "
+REMEDY = (
+    "measure what runs: equivox evaluate verification --trials LIST --audio-root FOLDER --people PEOPLE --by sex "
+    "--out OUT, then python -m training.report_page OUT/report.json --artifact {folder}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FairnessReport:
+    """As read, both as they lie there."""
+
+    folder: Path
+    content: Mapping[str, Any]
+    report_json: str
+    report_html: str
+
+    def check(self, *, fingerprint: str, calibration_id: str) -> None:
+        """Raises ArtifactError unless it was measured on this model, this calibration and the policy as it stands."""
+        wanted = {"fingerprint": fingerprint, "calibration_id": calibration_id}
+        for name, value in wanted.items():
+            if self.content.get(name) != value:
+                found = self.content.get(name) or "none"
+                raise self._not_of(f"{name.replace('_', ' ')} {found}, and here runs {value}")
+        self._check_policy()
+
+    def _check_policy(self) -> None:
+        threshold = self.content.get("threshold", {})
+        source = str(threshold.get("source", ""))
+        if not source.startswith(POLICY):
+            return
+        policy = NAMED_POLICIES.get(source.removeprefix(POLICY))
+        if policy is None or policy.threshold_llr != threshold.get("value"):
+            raise self._not_of(f"{source} at LLR {threshold.get('value')}, which is not what it stands at here")
+
+    def _not_of(self, what: str) -> ArtifactError:
+        remedy = REMEDY.format(folder=self.folder)
+        return ArtifactError(f"{self.folder / REPORT} is of {what}; {remedy}")
+
+
+def load_fairness_report(folder: Path) -> FairnessReport | None:
+    """None where there is none. Raises ArtifactError when it is broken, or the page is not of the report."""
+    try:
+        texts = [(folder / name).read_text(encoding="utf-8") for name in (REPORT, PAGE)]
+        content = json.loads(texts[0])
+        inputs = content["inputs_sha256"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{folder / REPORT} is broken: {error}; {REMEDY.format(folder=folder)}"
+        raise ArtifactError(message) from error
+    if not isinstance(inputs, str) or inputs not in texts[1]:
+        message = f"{folder / PAGE} is not the page of {REPORT}; {REMEDY.format(folder=folder)}"
+        raise ArtifactError(message)
+    return FairnessReport(folder=folder, content=content, report_json=texts[0], report_html=texts[1])

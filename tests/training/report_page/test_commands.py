@@ -1,0 +1,81 @@
+"""`python -m training.report_page` and what it leaves in an artifact."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from svc.artifact import load_artifact, save_artifact
+from svc.errors import ArtifactError
+from svc.fairness_report import load_fairness_report
+from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, from_artifact, tensors_of
+from svc.scoring.conditions import FEATURES
+from tests.training.report_page.toy_reports import report
+from training.report_page.__main__ import main
+from training.report_page.attaching import attach
+from training.report_page.page import render_page
+
+MODEL = "f" * 16
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A calibration for the model of the toy reports."""
+    flat = np.zeros(1 + len(FEATURES))
+    weights = CalibrationWeights(slope=flat, offset=flat, doubt=np.array([0.01, 0.01]))
+    card = {"kind": KIND, "name": "toy", "model_fingerprint": MODEL, "features": list(FEATURES), "score": SCORE}
+    save_artifact(tmp_path / "calibration", tensors_of(weights), card)
+    return tmp_path / "calibration"
+
+
+def report_of(folder: Path, **changes: object) -> dict[str, Any]:
+    calibration_id = from_artifact(load_artifact(folder), folder).calibration_id
+    return report() | {"calibration_id": calibration_id, **changes}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["report_page", *map(str, arguments)])
+    main()
+
+
+def test_a_report_becomes_the_same_page_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(report()))
+    run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text() == render_page(report())
+
+
+def test_what_is_attached_is_what_a_server_finds(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = report_of(folder)
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    run(monkeypatch, tmp_path / "report.json", "--artifact", folder)
+    found = load_fairness_report(folder)
+    assert found is not None
+    found.check(fingerprint=MODEL, calibration_id=content["calibration_id"])
+    assert found.content == content
+    assert found.report_html == render_page(content)
+
+
+def test_no_file_name_of_a_recording_is_attached(folder: Path) -> None:
+    content = report_of(folder, sides_without_speech=["ann/secret.wav", "bob/secret.wav"])
+    attach(content, render_page(content), folder)
+    found = load_fairness_report(folder)
+    assert found is not None
+    assert "secret" not in found.report_json + found.report_html
+    assert len(found.content["sides_without_speech"]) == 2
+
+
+def test_a_report_of_another_calibration_is_not_attached(folder: Path) -> None:
+    content = report_of(folder, calibration_id="another")
+    with pytest.raises(ArtifactError, match="calibration id another, and here runs toy"):
+        attach(content, "", folder)
+    assert load_fairness_report(folder) is None
+
+
+def test_mistakes_end_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.json").write_text('{"form": 1}')
+    with pytest.raises(SystemExit, match="error: a report of form 1"):
+        run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
