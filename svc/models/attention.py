@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from svc.models.chosen_rows import ChosenRows
 from svc.models.encoder import State
 
 CHUNK_FRAMES = 2  # frames in a chunk; they see each other
@@ -26,6 +27,13 @@ class Memory(Protocol):
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(N, S, E) each, of the new frames -> (N, S, E). Remembers keys and values for the next call."""
+        ...
+
+    def attend_rows(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, *, chosen: Tensor) -> Tensor:
+        """As `attend`, for the queries of some frames alone: (R, E), those of `chosen` (N, S) bool in turn -> (R, E).
+
+        All frames' keys and values are remembered.
+        """
         ...
 
 
@@ -64,21 +72,40 @@ class CachedMemory:
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """As the protocol says."""
         batch, num_frames, width = queries.shape
+        seen_keys, seen_values = self._seen(layer, keys, values)
+        blocks = self._padded(queries).reshape(-1, self.band.block_frames, width)
+        attended = F.scaled_dot_product_attention(
+            self._heads(blocks), seen_keys, seen_values, attn_mask=self.band.visible
+        )  # (N K, A, W, E / A)
+        return attended.transpose(1, 2).reshape(batch, -1, width)[:, :num_frames]
+
+    def attend_rows(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, *, chosen: Tensor) -> Tensor:
+        """As the protocol says."""
+        seen_keys, seen_values = self._seen(layer, keys, values)
+        if not len(queries):
+            return queries
+        rows = ChosenRows(self._padded(chosen.unsqueeze(2)).reshape(-1, self.band.block_frames))  # (N K, W)
+        visible = self.band.visible.take_along_dim(rows.order[:, None, :, None], dim=2)  # (N K, 1, Q, W + P)
+        attended = F.scaled_dot_product_attention(
+            self._heads(rows.by_group(queries)), seen_keys, seen_values, attn_mask=visible
+        )  # (N K, A, Q, E / A)
+        return rows.rows_of(attended.transpose(1, 2).flatten(2))
+
+    def _seen(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, S, E) -> what each block of queries may look at, (N K, A, W + P, E / A), the cached frames first."""
+        num_frames = keys.shape[1]
         cached_keys, cached_values = self.caches[2 * layer : 2 * layer + 2]
         # Under autocast the new ones are narrower than an empty cache: joined as they are, all would widen.
         keys = torch.cat([cached_keys.to(keys), keys], dim=1)  # (N, P + S, E)
         values = torch.cat([cached_values.to(values), values], dim=1)
         self.next_caches += keys[:, num_frames:], values[:, num_frames:]
-        padding = (0, 0, 0, self.band.num_blocks * self.band.block_frames - num_frames)
-        if padding[-1]:
-            queries, keys, values = (F.pad(tensor, padding) for tensor in (queries, keys, values))
-        attended = F.scaled_dot_product_attention(
-            self._heads(queries.reshape(-1, self.band.block_frames, width)),
-            self._heads(self._windows(keys)),
-            self._heads(self._windows(values)),
-            attn_mask=self.band.visible,
-        )  # (N K, A, W, E / A)
-        return attended.transpose(1, 2).reshape(batch, -1, width)[:, :num_frames]
+        keys, values = (self._padded(tensor, behind=keys.shape[1] - num_frames) for tensor in (keys, values))
+        return self._heads(self._windows(keys)), self._heads(self._windows(values))
+
+    def _padded(self, frames: Tensor, behind: int = 0) -> Tensor:
+        """(N, behind + S, E) -> (N, behind + K W, E)."""
+        missing = behind + self.band.num_blocks * self.band.block_frames - frames.shape[1]
+        return F.pad(frames, (0, 0, 0, missing)) if missing else frames
 
     def _heads(self, frames: Tensor) -> Tensor:
         """(N K, W, E) -> (N K, A, W, E / A)."""
@@ -110,16 +137,38 @@ class RingMemory:
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """As the protocol says. Stream by stream: to gather the rings would cost more than the attention itself."""
-        attended = []
-        rings = [ring[2 * layer : 2 * layer + 2] for ring in self.rings]
-        new = zip(*(self._heads(tensor) for tensor in (queries, keys, values)), strict=True)
-        for (key_ring, value_ring), slots, bias, (query, key, value) in zip(
-            rings, self.slots, self.bias, new, strict=True
-        ):
+        rings = self._written(layer, keys, values)
+        attended = [
+            F.scaled_dot_product_attention(query, key_ring, value_ring, attn_mask=bias)
+            for query, (key_ring, value_ring), bias in zip(self._heads(queries), rings, self.bias, strict=True)
+        ]
+        return torch.stack(attended).transpose(2, 3).reshape(queries.shape)
+
+    def attend_rows(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, *, chosen: Tensor) -> Tensor:
+        """As the protocol says."""
+        rings = self._written(layer, keys, values)
+        if not len(queries):
+            return queries
+        rows = ChosenRows(chosen)
+        grouped = self._heads(rows.by_group(queries))  # (B, C, A, Q, E / A)
+        streams = grouped.shape[:2]
+        order, counts = rows.order.view(*streams, -1), rows.counts.view(streams)  # (B, C, Q) and (B, C)
+        attended = torch.zeros_like(grouped)
+        for stream, ((key_ring, value_ring), most) in enumerate(zip(rings, counts.amax(1).tolist(), strict=True)):
+            query = grouped[stream, :, :, :most]
+            bias = self.bias[stream][order[stream, :, :most]].unsqueeze(1)  # (C, 1, most, R)
+            looked = F.scaled_dot_product_attention(query, key_ring, value_ring, attn_mask=bias)
+            attended[stream, :, :, :most] = looked
+        return rows.rows_of(attended.transpose(2, 3).reshape(*rows.real.shape, -1))
+
+    def _written(self, layer: int, keys: Tensor, values: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The layer's two rings of each stream, the new frames in them."""
+        rings = [(ring[2 * layer], ring[2 * layer + 1]) for ring in self.rings]
+        new = zip(self.slots, self._heads(keys), self._heads(values), strict=True)
+        for (key_ring, value_ring), (slots, key, value) in zip(rings, new, strict=True):
             key_ring.index_copy_(2, slots, key)
             value_ring.index_copy_(2, slots, value)
-            attended.append(F.scaled_dot_product_attention(query, key_ring, value_ring, attn_mask=bias))
-        return torch.stack(attended).transpose(2, 3).reshape(queries.shape)
+        return rings
 
     def _heads(self, frames: Tensor) -> Tensor:
         """(N, S, E) -> (B, C, A, S, E / A)."""

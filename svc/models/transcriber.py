@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.models.amortised_transformer import AmortisedTransformer, AmortisedTransformerConfig
 from svc.models.attention_encoder import AttentionEncoder
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
 from svc.models.conformer import Conformer, ConformerConfig
@@ -33,6 +34,7 @@ ENCODERS: dict[str, Callable[[Any, int], Encoder]] = {
     "conv_rnn": ConvRnnEncoder,
     "contextnet": ContextNet,
     "conformer": Conformer,
+    "amortised": AmortisedTransformer,
 }
 ENCODER_KINDS = tuple(ENCODERS)
 # The front end's window and hop.
@@ -49,6 +51,7 @@ class EncoderConfig:
     conv_rnn: ConvRnnEncoderConfig = field(default_factory=ConvRnnEncoderConfig)
     contextnet: ContextNetConfig = field(default_factory=ContextNetConfig)
     conformer: ConformerConfig = field(default_factory=ConformerConfig)
+    amortised: AmortisedTransformerConfig = field(default_factory=AmortisedTransformerConfig)
 
     def __post_init__(self) -> None:
         if self.kind not in ENCODER_KINDS:

@@ -9,6 +9,7 @@ from torch.backends import mkldnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from svc.models.amortised_transformer import COMPUTE, Arbitrator
 from svc.models.encoder import Encoder
 from svc.models.transcriber import ENCODER_KINDS, EncoderConfig, TranscriberConfig, build_encoder
 from tests.models.toy_transcriber import random_mels, toy_encoder
@@ -40,7 +41,25 @@ def counted_step(encoder: Encoder, num_frames: int) -> int:
 @pytest.mark.parametrize("kind", ENCODER_KINDS)
 def test_a_step_takes_the_operations_that_were_counted(kind: str) -> None:
     encoder = toy_encoder(kind)
+    for module in encoder.modules():
+        if isinstance(module, Arbitrator):
+            torch.nn.init.constant_(module.logits.bias[COMPUTE:], 99.0)
     assert counted_step(encoder, 4) == encoder.flops(4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_an_amortised_step_skips_torch_does_not_count(seed: int) -> None:
+    encoder = toy_encoder("amortised")
+    torch.manual_seed(seed)
+    for module in encoder.modules():
+        if isinstance(module, Arbitrator):
+            torch.nn.init.normal_(module.logits.weight)
+    with torch.no_grad():
+        _, state = encoder(random_mels(1, 40), encoder.initial_state(1))
+        _, _, share = encoder.forward_counted(random_mels(1, 4), state)
+    assert share is not None
+    assert share.item() < 1
+    assert counted_step(encoder, 4) == pytest.approx(share.item() * encoder.flops(4), rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ENCODER_KINDS)

@@ -5,6 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.chunked_transformer import ChunkedTransformerConfig
 from svc.models.conformer import ConformerConfig
 from svc.models.contextnet import ContextNetConfig
@@ -35,6 +36,10 @@ CONTEXTNET = ContextNetConfig(
 CONFORMER = ConformerConfig(
     block_width=16, num_heads=2, num_layers=2, left_context_frames=6, kernel=3, mlp_factor=2, width=10
 )
+# Open about as often as not, so that every pass both computes and skips.
+AMORTISED = AmortisedTransformerConfig(
+    block_width=16, num_heads=2, num_layers=2, left_context_frames=6, width=10, open_logit=0.0
+)
 
 
 def toy_config(kind: str = "transformer", predictor: str = "lstm", lookahead_frames: int = 4) -> TranscriberConfig:
@@ -49,6 +54,7 @@ def toy_config(kind: str = "transformer", predictor: str = "lstm", lookahead_fra
             conv_rnn=CONV_RNN,
             contextnet=CONTEXTNET,
             conformer=CONFORMER,
+            amortised=AMORTISED,
         ),
         predictor=PredictorConfig(kind=predictor, width=8),
         joint_width=8,
