@@ -275,8 +275,11 @@ class Application:
         """Raises FairnessReportNotFoundError where nobody has measured it, ArtifactError for one of something else."""
         for folder in model.audited_in:
             if report := load_fairness_report(folder):
-                calibration_id = self.calibration.calibration_id
-                report.check(fingerprint=self.embedder.fingerprint, calibration_id=calibration_id)
+                report.check(
+                    fingerprint=self.embedder.fingerprint,
+                    calibration_id=self.calibration.calibration_id,
+                    policies=self.policies,
+                )
                 return report
         if not model.audited_in:
             message = f"errors by group are measured of embedder and calibration, and {model.name} is {model.role}"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svc.errors import ArtifactError
-from svc.scoring.policy import NAMED_POLICIES
+from svc.errors import ArtifactError, PolicyUnknownError
+from svc.scoring.policy import Policies
 
 REPORT, PAGE = "fairness.json", "fairness.html"
 # As training.evaluate writes where a threshold is from.
@@ -31,23 +31,26 @@ class FairnessReport:
     report_json: str
     report_html: str
 
-    def check(self, *, fingerprint: str, calibration_id: str) -> None:
-        """Raises ArtifactError unless it was measured on this model, this calibration and the policy as it stands."""
+    def check(self, *, fingerprint: str, calibration_id: str, policies: Policies | None = None) -> None:
+        """Raises ArtifactError unless it was measured on this model, this calibration and a policy as it stands."""
         wanted = {"fingerprint": fingerprint, "calibration_id": calibration_id}
         for name, value in wanted.items():
             if self.content.get(name) != value:
                 found = self.content.get(name) or "none"
                 raise self._not_of(f"{name.replace('_', ' ')} {found}, and here runs {value}")
-        self._check_policy()
+        self._check_policy(policies or Policies())
 
-    def _check_policy(self) -> None:
+    def _check_policy(self, policies: Policies) -> None:
         threshold = self.content.get("threshold", {})
         source = str(threshold.get("source", ""))
         if not source.startswith(POLICY):
             return
-        policy = NAMED_POLICIES.get(source.removeprefix(POLICY))
-        if policy is None or policy.threshold_llr != threshold.get("value"):
-            raise self._not_of(f"{source} at LLR {threshold.get('value')}, which is not what it stands at here")
+        try:
+            stands_at = policies.named(source.removeprefix(POLICY)).threshold_llr
+        except PolicyUnknownError as error:
+            raise self._not_of(f"{source}, and here is {error}") from error
+        if stands_at != threshold.get("value"):
+            raise self._not_of(f"{source} at LLR {threshold.get('value')}, and here it stands at {stands_at}")
 
     def _not_of(self, what: str) -> ArtifactError:
         remedy = REMEDY.format(folder=self.folder)

@@ -1,0 +1,119 @@
+"""The audit that ships beside the calibration, of talkers it was not fitted on: `python -m training.audit_shipped`.
+
+    python -m training.audit_shipped                                            writes out/shipped-audit
+    python -m training.audit_shipped --artifact svc/artifacts/calibration-campplus      and puts it there to be served
+
+Test talkers of `saa`, each in one session: the same people under every condition, so that no group has conditions of
+its own. Strangers are of one sex. Neither audio nor names of recordings get into what is put beside the calibration.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from svc.application import Application, build_application
+from svc.config import EquivoxConfig
+from svc.errors import ServiceError
+from training.data.manifest import Clip, data_root, read_manifest
+from training.data.segments import SegmentReader
+from training.data.trial_list import Trial, TrialList, collect_trials
+from training.data.trials import draw_trials
+from training.embeddings import VoiceCache, source_digest
+from training.evaluate import Attributes, Evaluation, Settings, evaluate
+from training.fairness.groups import COUNTRY, SEX, People
+from training.report_json import write_json, write_text
+from training.report_page.attaching import attach
+from training.report_page.page import render_page
+from training.systems import equivox_system
+from training.tables import progress_over
+
+CORPUS, SPLIT = "saa", "test"
+SETS = ("saa-2s-clean", "saa-2s-degraded")
+FIRST_LANGUAGE = "first language"
+BY = (SEX, FIRST_LANGUAGE, COUNTRY)
+ABOUT = (
+    "Test talkers of the Speech Accent Archive reading English, one session each, whom neither the calibration nor its "
+    "cohort has heard: stretches of 2 s of speech, once as recorded and once with each side by itself put through a "
+    "room, noise at 5 to 20 dB or a telephone band. Both recordings of a trial are of the same kind, strangers of the "
+    "same sex. One session each and read speech: other days, telephones and free speech are harder."
+)
+
+
+def shipped_trials(root: Path, *, seed: int) -> TrialList:
+    """All sets as one list, without groups of its own."""
+    return collect_trials(_rows(root, seed))
+
+
+def shipped_people(clips: list[Clip]) -> People:
+    """Sex, country, and whether English is the first language of the test talkers; unknown stays unknown."""
+    talkers = [clip for clip in clips if (clip.corpus, clip.split) == (CORPUS, SPLIT)]
+    return People(
+        columns={
+            SEX: {clip.speaker: clip.sex for clip in talkers},
+            FIRST_LANGUAGE: {clip.speaker: _first_language(clip) for clip in talkers},
+            COUNTRY: {clip.speaker: clip.country for clip in talkers},
+        }
+    )
+
+
+def audit_shipped(application: Application, root: Path, *, voices: Path, settings: Settings) -> Evaluation:
+    """The system as it serves by default. Each side is embedded once, ever: `voices` keeps them."""
+    system = equivox_system(application)
+    trials = shipped_trials(root, seed=settings.seed)
+    people = shipped_people(read_manifest(root / "manifest.csv"))
+    version = f"{system.fingerprint}-{source_digest(system.sources)}"
+    with progress_over(len(trials.sides), "recordings") as on_side:
+        return evaluate(
+            trials,
+            system,
+            SegmentReader(root),
+            settings=settings,
+            attributes=Attributes(people=people, by=BY),
+            cache=VoiceCache(voices / f"audit-{settings.seed}-equivox-{version}.npz"),
+            on_side=on_side,
+        )
+
+
+def _rows(root: Path, seed: int) -> Iterator[tuple[str, Trial]]:
+    for name in SETS:
+        for number, trial in enumerate(draw_trials(name, split=SPLIT, seed=seed, root=root)):
+            yield f"{name} trial {number}", replace(trial, groups={})
+
+
+def _first_language(clip: Clip) -> str:
+    if not clip.language:
+        return ""
+    return "English" if clip.language == "english" else "other than English"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/shipped-audit"), help="folder for report.json and its page"
+    )
+    parser.add_argument("--artifact", type=Path, help="folder of the calibration, to be served with it")
+    parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
+    parser.add_argument("--seed", type=int, default=0, help="of the trials and the bootstrap")
+    chosen = parser.parse_args()
+    application = build_application(EquivoxConfig())
+    try:
+        settings = Settings(seed=chosen.seed)
+        evaluation = audit_shipped(application, chosen.root, voices=chosen.voices, settings=settings)
+        report = evaluation.as_json() | {"about": ABOUT}
+        page = render_page(report)
+        write_json(chosen.out / "report.json", report)
+        write_text(chosen.out / "report.html", page)
+        if chosen.artifact:
+            attach(report, page, chosen.artifact)
+    except (ServiceError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    finally:
+        application.close()
+    print(f"report.html and report.json are in {chosen.out}")
+
+
+if __name__ == "__main__":
+    main()
