@@ -122,8 +122,8 @@ class AmortisedTransformer(AttentionEncoder):
         skipped = hidden.new_zeros(hidden.shape[:2], dtype=torch.float32)  # (N, S) operations
         for layer, block in enumerate(self.each_amortised()):
             hidden, attends, works = block.gated(hidden, memory, layer, skipping=skipping)
-            skipped = skipped + (1 - attends) * block.query_flops(1, self.seen_frames)
-            skipped = skipped + (1 - works) * block.mlp_flops(1)
+            skipped = skipped + (1 - attends.float()) * block.query_flops(1, self.seen_frames)
+            skipped = skipped + (1 - works.float()) * block.mlp_flops(1)
         return BlockPass(hidden, state, 1 - skipped / (self.flops_per_s / (FRAMES_PER_S / 2)))
 
     def each_amortised(self) -> list[AmortisedBlock]:
@@ -142,4 +142,4 @@ class AmortisedTransformer(AttentionEncoder):
 
 def add_where(hidden: Tensor, normed: Tensor, chosen: Tensor, work: Callable[[Tensor], Tensor]) -> Tensor:
     """(N, S, E) hidden and normed, (N, S) bool -> hidden, with what `work` makes of the chosen rows (R, E) added."""
-    return hidden.index_put((chosen,), work(normed[chosen]), accumulate=True)
+    return hidden.index_put((chosen,), work(normed[chosen]).to(hidden.dtype), accumulate=True)

@@ -81,6 +81,7 @@ class TranscriberOutput:
     frames: Tensor  # (B, C, T', D)
     activity: Tensor  # (B, C, T') logits
     ctc: Tensor | None  # (B, C, T', V) logits
+    compute_share: Tensor | None = None  # (B, C, T') of the encoder's operations; None = always all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,8 +174,12 @@ class Transcriber(nn.Module):
         self, masked: Tensor, log_masks: Tensor, *, num_frames: int, offset: Tensor | None
     ) -> TranscriberOutput:
         lag, (batch, channels) = self.config.separator.lookahead_frames, masked.shape[:2]
-        frames, _ = self.encoder(masked.flatten(0, 1), self._encoder_state(batch, channels, offset))
-        frames = frames[:, lag // self.stride_frames :].unflatten(0, (batch, channels))
+        frames, _, share = self.encoder.forward_counted(
+            masked.flatten(0, 1), self._encoder_state(batch, channels, offset)
+        )
+        frames = frames[:, lag // self.stride_frames :].reshape(batch, channels, -1, self.encoder.width)
+        if share is not None:
+            share = share[:, lag // self.stride_frames :].reshape(batch, channels, -1)
         aligned = slice(lag, lag + num_frames)
         return TranscriberOutput(
             masked=masked[:, :, aligned],
@@ -182,6 +187,7 @@ class Transcriber(nn.Module):
             frames=frames,
             activity=self.activity(frames),
             ctc=None if self.to_ctc is None else self.to_ctc(frames),
+            compute_share=share,
         )
 
     def joint_logits(self, frames: Tensor, targets: Tensor) -> Tensor:

@@ -128,6 +128,15 @@ def test_with_every_gate_open_it_is_the_transformer() -> None:
     assert (share == 1).all()
 
 
+def test_in_bfloat16_skipping_still_equals_masking() -> None:
+    encoder, mels = toy(), random_mels(2, 24)
+    encoder.narrow()
+    with torch.inference_mode():
+        skipped, _ = encoder(mels, encoder.initial_state(2))
+        dense, _ = masked(encoder)(mels, encoder.initial_state(2))
+    torch.testing.assert_close(skipped, dense, atol=0.05, rtol=0.05)
+
+
 def test_a_skipped_frame_is_still_attended_to() -> None:
     encoder = toy(99.0)
     block, hidden = encoder.each_amortised()[0], torch.randn(1, 4, 16)

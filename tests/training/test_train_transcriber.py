@@ -9,9 +9,11 @@ from torch import Tensor
 
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
+from svc.models.amortised_transformer import AmortisedTransformerConfig
+from svc.models.transcriber import EncoderConfig
 from svc.units import END_OF_TURN, START_OF_TURN
 from tests.training.processes import on_processes
-from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data, trainer_at
+from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
 from training.benchmark_transcription import CELL
 from training.data.units import UnitEncoder
 from training.distributed import World
@@ -54,6 +56,16 @@ def test_each_stage_trains_its_part_only(tmp_path: Path) -> None:
     after = weights_after(masks, tmp_path / "masks")
     changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, first[name])}
     assert changed == {"separator"}
+
+
+def test_an_amortised_encoder_is_trained_on_what_it_computes(tmp_path: Path) -> None:
+    sizes = AmortisedTransformerConfig(block_width=8, num_heads=2, num_layers=1, left_context_frames=2, width=8)
+    model = replace(RECIPE.model, encoder=EncoderConfig(kind="amortised", amortised=sizes))
+    stage = replace(RECIPE.stages[1], losses=replace(BANDED, compute=1.0))
+    trainer = trainer_at(replace(RECIPE, model=model, stages=(stage,)), tmp_path)
+    trainer.start()
+    terms = next(trainer.stage_steps(0, 0))
+    assert 0 < terms["compute"] < 1
 
 
 def test_silent_channels_may_be_left_out(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Losses beside the transducer's: speech activity, CTC, frame labels and separation. Each counts real frames only.
+"""Losses beside the transducer's: speech activity, CTC, frame labels, separation, compute. Each counts real frames.
 
 Letters: N sequences, T' encoder frames, T mel frames, M mels, U labels, V vocabulary, blank = 0.
 """
@@ -74,6 +74,16 @@ def separation_loss(
     distance = torch.where((masked <= floor) & (sources <= floor), 0.0, distance)
     losses = distance.square() if squared else distance.abs()
     return _mean_over(losses.mean(-1), real_frames(lengths, masked.shape[1]), mean_count)
+
+
+def compute_loss(shares: Tensor, *, lengths: Tensor, target: float, mean_count: MeanCount = alone) -> Tensor:
+    """(N, T') shares of the encoder's operations -> by how much their mean is above `target`.
+
+    With a target of 0 it is the cost of arXiv 2207.02393: operations done over operations there are.
+    """
+    shares = shares.to(exact_dtype(shares))
+    mean = _mean_over(shares, real_frames(lengths, shares.shape[1]), mean_count)
+    return (mean - target).clamp(min=0)
 
 
 def real_frames(lengths: Tensor, num_frames: int) -> Tensor:

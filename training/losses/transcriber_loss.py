@@ -1,4 +1,4 @@
-"""What a transcriber is trained on: a weighted sum of the transducer's loss and four that help it along.
+"""What a transcriber is trained on: a weighted sum of the transducer's loss, four that help it along, and compute.
 
 Letters: B mixtures, C = 2 channels, N = B * C, T mel frames, T' encoder frames, M mels, D encoder width, U labels,
 V vocabulary.
@@ -13,7 +13,15 @@ from torch import Tensor
 
 from training.losses.arc_biases import AlignmentBand
 from training.losses.arcs import arcs_of_sequences
-from training.losses.auxiliary import MeanCount, activity_loss, alone, ctc_loss, frame_label_loss, separation_loss
+from training.losses.auxiliary import (
+    MeanCount,
+    activity_loss,
+    alone,
+    compute_loss,
+    ctc_loss,
+    frame_label_loss,
+    separation_loss,
+)
 from training.losses.banded_arcs import JointNodes, arcs_in_band, nodes_in_band
 from training.losses.transducer import TransducerLossConfig, transducer_loss_of_arcs
 
@@ -32,6 +40,9 @@ class ModelOutput(Protocol):
 
     @property
     def ctc(self) -> Tensor | None: ...  # (B, C, T', V) logits
+
+    @property
+    def compute_share(self) -> Tensor | None: ...  # (B, C, T') of the encoder's operations
 
 
 class Targets(Protocol):
@@ -61,13 +72,17 @@ class Targets(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossConfig:
-    """Weights of the terms, 0 = not computed. CTC and frame labels need the model's CTC head."""
+    """Weights of the terms, 0 = not computed. CTC and frame labels need the model's CTC head, and compute an encoder
+    that skips work: it is what the encoder does above the share `compute_target` of all it could do.
+    """
 
     transducer: float = 1.0
     ctc: float = 0.2
     activity: float = 0.2
     separation: float = 0.2
     frames: float = 0.0
+    compute: float = 0.0
+    compute_target: float = 0.0
     # Mel frames in one encoder frame.
     stride_frames: int = 4
     blank_frame_weight: float = 0.1
@@ -77,13 +92,17 @@ class LossConfig:
     transducer_terms: TransducerLossConfig = field(default_factory=TransducerLossConfig)
 
     def __post_init__(self) -> None:
-        if min(self.transducer, self.ctc, self.activity, self.separation, self.frames) < 0:
+        if min(self.transducer, self.ctc, self.activity, self.separation, self.frames, self.compute) < 0:
             raise ValueError(f"weights must not be negative: {self}")
+        if not 0 <= self.compute_target < 1:
+            raise ValueError(f"need 0 <= compute_target < 1, got {self.compute_target}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LossTerms:
-    """Scalars before weighting, none = weight 0: nats per target token, or per frame for activity and frames."""
+    """Scalars before weighting, none = weight 0: nats per target token, or per frame for activity and
+    frames; a share for compute.
+    """
 
     total: Tensor
     transducer: Tensor | None = None
@@ -91,6 +110,7 @@ class LossTerms:
     activity: Tensor | None = None
     separation: Tensor | None = None
     frames: Tensor | None = None
+    compute: Tensor | None = None
 
     def plain(self) -> dict[str, float]:
         """Name -> value of what was computed, for curves."""
@@ -132,6 +152,9 @@ def transcriber_loss(
             lengths=lengths,
             blank_weight=config.blank_frame_weight,
             mean_count=mean_count,
+        ),
+        "compute": lambda: compute_loss(
+            _compute_share(output), lengths=lengths, target=config.compute_target, mean_count=mean_count
         ),
     }
     weights = {name: float(getattr(config, name)) for name in computed}
@@ -198,6 +221,13 @@ def _separation(output: ModelOutput, batch: Targets, config: LossConfig, mean_co
         squared=config.separation_squared,
         mean_count=mean_count,
     )
+
+
+def _compute_share(output: ModelOutput) -> Tensor:
+    """(N, T')."""
+    if output.compute_share is None:
+        raise ValueError("the compute loss needs an encoder that skips work: the amortised one")
+    return output.compute_share.flatten(0, 1)
 
 
 def _ctc_logits(output: ModelOutput) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.losses.auxiliary import NO_LABEL, activity_loss, ctc_loss, frame_label_loss, separation_loss
+from training.losses.auxiliary import NO_LABEL, activity_loss, compute_loss, ctc_loss, frame_label_loss, separation_loss
 
 LENGTHS = torch.tensor([5, 0, 3])
 
@@ -31,6 +31,13 @@ def test_activity_is_the_cross_entropy_of_the_real_frames() -> None:
     logits, speech = random_logits(3, 6), torch.arange(18).view(3, 6) % 2
     probability = torch.where(inside(speech) == 1, inside(logits).sigmoid(), 1 - inside(logits).sigmoid())
     torch.testing.assert_close(activity_loss(logits, speech, lengths=LENGTHS), -probability.log().mean())
+
+
+@pytest.mark.parametrize("target", [0.0, 0.3, 0.9])
+def test_compute_is_the_mean_of_the_real_frames_above_the_target(target: float) -> None:
+    shares = random_logits(3, 6).sigmoid()
+    expected = torch.relu(inside(shares).mean() - target)
+    torch.testing.assert_close(compute_loss(shares, lengths=LENGTHS, target=target), expected)
 
 
 @settings(max_examples=30, deadline=None)

@@ -8,17 +8,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.losses.arc_biases import AlignmentBand
-from training.losses.auxiliary import activity_loss, ctc_loss, frame_label_loss, separation_loss
+from training.losses.auxiliary import activity_loss, compute_loss, ctc_loss, frame_label_loss, separation_loss
 from training.losses.transcriber_loss import LossConfig, LossTerms, transcriber_loss
 from training.losses.transducer import TransducerLossConfig, transducer_loss
 
-WIDTH, VOCABULARY, TERMS = 6, 7, ("transducer", "ctc", "activity", "separation", "frames")
+WIDTH, VOCABULARY, TERMS = 6, 7, ("transducer", "ctc", "activity", "separation", "frames", "compute")
 EVERY_TERM = LossConfig(
     transducer=1.0,
     ctc=0.5,
     activity=0.25,
     separation=2.0,
     frames=0.125,
+    compute=4.0,
+    compute_target=0.2,
     transducer_terms=TransducerLossConfig(fastemit=0, band=AlignmentBand(left_frames=2, right_frames=2)),
 )
 
@@ -29,6 +31,7 @@ class Output:
     frames: Tensor
     activity: Tensor
     ctc: Tensor | None
+    compute_share: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def output() -> Output:
         frames=torch.randn(2, 2, 6, WIDTH, requires_grad=True),
         activity=torch.randn(2, 2, 6, requires_grad=True),
         ctc=torch.randn(2, 2, 6, VOCABULARY, requires_grad=True),
+        compute_share=torch.rand(2, 2, 6, requires_grad=True),
     )
 
 
@@ -94,6 +98,7 @@ def expected_terms(output: Output, batch: Batch, joint: ToyJoint) -> dict[str, T
     targets = batch.targets.flatten(0, 1)
     assert output.ctc is not None
     ctc_logits = output.ctc.flatten(0, 1)
+    assert output.compute_share is not None
     transducer = transducer_loss(
         joint(output.frames.flatten(0, 1), targets),
         targets,
@@ -115,6 +120,7 @@ def expected_terms(output: Output, batch: Batch, joint: ToyJoint) -> dict[str, T
         "frames": frame_label_loss(
             ctc_logits, batch.frame_labels.flatten(0, 1), lengths=lengths, blank_weight=EVERY_TERM.blank_frame_weight
         ),
+        "compute": compute_loss(output.compute_share.flatten(0, 1), lengths=lengths, target=EVERY_TERM.compute_target),
     }
 
 
@@ -129,7 +135,8 @@ def test_terms_are_those_of_the_losses_and_the_total_weighs_them(output: Output,
 
 def test_gradients_are_those_of_the_terms(output: Output, batch: Batch, joint: ToyJoint) -> None:
     assert output.ctc is not None
-    leaves = [output.masked, output.frames, output.activity, output.ctc, *joint.parameters()]
+    assert output.compute_share is not None
+    leaves = [output.masked, output.frames, output.activity, output.ctc, output.compute_share, *joint.parameters()]
     total = sum(getattr(EVERY_TERM, name) * term for name, term in expected_terms(output, batch, joint).items())
     assert isinstance(total, Tensor)
     ours = transcriber_loss(output, batch, joint_logits=joint, config=EVERY_TERM).total
@@ -139,12 +146,10 @@ def test_gradients_are_those_of_the_terms(output: Output, batch: Batch, joint: T
 
 def test_half_precision_in_the_model_leaves_the_sums_exact(output: Output, batch: Batch, joint: ToyJoint) -> None:
     assert output.ctc is not None
-    half = Output(
-        *(tensor.detach().bfloat16() for tensor in (output.masked, output.frames, output.activity, output.ctc))
-    )
-    rounded = Output(
-        *(tensor.float() for tensor in (half.masked, half.frames, half.activity, half.ctc) if tensor is not None)
-    )
+    assert output.compute_share is not None
+    tensors = output.masked, output.frames, output.activity, output.ctc, output.compute_share
+    half = Output(*(tensor.detach().bfloat16() for tensor in tensors))
+    rounded = Output(*(tensor.detach().bfloat16().float() for tensor in tensors))
 
     def halved(frames: Tensor, targets: Tensor) -> Tensor:
         logits: Tensor = joint(frames.float(), targets)
@@ -188,6 +193,11 @@ def test_a_missing_head_is_named(output: Output, batch: Batch, joint: ToyJoint) 
         transcriber_loss(headless, batch, joint_logits=joint, config=EVERY_TERM)
     config = replace(EVERY_TERM, ctc=0, frames=0)
     assert isinstance(transcriber_loss(headless, batch, joint_logits=joint, config=config), LossTerms)
+
+
+def test_an_encoder_that_skips_nothing_has_no_cost(output: Output, batch: Batch, joint: ToyJoint) -> None:
+    with pytest.raises(ValueError, match="amortised"):
+        transcriber_loss(replace(output, compute_share=None), batch, joint_logits=joint, config=EVERY_TERM)
 
 
 def test_a_batch_of_silence_has_a_finite_loss(output: Output, batch: Batch, joint: ToyJoint) -> None:
