@@ -12,6 +12,7 @@ from tests.training.toy_system import SpectrumEmbedder, spectrum_system
 from training.cli import evaluate_app
 from training.data.trial_list import write_trials
 from training.data.trials import draw_trials
+from training.report_page.page import render_page
 from training.systems import System
 
 
@@ -32,6 +33,12 @@ def test_json_goes_to_stdout_alone_and_equals_the_report(arguments: list[str], t
     answer = CliRunner().invoke(evaluate_app, [*arguments, "--json"])
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout) == json.loads((tmp_path / "out" / "report.json").read_text())
+
+
+def test_the_report_is_a_page_too(arguments: list[str], tmp_path: Path) -> None:
+    assert CliRunner().invoke(evaluate_app, arguments).exit_code == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (tmp_path / "out" / "report.html").read_text() == render_page(report)
 
 
 def test_people_get_a_table(arguments: list[str]) -> None:
