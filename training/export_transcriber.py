@@ -92,6 +92,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the --out of python -m training.train_transcriber")
     parser.add_argument("--recipe", type=Path, required=True, help="the TOML file of that run")
+    parser.add_argument("--encoder", type=Path, help="the --encoder of that run, if it had one")
     parser.add_argument("--units", type=Path, required=True, help="the units of that run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
     parser.add_argument("--report", type=Path, help="report.json of training.benchmark_transcription, for the card")
@@ -103,7 +104,7 @@ def main() -> None:
     chosen = parsed()
     try:
         commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
-        recipe, units = read_recipe(chosen.recipe), read_units(chosen.units)
+        recipe, units = read_recipe(chosen.recipe, encoder=chosen.encoder), read_units(chosen.units)
         export(chosen.run, recipe, units, out=chosen.out, commands=commands, report=chosen.report)
     except (ServiceError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")

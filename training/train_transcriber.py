@@ -4,6 +4,7 @@
 
 Alone, or on many processes with the same configuration: `torchrun --nproc_per_node 2 -m training.train_transcriber ..`.
 The run keeps a checkpoint every few minutes and goes on from it when started again, on one CPU to the very bit.
+With --encoder the recipe trains another encoder, one of those in training/configs/encoders.
 Stages that do not need each other can be runs of their own, side by side; --separator and --recogniser join them.
 `python -m training.export_transcriber` makes the artifact that the service loads. Curves: `tensorboard --logdir DIR`.
 """
@@ -161,7 +162,7 @@ def flush_denormals() -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Trains to the end of the recipe; every rank runs this."""
     flush_denormals()
-    recipe = read_recipe(chosen.recipe)
+    recipe = read_recipe(chosen.recipe, encoder=chosen.encoder)
     paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
@@ -176,6 +177,7 @@ def parsed() -> argparse.Namespace:
     parser = run_parser(__doc__, recipes="training/configs")
     parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
     parser.add_argument("--units", type=Path, required=True, help="made by python -m training.data.units")
+    parser.add_argument("--encoder", type=Path, help="of training/configs/encoders, in place of the recipe's own")
     parser.add_argument("--separator", type=Path, help="start with the separator of this earlier run's --out")
     parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")
     return parser.parse_args()

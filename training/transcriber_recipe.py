@@ -1,10 +1,10 @@
 """The recipe of a transcriber: model, start, stages and losses in one TOML file, the same for one CPU or many GPUs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from svc.config import load_config
-from svc.models.transcriber import TranscriberConfig
+from svc.models.transcriber import EncoderConfig, TranscriberConfig
 from training.checkpoint import recipe_digest
 from training.data.mixtures import MixtureConfig
 from training.losses.transcriber_loss import LossConfig
@@ -114,6 +114,14 @@ class TranscriberRecipe:
         return learning_rate(*rates, done=done / stage.steps, step=step, warmup_steps=self.optimiser.warmup_steps)
 
 
-def read_recipe(path: Path) -> TranscriberRecipe:
-    """Raises ValueError naming the file and the key at fault."""
-    return load_config(TranscriberRecipe, path)
+def read_recipe(path: Path, *, encoder: Path | None = None) -> TranscriberRecipe:
+    """`encoder`: a file as those in training/configs/encoders, which takes the place of the recipe's own encoder, so
+    that encoders may be compared on one recipe; its name joins the recipe's.
+
+    Raises ValueError naming the file and the key at fault.
+    """
+    recipe = load_config(TranscriberRecipe, path)
+    if encoder is None:
+        return recipe
+    model = replace(recipe.model, encoder=load_config(EncoderConfig, encoder))
+    return replace(recipe, name=f"{recipe.name}-{encoder.stem}", model=model)
