@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from training.metrics.bootstrap import FEW_TRIALS
 from training.report_page.drawing import MAX_SERIES, Point, chart, line, marker, path, swatch, text
 from training.report_page.reading import Column, Group, Report
 from training.report_page.scales import DeviateScale, Scale, deviate_scale
@@ -14,7 +15,7 @@ from training.report_page.wording import percent
 LEFT, RIGHT, TOP, FLOOR, HEIGHT = 50, 348, 10, 300, 342
 MARKS_A_CURVE = 6
 # Bins of posteriors with fewer trials jump about: neighbours are drawn as one.
-LEAST_TRIALS = 20
+LEAST_TRIALS = FEW_TRIALS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

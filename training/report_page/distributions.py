@@ -1,5 +1,6 @@
 """How scores are spread, target trials beside nontarget ones, a band for each group on one axis."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -17,7 +18,10 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 
 def distributions_chart(report: Report, column: Column, drawn: Sequence[Drawn]) -> Markup:
-    """A band a group: targets filled, nontargets dashed; the threshold through all of them."""
+    """A band a group: targets filled, nontargets dashed; the threshold through all of them.
+
+    Heights are square roots of shares: LLRs gather at both ends, and what matters lies between.
+    """
     edges = report.score_edges
     across = Scale(low=edges[0], high=edges[-1], start=LEFT, end=RIGHT)
     height = TOP + BAND * len(drawn) + BOTTOM
@@ -50,7 +54,7 @@ def score_quantiles(report: Report, group: Group, kind: str) -> list[str]:
 
 
 def _band(group: Group, across: Scale, edges: Sequence[float], base: float, tallest: float) -> Iterator[Markup]:
-    up = Scale(low=0, high=tallest, start=base, end=base - BAND + 18)
+    up = Scale(low=0, high=math.sqrt(tallest), start=base, end=base - BAND + 18)
     yield text((LEFT, base - BAND + 12), shortened(group.name, 40), "label")
     yield line((LEFT, base), (RIGHT, base), "grid")
     for kind in ("target", "nontarget"):
@@ -59,7 +63,7 @@ def _band(group: Group, across: Scale, edges: Sequence[float], base: float, tall
 
 def _outline(heights: Sequence[float], across: Scale, edges: Sequence[float], up: Scale) -> list[Point]:
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    points = [(across(middle), up(height)) for middle, height in zip(middles, heights, strict=True)]
+    points = [(across(middle), up(math.sqrt(height))) for middle, height in zip(middles, heights, strict=True)]
     return [(across(edges[0]), up(0)), *points, (across(edges[-1]), up(0))]
 
 

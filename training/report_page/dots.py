@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from training.metrics.bootstrap import Figure
-from training.report_page.drawing import WIDTH, chart, line, marker, text
+from training.report_page.drawing import WIDTH, chart, line, marker, path, text
 from training.report_page.reading import Column, Group, Report
 from training.report_page.scales import Scale, rate_scale
 from training.report_page.wording import HARM_OF, percent, shortened
@@ -26,9 +26,10 @@ class Change:
 
 def rates_chart(report: Report, column: Column, measure: str) -> Markup:
     """FMR or FNMR of each group, the worst first, beside that of everybody."""
-    figures = [group.summary.figures[measure] for group in column.groups]
     everybody = report.overall.value(measure) or 0.0
-    highest = max([everybody, *(_highest(figure) for figure in figures)])
+    # Groups of two or three people may reach anywhere; they must not squeeze the others.
+    told = column.compared or column.groups
+    highest = max([everybody, *(_highest(group.summary.figures[measure]) for group in told)])
     scale = rate_scale(highest, LEFT, RIGHT)
     height = TOP + ROW * len(column.groups) + BOTTOM
     floor = height - BOTTOM
@@ -41,8 +42,8 @@ def rates_chart(report: Report, column: Column, measure: str) -> Markup:
     for row, group in enumerate(column.groups):
         parts += _dot(group, group.summary.figures[measure], scale, TOP + ROW * row)
     title = f"{HARM_OF[measure].capitalize()} by {column.name}, with 95 % intervals"
-    told = "; ".join(f"{group.name} {percent(group.value(measure))}" for group in column.groups)
-    return chart(f"{measure}-{column.number}", title, f"Everybody {percent(everybody)}; {told}.", height, parts)
+    listed = "; ".join(f"{group.name} {percent(group.value(measure))}" for group in column.groups)
+    return chart(f"{measure}-{column.number}", title, f"Everybody {percent(everybody)}; {listed}.", height, parts)
 
 
 def changes_chart(column: Column, measure: str, changes: Mapping[str, Change]) -> Markup:
@@ -74,7 +75,9 @@ def _dot(group: Group, figure: Figure, scale: Scale, top: float) -> Iterator[Mar
         low, high = map(scale, figure.ci95)
         yield line((low, middle), (high, middle), "whisker")
         yield line((low, middle - 4), (low, middle + 4), "whisker")
-        yield line((high, middle - 4), (high, middle + 4), "whisker")
+        beyond = figure.ci95[1] > scale.high
+        tip = (high - 6, middle - 4), (high, middle), (high - 6, middle + 4)
+        yield path(tip, "whisker") if beyond else line((high, middle - 4), (high, middle + 4), "whisker")
     yield marker((scale(figure.value), middle), 0, "mark hollow" if group.why_not else "mark")
 
 

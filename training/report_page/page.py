@@ -124,7 +124,7 @@ def _curves(report: Report, column: Column, drawn: Sequence[Drawn]) -> Iterator[
     yield Plot(
         chart=distributions_chart(report, column, drawn),
         note="Filled: a person's own attempts. Dashed: strangers. Right of the threshold is accepted, left of it "
-        "rejected.",
+        "rejected. Heights grow with the square root of the share, so that the tails can be seen.",
         table=scores_table(report, column),
     )
 
