@@ -4,6 +4,7 @@ a gap could have been seen.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from training.metrics.bootstrap import FEW_TRIALS, FEW_UNITS
@@ -13,16 +14,28 @@ from training.report_page.wording import HARM_OF, SHARE_OF, interval, often, per
 MOST_IN_LEAD = 2
 
 
+class Outcome(StrEnum):
+    """What the page calls it."""
+
+    SHOWN = "Gap shown"
+    NOT_SHOWN = "No gap shown"
+    UNTOLD = "Cannot be told"  # too few people, or no intervals
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One kind of error in one way of grouping. `worse` and `better` are empty where nothing can be compared."""
 
     harm: str
-    shown: bool
+    outcome: Outcome
     worse: str = ""
     better: str = ""
     rates: str = ""
     sureness: str = ""
+
+    @property
+    def shown(self) -> bool:
+        return self.outcome is Outcome.SHOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +46,15 @@ class Verdict:
     findings: tuple[Finding, ...]
 
     @property
-    def shown(self) -> bool:
-        return any(finding.shown for finding in self.findings)
+    def outcome(self) -> Outcome:
+        """A gap in any kind of error is a gap."""
+        return next(each for each in Outcome if each in {finding.outcome for finding in self.findings})
 
 
 def verdicts(report: Report) -> tuple[Verdict, ...]:
     """In the order of the report."""
-    return tuple(Verdict(column=column, findings=tuple(_findings(column))) for column in report.columns)
+    unit = f"{report.raw['unit']}s"
+    return tuple(Verdict(column=column, findings=tuple(_findings(column, unit))) for column in report.columns)
 
 
 def lead(found: tuple[Verdict, ...]) -> str:
@@ -53,17 +68,21 @@ def lead(found: tuple[Verdict, ...]) -> str:
         if finding.shown
     ]
     more = [f"{len(shown) - MOST_IN_LEAD} more below."] if len(shown) > MOST_IN_LEAD else []
-    silent = [verdict.column.name for verdict in found if not verdict.shown]
-    none = f"No gap is shown by {_listed(silent)}; that does not prove there is none." if silent else ""
-    return " ".join([*shown[:MOST_IN_LEAD], *more, none]).strip()
+    silent, untold = (
+        [verdict.column.name for verdict in found if verdict.outcome is outcome]
+        for outcome in (Outcome.NOT_SHOWN, Outcome.UNTOLD)
+    )
+    none = [f"No gap is shown by {_listed(silent)}; that does not prove there is none."] if silent else []
+    unknown = [f"Nothing can be told by {_listed(untold)}."] if untold else []
+    return " ".join([*shown[:MOST_IN_LEAD], *more, *none, *unknown])
 
 
-def _findings(column: Column) -> Iterator[Finding]:
+def _findings(column: Column, unit: str) -> Iterator[Finding]:
     if len(column.compared) < 2:
-        enough = f"{FEW_UNITS} speakers and {FEW_TRIALS} trials of each kind"
+        enough = f"{FEW_UNITS} {unit} and {FEW_TRIALS} trials of each kind"
         yield Finding(
             harm="all errors",
-            shown=False,
+            outcome=Outcome.UNTOLD,
             sureness=f"Nothing can be compared: fewer than two groups have {enough}.",
         )
         return
@@ -75,11 +94,12 @@ def _findings(column: Column) -> Iterator[Finding]:
 def _finding(column: Column, measure: str, gap: Json) -> Finding:
     surest = gap["surest"]
     shown = bool(surest["excludes_zero"])
+    measured = gap["difference"]["ci95"] is not None and gap["difference"]["by_chance"] is not None
     worse, better = (surest["worse"], surest["better"]) if shown else (gap["worst"], gap["best"])
     rate_of = {group.name: group.value(measure) for group in column.compared}
     return Finding(
         harm=HARM_OF[measure],
-        shown=shown,
+        outcome=Outcome.SHOWN if shown else Outcome.NOT_SHOWN if measured else Outcome.UNTOLD,
         worse=worse,
         better=better,
         rates=f"{percent(rate_of[worse])} against {percent(rate_of[better])} {SHARE_OF[measure]}",

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.training.report_page.toy_reports import compared_report, report
-from training.report_page.findings import lead, verdicts
+from training.report_page.findings import Outcome, lead, verdicts
 from training.report_page.page_changes import changes_of
 from training.report_page.reading import read_report
 from training.report_page.wording import often, percent
@@ -23,7 +23,7 @@ def test_a_planted_gap_is_told_with_who_how_much_and_how_sure() -> None:
 def test_where_no_gap_is_shown_the_least_one_that_would_be_is_told() -> None:
     content = report(harm=0.0)
     colour = verdicts(read_report(content))[0]
-    assert not colour.shown
+    assert colour.outcome is Outcome.NOT_SHOWN
     by_chance = content["gaps"]["colour"]["measures"]["fnmr"]["difference"]["by_chance"]
     assert f"up to {percent(by_chance, unit='')} points one time in twenty" in colour.findings[0].sureness
     assert "does not prove there is none" in lead((colour,))
@@ -33,15 +33,18 @@ def test_groups_too_few_to_compare_are_said_to_be_so() -> None:
     content = report()
     content["gaps"]["colour"] |= {"measures": {}, "not_compared": {"green": "unknown"}}
     finding = verdicts(read_report(content))[0].findings[0]
-    assert not finding.shown
+    assert finding.outcome is Outcome.UNTOLD
     assert finding.sureness.startswith("Nothing can be compared")
+    assert "Nothing can be told by colour." in lead(verdicts(read_report(content)))
 
 
 def test_without_draws_nothing_is_said_of_chance() -> None:
     content = report(harm=0.0)
     gap = content["gaps"]["colour"]["measures"]["fnmr"]
     gap["difference"] |= {"ci95": None, "by_chance": None}
-    assert "No intervals were made" in verdicts(read_report(content))[0].findings[0].sureness
+    finding = verdicts(read_report(content))[0].findings[0]
+    assert finding.outcome is Outcome.UNTOLD
+    assert "No intervals were made" in finding.sureness
 
 
 def test_before_is_after_less_the_change() -> None:
