@@ -12,6 +12,7 @@ from svc.backends.protocols import Emission, RecognisedChunk
 from svc.backends.transcriber import TransducerRecogniser, build_recogniser, load_recogniser
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.models.decoding import DecoderConfig, decode_whole
+from svc.models.transcriber import ENCODER_KINDS
 from svc.types import FloatArray
 from tests.backends.toy_recogniser import UNITS, toy_mels, toy_recogniser
 from tests.models.toy_transcriber import toy_transcriber
@@ -59,6 +60,20 @@ def test_streams_of_different_age_step_together_as_alone(beam: int) -> None:
         assert tokens_of([ours]) == tokens_of([theirs])
         assert ours.first_frame == theirs.first_frame
         np.testing.assert_allclose(ours.masks, theirs.masks, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_artifact_of_any_encoder_is_served(tmp_path: Path, kind: str, precision: str) -> None:
+    save_transcriber(tmp_path, toy_transcriber(kind), UNITS, {})
+    recogniser = load_recogniser(tmp_path, precision=precision)
+    together, alone = [[recogniser.open() for _ in range(2)] for _ in range(2)]
+    for seed in range(3):
+        mels = [toy_mels(8, seed), toy_mels(8, seed + 9)]
+        ours = recogniser.step(together, mels)
+        theirs = [recogniser.step([state], [one])[0] for state, one in zip(alone, mels, strict=True)]
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.activity, other.activity, atol=1e-4 if precision == "float32" else 0.05)
 
 
 @every_beam

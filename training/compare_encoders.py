@@ -1,0 +1,106 @@
+"""What each encoder costs: parameters, operations, memory of a stream and time on this CPU, before any training.
+
+    python -m training.compare_encoders training/configs/encoders/*-3m.toml
+
+Prints a Markdown table, the weights being random. One thread; several streams step together, as they are served. An
+encoder that skips work is timed with all its gates open and with all of them shut; training settles in between.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from svc.config import load_config
+from svc.models.amortised_transformer import Arbitrator
+from svc.models.encoder import FRAMES_PER_S, Encoder, state_bytes
+from svc.models.separator import NUM_CHANNELS
+from svc.models.transcriber import EncoderConfig, TranscriberConfig, build_encoder
+
+STEP_FRAMES, WARM_STEPS, TIMED_STEPS = 8, 20, 30
+HEADER = ("encoder", "parameters M", "MFLOP / s", "state KB", "CPU s / s of audio")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Of one channel of audio."""
+
+    name: str
+    num_parameters: int
+    flops_per_s: int
+    state_bytes: int
+    cpu_factor: float  # CPU seconds for a second of audio
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        return (
+            self.name,
+            f"{self.num_parameters / 1e6:.2f}",
+            f"{self.flops_per_s / 1e6:.0f}",
+            f"{self.state_bytes / 1e3:.0f}",
+            f"{self.cpu_factor:.4f}",
+        )
+
+
+def costs_of(path: Path, *, num_streams: int) -> Iterator[Cost]:
+    """One, or of an encoder that skips work two: with every gate open and with every gate shut.
+
+    Raises ValueError naming the file and the key at fault.
+    """
+    config = TranscriberConfig(num_tokens=2, encoder=load_config(EncoderConfig, path))
+    torch.manual_seed(0)
+    encoder = build_encoder(config).eval()
+    gates = [module for module in encoder.modules() if isinstance(module, Arbitrator)]
+    for name, is_open in ((", open", True), (", shut", False)) if gates else (("", True),):
+        for gate in gates:
+            gate.fix(is_open)
+        yield Cost(
+            name=path.stem + name,
+            num_parameters=sum(parameter.numel() for parameter in encoder.parameters()),
+            flops_per_s=encoder.flops_per_s if is_open else encoder.least_flops_per_s,
+            state_bytes=state_bytes(encoder.open_stream(1)),
+            cpu_factor=cpu_factor(encoder, num_streams=num_streams),
+        )
+
+
+@torch.inference_mode()
+def cpu_factor(encoder: Encoder, *, num_streams: int) -> float:
+    """CPU seconds for a second of one channel's audio: the median over steps of live streams past their start."""
+    streams = [encoder.open_stream(NUM_CHANNELS) for _ in range(num_streams)]
+    num_channels = NUM_CHANNELS * num_streams
+    mels = 4 * torch.randn(num_channels, STEP_FRAMES, encoder.num_mels) - 7  # (N, T, M)
+    seconds = []
+    for _ in range(WARM_STEPS + TIMED_STEPS):
+        started_s = time.process_time()
+        _, streams = encoder.step_streams(mels, streams)
+        seconds.append(time.process_time() - started_s)
+    return statistics.median(seconds[WARM_STEPS:]) / (STEP_FRAMES / FRAMES_PER_S) / num_channels
+
+
+def table(costs: Sequence[Cost]) -> Iterator[str]:
+    """Lines of Markdown."""
+    for cells in (HEADER, ("---",) * len(HEADER), *(cost.row for cost in costs)):
+        yield f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("encoders", type=Path, nargs="+", help="files as those in training/configs/encoders")
+    parser.add_argument("--streams", type=int, default=8, help="that step together")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        print(
+            "\n".join(table([cost for path in chosen.encoders for cost in costs_of(path, num_streams=chosen.streams)]))
+        )
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
