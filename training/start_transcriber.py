@@ -1,9 +1,10 @@
-"""Where a transcriber's weights come from before its first step: chance, Whisper's encoder, parts of earlier runs."""
+"""Where a transcriber starts: from chance, standardised or not, from Whisper's encoder, from parts of earlier runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 from torch import Tensor
 
@@ -25,6 +26,9 @@ def start_from(start: str, model: Transcriber, data: TranscriberData) -> None:
     """Raises InvalidRequestError when the encoder cannot take that start, ServiceError when it is not pulled."""
     if start == "random":
         return
+    if start == "standardised":
+        standardise(model)
+        return
     if not isinstance(model.encoder, ChunkedTransformer):
         raise InvalidRequestError(f"start {start!r} needs the transformer encoder", field="start")
     chosen = np.random.default_rng(data.seed).permutation(len(data.utterances[TRAIN]))[:FITTED_UTTERANCES]
@@ -32,6 +36,17 @@ def start_from(start: str, model: Transcriber, data: TranscriberData) -> None:
     clips = (data.sounds.speech.read(each.utterance_id, 0.0, each.duration_s) for each in spoken)
     filters = FeatureExtractor(feature_size=model.config.num_mels).mel_filters
     start_from_whisper(model.encoder, ModelStore(default_cache()).path(WHISPER), clips, np.asarray(filters, np.float32))
+
+
+@torch.no_grad()
+def standardise(model: Transcriber) -> None:
+    """The encoder hears each mel with mean 0 and deviation 1, by the statistics the separator has.
+
+    Raw log-mels are nearly all far below zero: a poor start for an encoder that has no norm before them.
+    """
+    mean, deviation = model.separator.mean, model.separator.deviation
+    model.encoder.input_map.copy_(torch.diag(1 / deviation))
+    model.encoder.input_bias.copy_(-mean / deviation)
 
 
 def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path | None) -> None:

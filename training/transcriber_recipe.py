@@ -11,7 +11,7 @@ from training.losses.transcriber_loss import LossConfig
 from training.training_run import learning_rate
 
 PARTS = ("separator", "recogniser", "all")
-STARTS = ("random", "whisper-tiny.en")
+STARTS = ("random", "standardised", "whisper-tiny.en")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from torch import Tensor
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
-from svc.models.transcriber import EncoderConfig
+from svc.models.transcriber import ENCODER_KINDS, EncoderConfig
 from svc.units import END_OF_TURN, START_OF_TURN
+from tests.models.toy_transcriber import toy_config
 from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
 from training.benchmark_transcription import CELL
@@ -56,6 +57,30 @@ def test_each_stage_trains_its_part_only(tmp_path: Path) -> None:
     after = weights_after(masks, tmp_path / "masks")
     changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, first[name])}
     assert changed == {"separator"}
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+def test_every_encoder_is_trained_resumed_and_validated(tmp_path: Path, kind: str) -> None:
+    model = replace(RECIPE.model, encoder=toy_config(kind).encoder)
+    recipe = replace(RECIPE, model=model, stages=(replace(RECIPE.stages[1], steps=2),), validation_mixtures=1)
+    cut_after(recipe, tmp_path / "cut", 1)
+    resumed, whole = weights_after(recipe, tmp_path / "cut"), weights_after(recipe, tmp_path / "whole")
+    for name, value in whole.items():
+        torch.testing.assert_close(resumed[name], value, rtol=0, atol=0, msg=name)
+    trainer = trainer_at(recipe, tmp_path / "whole")
+    trainer.start()
+    assert trainer.validated(recipe.stages[0])
+
+
+def test_a_standardised_start_hears_mels_of_mean_0_and_deviation_1(tmp_path: Path) -> None:
+    trainer = trainer_at(replace(RECIPE, start="standardised"), tmp_path)
+    trainer.start()
+    separator, encoder = trainer.model.separator, trainer.model.encoder
+    mels = torch.randn(1, 4, 80) * separator.deviation + separator.mean
+    torch.testing.assert_close(
+        encoder.map_input(mels), (mels - separator.mean) / separator.deviation, atol=1e-4, rtol=1e-4
+    )
+    assert separator.deviation.std() > 0
 
 
 def test_an_amortised_encoder_is_trained_on_what_it_computes(tmp_path: Path) -> None:
