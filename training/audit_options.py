@@ -10,7 +10,10 @@ BESIDE, HOW = "Beside another system", "Intervals and output"
 
 Trials = Annotated[
     Path | None,
-    typer.Option(rich_help_panel=WHAT, help="CSV: enrolment,test,target[,enrolment_speaker,test_speaker][,groups]"),
+    typer.Option(
+        rich_help_panel=WHAT,
+        help="CSV: enrolment,test,target[,enrolment_speaker,test_speaker][,groups]; or lines `enrolment test target`.",
+    ),
 ]
 AudioRoot = Annotated[
     Path | None, typer.Option(rich_help_panel=WHAT, help="Folder the paths in the list are relative to.")

@@ -1,5 +1,8 @@
 """A list of trials as columns, and its CSV: enrolment, test, target, optional speakers, any further columns are groups.
 
+Without such a header, and not called .csv, it is lines with blanks between: `enrolment test target` as Kaldi has them,
+or `target enrolment test`.
+
 Letters: S distinct sides, T trials.
 """
 
@@ -117,7 +120,10 @@ def read_trials(path: Path) -> TrialList:
     if not path.is_file():
         raise InvalidRequestError(f"no trial list at {path}", field="trials")
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return collect_trials(_rows(csv.DictReader(file), path))
+        header = {*file.readline().strip().split(",")}
+        file.seek(0)
+        is_csv = path.suffix.lower() == ".csv" or {*REQUIRED} <= header
+        return collect_trials(_rows(csv.DictReader(file), path) if is_csv else _lines(file, path))
 
 
 def write_trials(path: Path, trials: Iterable[Trial]) -> int:
@@ -148,6 +154,20 @@ def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[tuple[str, Tria
         if None in row or None in row.values():
             raise InvalidRequestError(f"{where}: {len(columns)} columns wanted, as in the header", field="trials")
         yield where, _trial({name: text.strip() for name, text in row.items()}, groups, where)
+
+
+def _lines(file: Iterable[str], path: Path) -> Iterator[tuple[str, Trial]]:
+    for number, line in enumerate(file, 1):
+        words, where = line.split(), f"{path}:{number}"
+        if len(words) != len(REQUIRED):
+            message = (
+                f"{where}: lines must be `enrolment test target` or `target enrolment test`; a CSV must end in .csv"
+            )
+            raise InvalidRequestError(message, field="trials")
+        # Of VoxCeleb's 1 and 0 in front no file is named so.
+        if words[-1].lower() not in TARGET_WORDS and words[0].lower() in TARGET_WORDS:
+            words = [*words[1:], words[0]]
+        yield where, _trial(dict(zip(REQUIRED, words, strict=True)), [], where)
 
 
 def _trial(row: dict[str, str], groups: list[str], where: str) -> Trial:

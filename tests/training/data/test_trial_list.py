@@ -53,6 +53,24 @@ def test_speakers_are_units_and_other_columns_groups(tmp_path: Path) -> None:
     assert trials.groups["sex"].tolist() == ["f", "m"]
 
 
+@pytest.mark.parametrize("text", ["a b target\na c nontarget\n", "1 a b\n0 a c\n", "a b 1\n a  c  0\n"])
+def test_lines_with_blanks_between_are_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "trials").write_text(text)
+    assert rows_of(read_trials(tmp_path / "trials")) == [("a", "b", True), ("a", "c", False)]
+
+
+@pytest.mark.parametrize(("text", "named"), [("a b\n", "trials:1: lines must be"), ("a b c\n", "target is 'c'")])
+def test_lines_that_are_no_trials_are_named(text: str, named: str, tmp_path: Path) -> None:
+    (tmp_path / "trials").write_text(text)
+    with pytest.raises(InvalidRequestError, match=named):
+        read_trials(tmp_path / "trials")
+
+
+def test_a_csv_is_known_by_its_header_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "trials.txt").write_text("enrolment,test,target\na,b,1\n")
+    assert rows_of(read_trials(tmp_path / "trials.txt")) == [("a", "b", True)]
+
+
 SPEAKERS = "enrolment,test,target,enrolment_speaker,test_speaker\n"
 
 
