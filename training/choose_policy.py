@@ -126,9 +126,11 @@ class Chosen:
 
     def levelled_down(self) -> Iterator[str]:
         """A ratio or a difference shrinks when everybody is served worse, too: words for where that is how."""
-        for grouping, limit in self.choice.best.values:
+        given = self.request.limits.given()
+        for (grouping, limit), value in self.choice.cheapest.values.items():
             name = AT_THRESHOLD[measure_of(limit)]
-            if not grouping or "worst" in limit:
+            # A limit that was kept anyway has moved nothing.
+            if not limit.endswith(("ratio", "difference")) or value <= given[limit]:
                 continue
             before, after = (_figure(each, grouping, f"max_worst_{name}").value for each in (self.cheapest, self.best))
             if before is not None and after is not None and after > before:
