@@ -38,11 +38,11 @@ class Browser:
 
 
 def find_browser(folder: Path) -> Browser:
-    """Skips where there is none, but never in CI."""
+    """Skips where there is none; in CI only if .ci/run said why it could not install one."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        message = "no browser: apt-get install chromium-headless-shell"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        why = os.environ.get("EQUIVOX_NO_BROWSER")
+        if os.environ.get("CI") and not why:
+            pytest.fail("no browser: apt-get install chromium-headless-shell")
+        pytest.skip(f"no browser: {why or 'apt-get install chromium-headless-shell'}")
     return Browser(program, folder)
