@@ -72,7 +72,9 @@ ThresholdAt = Annotated[
 PolicyName = Annotated[
     str | None,
     typer.Option(
-        "--policy", rich_help_panel=WHERE, help="In its place a policy of the service: balanced, strict, lenient."
+        "--policy",
+        rich_help_panel=WHERE,
+        help="In its place a policy of the service: balanced, strict, lenient, or one of --config.",
     ),
 ]
 

@@ -40,7 +40,7 @@ from training.calibration_cohort import Strangers
 from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
 from training.calibration_trials import POOLS, draw_pool
-from training.choose_policy import Request, choice_lines, choice_table, choose_policy, policy_file_text
+from training.choose_policy import Request, choose_policy, policy_file_text
 from training.data.manifest import data_root
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
@@ -48,6 +48,7 @@ from training.data.trials import EVALUATED, make_trials
 from training.embeddings import VoiceCache, Voices, embed_sides, source_digest
 from training.evaluate import Settings, check_both_kinds
 from training.fairness.groups import Pairs
+from training.policy_tables import choice_lines, choice_table
 from training.report_json import write_text
 from training.systems import EMBEDDER_SOURCES, READING_SOURCES
 from training.tables import counts_text, progress_over

@@ -16,12 +16,10 @@ REQUEST is TOML:
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import NAMED_POLICIES, Policy
@@ -45,7 +43,6 @@ from training.fairness.limits import (
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES
 from training.metrics.verification import Array
-from training.tables import figure_text
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -115,28 +112,6 @@ class Chosen:
                 kept &= spread(limit, draws.max(axis=1), draws.min(axis=1)) <= most
         return float(kept.mean()) if len(kept) else None
 
-    def exceeded(self) -> list[str]:
-        """The limits the point does not keep, in words."""
-        given = self.request.limits.given()
-        return [
-            f"{_title(grouping, limit)} is {_plain(limit, value)}, limit {_plain(limit, given[limit])}"
-            for (grouping, limit), value in self.choice.best.values.items()
-            if value > given[limit]
-        ]
-
-    def levelled_down(self) -> Iterator[str]:
-        """A ratio or a difference shrinks when everybody is served worse, too: words for where that is how."""
-        given = self.request.limits.given()
-        for (grouping, limit), value in self.choice.cheapest.values.items():
-            name = AT_THRESHOLD[measure_of(limit)]
-            # A limit that was kept anyway has moved nothing.
-            if not limit.endswith(("ratio", "difference")) or value <= given[limit]:
-                continue
-            before, after = (_figure(each, grouping, f"max_worst_{name}").value for each in (self.cheapest, self.best))
-            if before is not None and after is not None and after > before:
-                rates = f"from {_plain(name, before)} to {_plain(name, after)}"
-                yield f"levelled down: for {_title(grouping, limit)} the worst-served group's rate rose {rates}"
-
 
 def choose_policy(request: Request, material: Material, groups: Groups, settings: Settings) -> Chosen:
     """Raises InvalidRequestError naming what is missing."""
@@ -161,47 +136,24 @@ def choose_policy(request: Request, material: Material, groups: Groups, settings
     return Chosen(request=request, choice=choice, groupings=names, best=best, cheapest=cheapest)
 
 
-def choice_table(chosen: Chosen) -> Table:
-    """A row for the cost, each rate and each limit: without limits, and at the chosen threshold with its interval."""
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("", overflow="fold")
-    for heading in ("limit", "cheapest", "within limits" if chosen.choice.feasible else "nearest", "95 %"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    cheapest, best = chosen.choice.cheapest, chosen.choice.best
-    table.add_row("threshold", "", f"{cheapest.threshold:.4f}", f"{best.threshold:.4f}", "")
-    table.add_row("cost", "", f"{cheapest.cost:.4f}", f"{best.cost:.4f}", _interval("cost", chosen.cost()))
-    for name, one, other in (("fmr", cheapest.fmr, best.fmr), ("fnmr", cheapest.fnmr, best.fnmr)):
-        interval = _interval(name, chosen.best.overall.figures[name])
-        table.add_row(f"{name.upper()} %", "", f"{one * 100:.2f}", f"{other * 100:.2f}", interval)
-    for (grouping, limit), value in best.values.items():
-        most = chosen.request.limits.given()[limit]
-        table.add_row(
-            _title(grouping, limit),
-            _plain(limit, most),
-            _plain(limit, cheapest.values[grouping, limit]),
-            _plain(limit, value) + (" !" if value > most else ""),
-            _interval(limit, _figure(chosen.best, grouping, limit)),
-        )
-    return table
+def bounded_figure(evaluation: Evaluation, grouping: str, limit: str) -> Figure:
+    """What a limit bounds, with its interval."""
+    name = AT_THRESHOLD[measure_of(limit)]
+    if grouping == OVERALL:
+        return evaluation.overall.figures[name]
+    result = evaluation.disaggregated[grouping]
+    gap = result.gaps[name]
+    if limit.endswith("ratio"):
+        return gap.ratio
+    if limit.endswith("difference"):
+        return gap.widest.difference
+    return result.by_group[result.name_of(gap.widest.worse)].figures[name]
 
 
-def choice_lines(chosen: Chosen) -> Iterator[str]:
-    """What the table does not say."""
-    if not chosen.choice.feasible:
-        yield "no threshold keeps all limits. The nearest, exceeding the worst of them least:"
-        yield from (f"  {text}" for text in chosen.exceeded())
-        yield "loosen a limit, or mend the scores: a threshold cannot separate what the scores mix"
-    yield from chosen.levelled_down()
-    price, share = chosen.price(), ""
-    if chosen.choice.cheapest.cost:
-        share = f", {price.value / chosen.choice.cheapest.cost:+.1%}" if price.value is not None else ""
-    yield f"the limits cost {figure_text('cost', price)}{share}; 1 = the cost of not listening at all"
-    if (kept := chosen.kept()) is not None and chosen.request.limits.given():
-        yield f"all of them hold in {kept:.0%} of draws of other such people"
-    for name in chosen.groupings:
-        if outside := chosen.best.disaggregated[name].not_compared:
-            yield f"by {name} the limits are not on {', '.join(outside)}: too small, or unknown"
-    yield "chosen on these very trials: judge it on other people, `equivox evaluate verification --policy`"
+def title(grouping: str, limit: str) -> str:
+    """Of what a limit bounds, for people."""
+    name = limit.removeprefix("max_").replace("fnmr", "FNMR").replace("fmr", "FMR").replace("_", " ")
+    return f"{name} by {grouping}" if grouping else name
 
 
 def policy_file_text(chosen: Chosen, *, calibration_id: str) -> str:
@@ -219,7 +171,7 @@ def policy_file_text(chosen: Chosen, *, calibration_id: str) -> str:
         **asdict(chosen.request.costs),
         "limits": chosen.request.limits.given(),
         "groups": {name: _compared_names(evaluation, name) for name in chosen.groupings},
-        "figures": figures | {_title(*key): value for key, value in point.values.items()},
+        "figures": figures | {title(*key): value for key, value in point.values.items()},
     }
     policy = chosen.request.policy(point.threshold)
     return policy_text(chosen.request.name, policy, calibration_id=calibration_id, about=about)
@@ -249,35 +201,3 @@ def _draws(evaluation: Evaluation, grouping: str, measure: int) -> Array:
 
 def _cost_draws(evaluation: Evaluation, costs: Costs) -> Array:
     return costs.of(*(_draws(evaluation, OVERALL, measure)[:, 0] for measure in (0, FNMR)))
-
-
-def _figure(evaluation: Evaluation, grouping: str, limit: str) -> Figure:
-    """What a limit bounds, with its interval."""
-    name = AT_THRESHOLD[measure_of(limit)]
-    if grouping == OVERALL:
-        return evaluation.overall.figures[name]
-    result = evaluation.disaggregated[grouping]
-    gap = result.gaps[name]
-    if limit.endswith("ratio"):
-        return gap.ratio
-    if limit.endswith("difference"):
-        return gap.widest.difference
-    return result.by_group[result.name_of(gap.widest.worse)].figures[name]
-
-
-def _title(grouping: str, limit: str) -> str:
-    name = limit.removeprefix("max_").replace("fnmr", "FNMR").replace("fmr", "FMR").replace("_", " ")
-    return f"{name} by {grouping}" if grouping else name
-
-
-def _scale(limit: str) -> str:
-    """The measure figure_text knows of the same scale."""
-    return limit if limit == "cost" or limit.endswith("ratio") else "fnmr"
-
-
-def _plain(limit: str, value: float) -> str:
-    return figure_text(_scale(limit), Figure(value, None)) + ("" if limit.endswith("ratio") else " %")
-
-
-def _interval(limit: str, figure: Figure) -> str:
-    return figure_text(_scale(limit), figure).partition(" ")[2]
