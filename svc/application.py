@@ -229,8 +229,10 @@ class Application:
             card_toml=self.calibration.card_toml,
             audited_in=self._audited_in,
         )
+        embedder = self._loaded_embedder()
         return (
-            self._loaded_embedder(),
+            # An audit is of embedder and calibration together, and may lie with either.
+            replace(embedder, audited_in=(*embedder.audited_in, *self._audited_in)),
             self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
             self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
             *self._loaded_transcriber(),
@@ -239,13 +241,11 @@ class Application:
         )
 
     def _loaded_embedder(self) -> LoadedModel:
-        """Of an artifact, its own card. An audit is of embedder and calibration together, and may lie with either."""
+        """Of an artifact, its own card."""
         folder = embedder_folder(self.config.models)
         if folder is None:
-            model = self._loaded_model(self.config.models.embedder, "embedder", self.embedder)
-            return replace(model, audited_in=self._audited_in)
-        model = loaded_artifact(folder, "embedder", self.embedder.fingerprint)
-        return replace(model, audited_in=(folder, *self._audited_in))
+            return self._loaded_model(self.config.models.embedder, "embedder", self.embedder)
+        return replace(loaded_artifact(folder, "embedder", self.embedder.fingerprint), audited_in=(folder,))
 
     def _loaded_transcriber(self) -> tuple[LoadedModel, ...]:
         """Its artifact's card is its card, and what it computes stands below; there may be none."""
