@@ -81,9 +81,11 @@ class TranscriptionConfig:
     # Tokens the decoder weighs against each other; 1 = greedy.
     beam: int = 1
     # After so long without a word the decoder takes the next for a stream's first; 0 = never.
-    forget_after_s: float = 1.5
+    forget_after_s: float = 0.8
     # Taken off the blank's logit: more than 0 hears more words and more ends of turns, and more that was not said.
     blank_penalty: float = 1.0
+    # Added to the logit of a turn's end: more than 0 ends more turns, earlier, and some where nobody stopped.
+    end_of_turn_bonus: float = 1.0
     # Of the encoder's arithmetic; auto = bfloat16 where the processor multiplies it faster.
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
     # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.

@@ -111,6 +111,7 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
     decoder = DecoderConfig(
         beam=config.beam,
         blank_penalty=config.blank_penalty,
+        end_of_turn_bonus=config.end_of_turn_bonus,
         forget_after_frames=round(config.forget_after_s / frame_s),
     )
     return load_recogniser(folder, decoder, precision=config.precision)

@@ -12,7 +12,7 @@ from heapq import nlargest
 import torch
 from torch import Tensor
 
-from svc.models.decoding import INSIDE, OUTSIDE, Decoded, DecoderConfig, Emission, first_label, penalised
+from svc.models.decoding import INSIDE, OUTSIDE, Decoded, DecoderConfig, Emission, biased, first_label
 from svc.models.encoder import State
 from svc.models.transducer import Joint, Predictor
 from svc.units import BLANK, END_OF_TURN
@@ -143,7 +143,7 @@ class BeamDecoder:
         if not pairs:
             return {}
         labels = torch.stack([hypothesis.labels for _, hypothesis in pairs])
-        logits = penalised(self.joint.combine(projected[[row for row, _ in pairs]], labels), self.config)
+        logits = biased(self.joint.combine(projected[[row for row, _ in pairs]], labels), self.config)
         scores = logits.log_softmax(-1)  # (n, V)
         best = scores[:, BLANK + 1 :].topk(min(self.config.beam, scores.shape[1] - 1))
         steps = zip(pairs, scores[:, BLANK].tolist(), best.values.tolist(), best.indices.tolist(), strict=True)

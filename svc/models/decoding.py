@@ -28,6 +28,8 @@ class DecoderConfig:
     max_symbols_per_frame: int = 4
     # Taken off the blank's logit: more than 0 emits more, and earlier.
     blank_penalty: float = 0.0
+    # Added to the end of turn's logit: more than 0 hears more ends, and some where nobody stopped.
+    end_of_turn_bonus: float = 0.0
     # After so long without a token the next is sought as if it were its turn's first, or outside a turn the stream's;
     # 0 = never. A predictor that remembers everything can wait for ever for a word that was not said.
     forget_after_frames: int = 0
@@ -179,7 +181,7 @@ class GreedyDecoder:
 
     def _scores(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Projected (n, k, J), (n, J) -> (n, k, V)."""
-        return penalised(self.joint.combine(frames, labels[:, None]), self.config)
+        return biased(self.joint.combine(frames, labels[:, None]), self.config)
 
     def _forget(self, rows: Tensor, in_turn: Tensor, state: State) -> State:
         """As if these rows had emitted nothing yet, but the <sot> of an open turn."""
@@ -229,10 +231,12 @@ def first_label(predictor: Predictor, joint: Joint, labels: Sequence[int] = OUTS
         return joint.from_labels(outputs[:, -1]), memory
 
 
-def penalised(logits: Tensor, config: DecoderConfig) -> Tensor:
-    """(.., V) -> (.., V), blank made less likely as configured."""
+def biased(logits: Tensor, config: DecoderConfig) -> Tensor:
+    """(.., V) -> (.., V), blank made less likely and the end of a turn more so, as configured."""
     if config.blank_penalty:
         logits[..., BLANK] -= config.blank_penalty
+    if config.end_of_turn_bonus:
+        logits[..., END_OF_TURN] += config.end_of_turn_bonus
     return logits
 
 

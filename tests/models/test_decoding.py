@@ -41,6 +41,7 @@ def plain_greedy(predictor: Predictor, joint: Joint, frames: Tensor, config: Dec
         for _ in range(config.max_symbols_per_frame):
             logits = joint(frame[None, None], label)[0, 0, 0]
             logits[BLANK] -= config.blank_penalty
+            logits[END_OF_TURN] += config.end_of_turn_bonus
             logprob, token = logits.log_softmax(0).max(0)
             if token == BLANK:
                 break
@@ -72,13 +73,16 @@ def assert_same(actual: list[list[Emission]], expected: list[list[Emission]]) ->
 @given(
     seed=st.integers(0, 1000),
     kind=st.sampled_from(["lstm", "context"]),
-    max_symbols=st.integers(1, 3),
-    blank_penalty=st.sampled_from([-1.5, 0.0, 1.5]),
-    forget=st.integers(0, 3),
+    config=st.builds(
+        DecoderConfig,
+        max_symbols_per_frame=st.integers(1, 3),
+        blank_penalty=st.sampled_from([-1.5, 0.0, 1.5]),
+        end_of_turn_bonus=st.sampled_from([0.0, 2.0]),
+        forget_after_frames=st.integers(0, 3),
+    ),
 )
-def test_equals_the_plain_rendering(seed: int, kind: str, max_symbols: int, blank_penalty: float, forget: int) -> None:
+def test_equals_the_plain_rendering(seed: int, kind: str, config: DecoderConfig) -> None:
     predictor, joint = toy(kind, seed)
-    config = DecoderConfig(max_symbols_per_frame=max_symbols, blank_penalty=blank_penalty, forget_after_frames=forget)
     frames = random_frames(3, 9, seed)
     expected = [plain_greedy(predictor, joint, one, config) for one in frames]
     assert_same(decode_whole(GreedyDecoder(predictor, joint, config), frames), expected)
