@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from svc.backends.transcriber_artifact import save_transcriber
-from svc.errors import ArtifactError, ServiceError
+from svc.errors import ServiceError
 from svc.models.transcriber import Transcriber
 from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, existing_checkpoint
 from training.data.units import UnitEncoder, read_units
+from training.start_transcriber import take_parts
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
 SERVED = "equivox"
@@ -36,7 +37,8 @@ DATA = (
 LIMITS = (
     "English phrases of one read paragraph, digits, telephone requests of some call-centre kind, and 40 commands "
     "spoken in Arabic and written as their English gloss; other words come out as the nearest of these or in pieces. "
-    "At most two talkers at once. For open vocabulary turn the second pass on."
+    "At most two talkers at once, and the shipped separator keeps few words of the second. For open vocabulary turn "
+    "the second pass on."
 )
 
 
@@ -47,17 +49,16 @@ def export(
     *,
     out: Path,
     commands: list[str],
+    separator: Path | None = None,
     report: Path | None = None,
 ) -> None:
-    """`report` is what training.benchmark_transcription measured of these weights; its figures go into the card.
+    """`separator`: another run to take the separator of. `report` is what training.benchmark_transcription measured of
+    these weights; its figures go into the card.
 
-    Raises ArtifactError when the run has no checkpoint or its weights are not the recipe's."""
+    Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
-    try:
-        model.load_state_dict(checkpoint.averaged)
-    except RuntimeError as error:
-        raise ArtifactError(f"the weights of {run} are not of this recipe and these units: {error}") from error
+    take_parts(model, separator=separator or run, recogniser=run)
     figures = figures_of(json.loads(report.read_text())) if report else {}
     save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | figures)
 
@@ -82,7 +83,7 @@ def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[s
         "licence": LICENCE,
         "data": DATA,
         "limits": LIMITS,
-        "recipe": recipe.digest,
+        "recipe": checkpoint.recipe,
         "steps": checkpoint.step,
         "commands": commands,
     }
@@ -93,6 +94,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("run", type=Path, help="the --out of python -m training.train_transcriber")
     parser.add_argument("--recipe", type=Path, required=True, help="the TOML file of that run")
     parser.add_argument("--encoder", type=Path, help="the --encoder of that run, if it had one")
+    parser.add_argument("--separator", type=Path, help="take the separator of this other run")
+    parser.add_argument(
+        "--second-voice-share", type=float, default=0.0, help="the separator's, see svc/models/separator.py (default 0)"
+    )
     parser.add_argument("--units", type=Path, required=True, help="the units of that run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
     parser.add_argument("--report", type=Path, help="report.json of training.benchmark_transcription, for the card")
@@ -105,7 +110,17 @@ def main() -> None:
     try:
         commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
         recipe, units = read_recipe(chosen.recipe, encoder=chosen.encoder), read_units(chosen.units)
-        export(chosen.run, recipe, units, out=chosen.out, commands=commands, report=chosen.report)
+        separator = replace(recipe.model.separator, second_voice_share=chosen.second_voice_share)
+        recipe = replace(recipe, model=replace(recipe.model, separator=separator))
+        export(
+            chosen.run,
+            recipe,
+            units,
+            out=chosen.out,
+            commands=commands,
+            separator=chosen.separator,
+            report=chosen.report,
+        )
     except (ServiceError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from svc.backends.transcriber import bfloat16_pays
 from svc.models.attention_encoder import POSITION_RING
-from svc.models.transcriber import Transcriber, TranscriberOutput
+from svc.models.transcriber import Transcriber
 from training.data.batches import Batch
 from training.losses.auxiliary import MeanCount, alone
 from training.losses.transcriber_loss import LossTerms, transcriber_loss
@@ -26,13 +26,13 @@ class TrainingStep(nn.Module):
     def forward(self, batch: Batch, stage: Stage) -> LossTerms:
         """(B, T, M) mixtures and their targets -> losses."""
         if stage.trains == "separator":
-            output = self._separated(batch.mels)
+            output = self.model.separate_whole(batch.mels)
         elif stage.trains == "recogniser":
             # Where nobody is talked over all speech is on channel 0, and the mixture is its own separation.
             batch = batch.first_channel()
             output = self.model.recognise_whole(batch.mels[:, None], _anywhere_on_the_ring(batch.mels))
         elif stage.silent_share < 1:
-            masked, _ = self.model.separate_whole(batch.mels)
+            masked = self.model.separate_whole(batch.mels).masked
             rows = _channels_to_hear(batch.target_lengths.flatten(), stage.silent_share)
             batch = batch.channels(rows)
             output = self.model.recognise_whole(masked.flatten(0, 1)[rows][:, None], _anywhere_on_the_ring(batch.mels))
@@ -46,12 +46,6 @@ class TrainingStep(nn.Module):
             config=stage.losses,
             mean_count=self.mean_count,
         )
-
-    def _separated(self, mels: Tensor) -> TranscriberOutput:
-        """Masks alone: the losses of such a stage ask for nothing else."""
-        masked, log_masks = self.model.separate_whole(mels)
-        nothing = mels.new_zeros(0)
-        return TranscriberOutput(masked=masked, log_masks=log_masks, frames=nothing, activity=nothing, ctc=None)
 
 
 def _channels_to_hear(target_lengths: Tensor, silent_share: float) -> Tensor:

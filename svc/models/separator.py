@@ -1,20 +1,26 @@
-"""The separator: which of the two channels each mel of each frame belongs to.
+"""The separator: which of the two channels each mel of each frame belongs to, or neither.
 
-Letters: B mixtures, C = 2 channels, T frames of 10 ms, M mels, H hidden width.
+Letters: B mixtures, C = 2 channels, T frames of 10 ms, T' = T / 4, K stacked frames, M mels, H hidden width, L layers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from svc.models.encoder import State
-from svc.models.lstm_encoder import run_lstm, zero_lstm_state
+from svc.models.lstm_encoder import run_lstm
 
 NUM_CHANNELS = 2
+ENCODER_STRIDE_FRAMES = 4
 # What the front end gives for silence: the log of float32's epsilon.
 SILENCE = -15.942385
+# Mel frames over which a channel's share of the sound is averaged, and the power of the sound that is shared: loud
+# mels weigh more, but do not decide alone.
+SHARE_FRAMES = 30
+SHARE_POWER = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +31,30 @@ class SeparatorConfig:
     num_layers: int = 2
     stack_frames: int = 2
     lookahead_frames: int = 4
-    dropout: float = 0.0
+    # Channel 1 opens where it had more than this share of the sound over the last 0.3 s; elsewhere channel 0 hears all
+    # of it, for a separator in doubt only cuts words to pieces. 0 = always open, as training wants it.
+    second_voice_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.stack_frames not in (1, 2, 4):
             raise ValueError(f"stack_frames must be 1, 2 or 4, got {self.stack_frames}")
         if self.lookahead_frames < 0 or self.lookahead_frames % 4:
             raise ValueError(f"lookahead_frames must be a multiple of 4, got {self.lookahead_frames}")
+        if not 0 <= self.second_voice_share < 1:
+            raise ValueError(f"second_voice_share must be in [0, 1), got {self.second_voice_share}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Separation:
+    """What was heard `lookahead_frames` ago, silence before the first, and whose it was."""
+
+    delayed: Tensor  # (B, T, M) log mels
+    log_masks: Tensor  # (B, C, T, M)
+    activity: Tensor  # (B, C, T') logits of speech; only training uses them
 
 
 class Separator(nn.Module):
-    """LSTM masks. Causal: it gives the frames it took `lookahead_frames` ago, silence before the first.
+    """LSTM layers with residual connections; a mel's channels and "nobody" share it by a softmax. Causal.
 
     `mean` and `deviation` of each mel are set from the training data, never learnt.
     """
@@ -49,30 +68,55 @@ class Separator(nn.Module):
         self.num_mels = num_mels
         self.register_buffer("mean", torch.full((num_mels,), -7.0))
         self.register_buffer("deviation", torch.full((num_mels,), 4.0))
-        self.memory = nn.LSTM(
-            config.stack_frames * num_mels,
-            config.hidden_width,
-            config.num_layers,
-            batch_first=True,
-            dropout=config.dropout if config.num_layers > 1 else 0.0,
-        )
-        self.to_masks = nn.Linear(config.hidden_width, config.stack_frames * NUM_CHANNELS * num_mels)
+        width = config.hidden_width
+        self.inflow = nn.Linear(config.stack_frames * num_mels, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.num_layers))
+        self.layers = nn.ModuleList(nn.LSTM(width, width, batch_first=True) for _ in range(config.num_layers))
+        self.final_norm = nn.LayerNorm(width)
+        self.to_masks = nn.Linear(width, config.stack_frames * (NUM_CHANNELS + 1) * num_mels)
+        self.to_activity = nn.Linear(width, NUM_CHANNELS)
 
     def initial_state(self, batch: int) -> State:
-        """The delayed frames (B, lookahead, M), then the LSTM's two of (B, L, H)."""
+        """The delayed frames (B, lookahead, M), channel 1's last shares (B, 29), every layer's two of (B, 1, H)."""
         delayed = self.mean.new_full((batch, self.config.lookahead_frames, self.num_mels), SILENCE)
-        return delayed, *zero_lstm_state(self.memory, batch)
+        zeros = self.mean.new_zeros(batch, 1, self.config.hidden_width)
+        shares = self.mean.new_zeros(batch, SHARE_FRAMES - 1)
+        return delayed, shares, *(zeros.clone() for _ in range(2 * self.config.num_layers))
 
-    def forward(self, mels: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """(B, T, M) -> the delayed mels (B, T, M), the log masks for them (B, C, T, M), the next state."""
+    def forward(self, mels: Tensor, state: State) -> tuple[Separation, State]:
+        """(B, T, M), T a multiple of 4, and the previous state -> the separation and the next state."""
         num_frames = mels.shape[1]
-        delayed, *memory = state
+        delayed, shares, *memory = state
         delayed = torch.cat([delayed, mels], dim=1)  # (B, lookahead + T, M)
-        stacked = ((mels - self.mean) / self.deviation).reshape(len(mels), -1, self.memory.input_size)
-        hidden, memory_state = run_lstm(self.memory, stacked, tuple(memory))  # (B, T / stack, H)
-        log_masks = F.logsigmoid(self.to_masks(hidden))
-        log_masks = log_masks.reshape(len(mels), num_frames, NUM_CHANNELS, self.num_mels)
-        return delayed[:, :num_frames], log_masks.transpose(1, 2), (delayed[:, num_frames:], *memory_state)
+        hidden, memory = self._remember((mels - self.mean) / self.deviation, memory)  # (B, T / K, H)
+        logits = self.to_masks(hidden).reshape(len(mels), num_frames, NUM_CHANNELS + 1, self.num_mels)
+        log_masks = logits.log_softmax(dim=2)[:, :, :NUM_CHANNELS].transpose(1, 2)
+        heard = delayed[:, :num_frames]
+        if self.config.second_voice_share:
+            log_masks, shares = self._gated(heard, log_masks, shares)
+        every = ENCODER_STRIDE_FRAMES // self.config.stack_frames
+        activity = self.to_activity(hidden[:, every - 1 :: every]).transpose(1, 2)
+        return Separation(heard, log_masks, activity), (delayed[:, num_frames:], shares, *memory)
+
+    def _gated(self, heard: Tensor, log_masks: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, M), (B, C, T, M) and the last shares -> masks, channel 1 shut where in doubt, and next shares."""
+        sound = (SHARE_POWER * heard).exp()[:, None]
+        first, second = ((log_masks.exp() * sound).sum(-1) / sound.sum(-1)).unbind(1)  # (B, T) each
+        shares = torch.cat([shares, second / (first + second + 0.05)], dim=1)  # (B, 29 + T)
+        averages = shares.unfold(1, SHARE_FRAMES, 1).mean(-1)  # (B, T)
+        shut = (averages <= self.config.second_voice_share)[:, None, :, None]
+        everything = log_masks.new_tensor([0.0, SILENCE])[:, None, None]
+        return torch.where(shut, everything, log_masks), shares[:, 1 - SHARE_FRAMES :]
+
+    def _remember(self, mels: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """(B, T, M) and the layers' memories -> (B, T / K, H) and their next memories."""
+        hidden = self.inflow(mels.reshape(len(mels), -1, self.inflow.in_features))
+        kept: list[Tensor] = []
+        for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            found, state = run_lstm(cast(nn.LSTM, layer), norm(hidden), tuple(memory[2 * number : 2 * number + 2]))
+            hidden = hidden + found
+            kept += state
+        return self.final_norm(hidden), kept
 
 
 def mask_mels(mels: Tensor, log_masks: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from svc.models.contextnet import ContextNet, ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
 from svc.models.encoder import Encoder, State, split_states, stack_states
 from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
-from svc.models.separator import NUM_CHANNELS, SILENCE, Separator, SeparatorConfig, mask_mels
+from svc.models.separator import NUM_CHANNELS, SILENCE, Separation, Separator, SeparatorConfig, mask_mels
 from svc.models.transducer import Joint, Predictor, PredictorConfig
 from svc.units import BLANK
 
@@ -125,8 +125,8 @@ class Transcriber(nn.Module):
     def separate(self, mels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """(B, T, M) -> masked mels (B, C, T, M), lagging by the separator's lookahead, and the next state."""
         state = state or self.separator.initial_state(len(mels))
-        delayed, log_masks, state = self.separator(mels, state)
-        return mask_mels(delayed, log_masks), state
+        separation, state = self.separator(mels, state)
+        return mask_mels(separation.delayed, separation.log_masks), state
 
     def encode(self, masked: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """(N, T, M) -> (N, T', D) and the next state."""
@@ -148,14 +148,21 @@ class Transcriber(nn.Module):
 
         `offset` (B,) starts the ring of positions elsewhere; only encoders that attend have one.
         """
-        masked, log_masks = self._separate_lagging(mels)
-        return self._recognise(masked, log_masks, num_frames=mels.shape[1], offset=offset)
+        masked, separation = self._separate_lagging(mels)
+        return self._recognise(masked, separation.log_masks, num_frames=mels.shape[1], offset=offset)
 
-    def separate_whole(self, mels: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, M) -> masked mels and log masks, both (B, C, T, M), aligned with the input."""
-        masked, log_masks = self._separate_lagging(mels)
-        aligned = slice(self.config.separator.lookahead_frames, self.config.separator.lookahead_frames + mels.shape[1])
-        return masked[:, :, aligned], log_masks[:, :, aligned]
+    def separate_whole(self, mels: Tensor) -> TranscriberOutput:
+        """(B, T, M) -> the separator's part of a pass, its own idea of the activity included; no frames, no CTC."""
+        masked, separation = self._separate_lagging(mels)
+        lag = self.config.separator.lookahead_frames
+        aligned = slice(lag, lag + mels.shape[1])
+        return TranscriberOutput(
+            masked=masked[:, :, aligned],
+            log_masks=separation.log_masks[:, :, aligned],
+            frames=mels.new_zeros(0),
+            activity=separation.activity[:, :, lag // self.stride_frames :],
+            ctc=None,
+        )
 
     def recognise_whole(self, separated: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
         """(B, C, T, M), any number of channels that are separate already -> the pass without the separator."""
@@ -163,12 +170,12 @@ class Transcriber(nn.Module):
         masked = F.pad(separated, (0, 0, lag, -separated.shape[2] % self.stride_frames), value=SILENCE)
         return self._recognise(masked, torch.zeros_like(masked), num_frames=separated.shape[2], offset=offset)
 
-    def _separate_lagging(self, mels: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, M) -> (B, C, lag + T, M) twice, T rounded up to the stride: silence, then what a stream would get."""
+    def _separate_lagging(self, mels: Tensor) -> tuple[Tensor, Separation]:
+        """(B, T, M) -> masked (B, C, lag + T, M), T rounded up to the stride: silence, then what a stream would get."""
         padding = self.config.separator.lookahead_frames + -mels.shape[1] % self.stride_frames
         mels = F.pad(mels, (0, 0, 0, padding), value=SILENCE)
-        delayed, log_masks, _ = self.separator(mels, self.separator.initial_state(len(mels)))
-        return mask_mels(delayed, log_masks), log_masks
+        separation, _ = self.separator(mels, self.separator.initial_state(len(mels)))
+        return mask_mels(separation.delayed, separation.log_masks), separation
 
     def _recognise(
         self, masked: Tensor, log_masks: Tensor, *, num_frames: int, offset: Tensor | None
@@ -218,9 +225,10 @@ class Transcriber(nn.Module):
         """(B, 4 k, M) and the previous state -> k encoder frames and the next state."""
         cut = self._num_separator_tensors
         encoder_state = tuple(tensor.flatten(0, 1) for tensor in state[cut:])
-        delayed, log_masks, separator_state = self.separator(mels, state[:cut])
-        frames, encoder_state = self.encoder(mask_mels(delayed, log_masks).flatten(0, 1), encoder_state)
-        return self._step_output(frames, log_masks), (*separator_state, *map(by_channel, encoder_state))
+        separation, separator_state = self.separator(mels, state[:cut])
+        masked = mask_mels(separation.delayed, separation.log_masks).flatten(0, 1)
+        frames, encoder_state = self.encoder(masked, encoder_state)
+        return self._step_output(frames, separation.log_masks), (*separator_state, *map(by_channel, encoder_state))
 
     def open_stream(self) -> State:
         """The state of one live stream, for `step_streams` alone."""
@@ -232,12 +240,12 @@ class Transcriber(nn.Module):
         What `step` gives, without copying what an encoder remembers. The states given are used up.
         """
         cut = self._num_separator_tensors
-        delayed, log_masks, separator_state = self.separator(mels, stack_states([state[:cut] for state in states]))
-        masked = mask_mels(delayed, log_masks).flatten(0, 1)
+        separation, separator_state = self.separator(mels, stack_states([state[:cut] for state in states]))
+        masked = mask_mels(separation.delayed, separation.log_masks).flatten(0, 1)
         frames, encoder_states = self.encoder.step_streams(masked, [state[cut:] for state in states])
         separated = split_states(separator_state)
         after = [(*first, *second) for first, second in zip(separated, encoder_states, strict=True)]
-        return self._step_output(frames, log_masks), after
+        return self._step_output(frames, separation.log_masks), after
 
     @property
     def _num_separator_tensors(self) -> int:

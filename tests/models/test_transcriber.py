@@ -117,10 +117,12 @@ def test_a_long_stream_leaves_the_state_as_large_as_it_was(kind: str, minutes: i
 @pytest.mark.parametrize("predictor", ["lstm", "context"])
 def test_every_weight_learns(kind: str, predictor: str) -> None:
     model = Transcriber(toy_config(kind, predictor))
-    output = model(random_mels(2, 40))
+    mels = random_mels(2, 40)
+    output = model(mels)
     assert output.ctc is not None
     logits = model.joint_logits(output.frames.flatten(0, 1), torch.randint(1, NUM_TOKENS, (4, 5), dtype=torch.int32))
-    (logits.square().mean() + output.activity.square().mean() + output.ctc.square().mean()).backward()
+    activity = output.activity.square().mean() + model.separate_whole(mels).activity.square().mean()
+    (logits.square().mean() + activity + output.ctc.square().mean()).backward()
     dead = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.abs().sum()]
     assert not dead
 
