@@ -11,13 +11,9 @@ says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process, a
 
 import argparse
 import os
-import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,75 +26,18 @@ from training.ablation_scores import RunScores, read_scores
 from training.ablation_tables import StudyScores, markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.manifest import data_root
+from training.many_runs import Told, do_all, in_a_process
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths
 from training.transcriber_recipe import read_recipe
 
-LOG = "log.txt"
 
-
-class RunFailedError(Exception):
-    """A run that ended without its result; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run went: nothing wrong, or what."""
-
-    run: AblationRun
-    problem: str | None
-    took_s: float
-
-
-def do_all(
-    runs: Sequence[AblationRun],
-    work: Callable[[AblationRun], None],
-    *,
-    done: Callable[[AblationRun], bool],
-    jobs: int,
-    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
-) -> list[Outcome]:
-    """Every run that is not done, after those it starts from; what needs one that failed is not tried."""
-    waiting = [run for run in runs if not done(run)]
-    futures: dict[str, Future[Outcome]] = {}
-
-    def attempt(run: AblationRun) -> Outcome:
-        # Those come before it in the order, so they are under way or over: waiting for them cannot block for ever.
-        needed = [futures[name].result() for name in run.starts if name in futures]
-        if failed := [start.run.name for start in needed if start.problem]:
-            return Outcome(run, f"needs {', '.join(failed)}", 0.0)
-        began_s = time.monotonic()
-        try:
-            work(run)
-        except (RunFailedError, ServiceError, ValueError, OSError, RuntimeError) as error:
-            return Outcome(run, str(error) or type(error).__name__, time.monotonic() - began_s)
-        return Outcome(run, None, time.monotonic() - began_s)
-
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for run in waiting:
-            futures[run.name] = pool.submit(attempt, run)
-        for future in as_completed(futures.values()):
-            on_outcome(future.result())
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return [future.result() for future in futures.values()]
-
-
-def in_a_process(run: AblationRun, options: argparse.Namespace) -> None:
-    """Itself with `--run`. A process that dies of too little memory takes no other run along."""
-    folder = options.out / run.name
-    folder.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // options.jobs)
-    command = [sys.executable, "-m", "training.ablate_transcriber", options.study, "--run", run.name]
+def run_in_a_process(run: AblationRun, options: argparse.Namespace) -> None:
+    """This command with `--run`."""
+    command = ["training.ablate_transcriber", options.study, "--run", run.name]
     for name in ("utterances", "units", "out", "root", "cache", "variants", "seeds"):
         command += [f"--{name}", str(getattr(options, name))]
-    with (folder / LOG).open("a", encoding="utf-8") as log:
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        code = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False).returncode
-    if code:
-        lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
-        raise RunFailedError(f"{lines[-1] if lines else 'no word'} (exit code {code}, {folder / LOG})")
+    in_a_process(command, options.out / run.name, jobs=options.jobs)
 
 
 def scores_of(runs: Sequence[AblationRun], out: Path) -> StudyScores:
@@ -108,23 +47,6 @@ def scores_of(runs: Sequence[AblationRun], out: Path) -> StudyScores:
         if run.variant is not None and (scores := read_scores(out / run.name / SCORES)):
             found[run.variant][run.recipe.seed] = scores
     return found
-
-
-class Told:
-    """A line on stderr for every run that ends."""
-
-    def __init__(self, total: int, finished: int) -> None:
-        self._total = total
-        self._finished = finished
-        self._here = 0
-        self._began_s = time.monotonic()
-
-    def __call__(self, outcome: Outcome) -> None:
-        self._finished, self._here = self._finished + 1, self._here + 1
-        left_h = (time.monotonic() - self._began_s) / self._here * (self._total - self._finished) / 3600
-        how = f"FAILED: {outcome.problem}" if outcome.problem else f"done in {outcome.took_s / 60:.0f} min"
-        told = f"{self._finished}/{self._total} {outcome.run.name} {how}; about {left_h:.1f} h left"
-        print(told, file=sys.stderr, flush=True)
 
 
 def run_study(options: argparse.Namespace) -> int:
@@ -148,7 +70,7 @@ def run_study(options: argparse.Namespace) -> int:
     finished = sum(is_done(run, options.out) for run in runs)
     outcomes = do_all(
         runs,
-        lambda run: in_a_process(run, options),
+        lambda run: run_in_a_process(run, options),
         done=lambda run: is_done(run, options.out),
         jobs=options.jobs,
         on_outcome=Told(len(runs), finished),

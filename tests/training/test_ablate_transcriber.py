@@ -9,7 +9,7 @@ import pytest
 from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
-from training.ablate_transcriber import Outcome, RunFailedError, do_all, in_a_process, main, parsed, scores_of
+from training.ablate_transcriber import main, parsed, run_in_a_process, scores_of
 from training.ablation_conversations import STUDIES, keep, kept, prepare
 from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, is_done
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
@@ -17,6 +17,7 @@ from training.data.conversation_sets import Conversation
 from training.data.manifest import COLUMNS
 from training.data.mixtures import MixtureSimulator
 from training.distributed import World
+from training.many_runs import Outcome, RunFailedError, do_all
 from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths
 from training.transcriber_recipe import read_recipe
@@ -42,7 +43,7 @@ def toy_workshop(out: Path) -> Workshop:
     )
 
 
-def study(out: Path, work: Callable[[AblationRun], None] | None = None) -> list[Outcome]:
+def study(out: Path, work: Callable[[AblationRun], None] | None = None) -> list[Outcome[AblationRun]]:
     shop = toy_workshop(out)
     return do_all(RUNS, work or (lambda run: do(run, shop)), done=lambda run: is_done(run, out), jobs=1)
 
@@ -149,7 +150,7 @@ def test_a_run_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> Non
     options = parsed(["commands", "--utterances", nowhere, "--units", nowhere, "--out", str(tmp_path)])
     (run,) = runs_of(read_recipe(STUDIES["commands"].recipe), [VARIANTS["whole"]], [0])[-1:]
     with pytest.raises(RunFailedError, match=rf"error: no file {nowhere} \(exit code 1, .*log.txt"):
-        in_a_process(run, options)
+        run_in_a_process(run, options)
 
 
 @pytest.mark.parametrize("wrong", [["--variants", "none"], ["--seeds", "a"], ["--jobs", "0"]])

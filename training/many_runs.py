@@ -1,0 +1,112 @@
+"""Runs of a study: each once, after those it starts from, some at a time, each in a process of its own.
+
+A run that fails is named and the others go on; what is finished is not repeated. What each says is in its log.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from svc.errors import ServiceError
+
+LOG = "log.txt"
+
+
+class StudyRun(Protocol):
+    """A run by its name, and the names of those that must be done before."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def starts(self) -> tuple[str, ...]: ...
+
+
+Run = TypeVar("Run", bound=StudyRun)
+
+
+class RunFailedError(Exception):
+    """A run that ended without its result; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Run]):
+    """How a run went: nothing wrong, or what."""
+
+    run: Run
+    problem: str | None
+    took_s: float
+
+
+def do_all(
+    runs: Sequence[Run],
+    work: Callable[[Run], None],
+    *,
+    done: Callable[[Run], bool],
+    jobs: int,
+    on_outcome: Callable[[Outcome[Run]], None] = lambda outcome: None,
+) -> list[Outcome[Run]]:
+    """Every run that is not done, after those it starts from; what needs one that failed is not tried."""
+    waiting = [run for run in runs if not done(run)]
+    futures: dict[str, Future[Outcome[Run]]] = {}
+
+    def attempt(run: Run) -> Outcome[Run]:
+        # Those come before it in the order, so they are under way or over: waiting for them cannot block for ever.
+        needed = [futures[name].result() for name in run.starts if name in futures]
+        if failed := [start.run.name for start in needed if start.problem]:
+            return Outcome(run, f"needs {', '.join(failed)}", 0.0)
+        began_s = time.monotonic()
+        try:
+            work(run)
+        except (RunFailedError, ServiceError, ValueError, OSError, RuntimeError) as error:
+            return Outcome(run, str(error) or type(error).__name__, time.monotonic() - began_s)
+        return Outcome(run, None, time.monotonic() - began_s)
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for run in waiting:
+            futures[run.name] = pool.submit(attempt, run)
+        for future in as_completed(futures.values()):
+            on_outcome(future.result())
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [future.result() for future in futures.values()]
+
+
+def in_a_process(command: Sequence[str], folder: Path, *, jobs: int) -> None:
+    """`python -m` with these words, as one of several at a time that share the cores; what it says goes to a log.
+
+    A process that dies of too little memory takes no other run along. Raises RunFailedError with its last words.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
+        words = [sys.executable, "-m", *command]
+        code = subprocess.run(words, stdout=log, stderr=log, env=environment, check=False).returncode
+    if code:
+        lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+        raise RunFailedError(f"{lines[-1] if lines else 'no word'} (exit code {code}, {folder / LOG})")
+
+
+class Told:
+    """A line on stderr for every run that ends."""
+
+    def __init__(self, total: int, finished: int) -> None:
+        self._total = total
+        self._finished = finished
+        self._here = 0
+        self._began_s = time.monotonic()
+
+    def __call__(self, outcome: Outcome[Run]) -> None:
+        self._finished, self._here = self._finished + 1, self._here + 1
+        left_h = (time.monotonic() - self._began_s) / self._here * (self._total - self._finished) / 3600
+        how = f"FAILED: {outcome.problem}" if outcome.problem else f"done in {outcome.took_s / 60:.0f} min"
+        told = f"{self._finished}/{self._total} {outcome.run.name} {how}; about {left_h:.1f} h left"
+        print(told, file=sys.stderr, flush=True)
