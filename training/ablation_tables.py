@@ -13,6 +13,7 @@ from training.ablation_variants import VARIANTS
 from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
 from training.metrics.resampling import pooled_figure
+from training.tables import markdown_table
 
 # Variant -> seed -> scores.
 StudyScores = Mapping[str, Mapping[int, RunScores]]
@@ -55,7 +56,7 @@ class Measure:
 
     def text(self, change: Figure) -> str:
         """With its sign and unit."""
-        return _text(change, sign="+", unit=" %" if self.relative else " points")
+        return figure_text(change, sign="+", unit=" %" if self.relative else " points")
 
 
 WER = Measure(name="ORC-WER", count=lambda one: one.errors, total=lambda one: one.words, relative=True)
@@ -109,9 +110,9 @@ def markdown(scores: StudyScores) -> str:
     )  # fmt: skip
     latency = ("variant", "starts", "P50 ms", "P90 ms", "early %", "ends", "P50 ms", "P90 ms", "early %")
     tables = (
-        _table(words, [_words_row(name, done) for name in done]),
-        _table(latency, [_latency_row(name, done[name]) for name in done]),
-        _table(("the paper", "here", "so it"), [_claim_row(claim, done) for claim in CLAIMS]),
+        markdown_table(words, [_words_row(name, done) for name in done]),
+        markdown_table(latency, [_latency_row(name, done[name]) for name in done]),
+        markdown_table(("the paper", "here", "so it"), [_claim_row(claim, done) for claim in CLAIMS]),
     )
     return "\n\n".join((_counts_text(done), *tables))
 
@@ -137,12 +138,12 @@ def _words_row(name: str, done: StudyScores) -> tuple[str, ...]:
     return (
         VARIANTS[name].title,
         str(len(runs)),
-        _text(mean_rate(wer)),
+        figure_text(mean_rate(wer)),
         " / ".join(f"{100 * rate:.1f}" for rate in wer.by_seed()),
         change,
-        _text(mean_rate(TURNS.runs(runs))),
-        _text(mean_rate(PAUSES.runs(runs))),
-        _text(mean_rate(FOUND.runs(runs))),
+        figure_text(mean_rate(TURNS.runs(runs))),
+        figure_text(mean_rate(PAUSES.runs(runs))),
+        figure_text(mean_rate(FOUND.runs(runs))),
     )
 
 
@@ -158,8 +159,10 @@ def _delay_cells(delays_s: Sequence[Sequence[float]]) -> tuple[str, ...]:
     percentiles = (pooled_figure(delays_s, partial(_percentile, percent=percent)) for percent in (50, 90))
     early = pooled_figure(delays_s, lambda found: float(np.mean(found < 0)))
     return (
-        str(sum(map(len, delays_s))), *(_text(figure, scale=1000, digits=0) for figure in percentiles), _text(early)
-    )  # fmt: skip
+        str(sum(map(len, delays_s))),
+        *(figure_text(figure, scale=1000, digits=0) for figure in percentiles),
+        figure_text(early),
+    )
 
 
 def _percentile(delays_s: npt.NDArray[np.float64], percent: float) -> float:
@@ -179,12 +182,9 @@ def _counts_text(done: StudyScores) -> str:
     return f"{len(runs)} runs on {len(conversations)} conversations, {words} words, {turns} turns. {INTERVALS}"
 
 
-def _text(figure: Figure, *, scale: float = 100, digits: int = 1, sign: str = "", unit: str = "") -> str:
+def figure_text(figure: Figure, *, scale: float = 100, digits: int = 1, sign: str = "", unit: str = "") -> str:
+    """With its interval; `sign` "+" writes it always."""
     if figure.value is None:
         return "-"
     value, *edges = (f"{edge * scale:{sign}.{digits}f}" for edge in (figure.value, *(figure.ci95 or ())))
     return f"{value}{unit}" + (f" [{', '.join(edges)}]" if edges else "")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))

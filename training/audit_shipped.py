@@ -41,14 +41,14 @@ ABOUT = (
 )
 
 
-def shipped_trials(root: Path, *, seed: int) -> TrialList:
+def shipped_trials(root: Path, *, seed: int, split: str = SPLIT) -> TrialList:
     """All sets as one list, without groups of its own."""
-    return collect_trials(_rows(root, seed))
+    return collect_trials(_rows(root, seed, split))
 
 
-def shipped_people(clips: list[Clip]) -> People:
-    """Sex, country, and whether English is the first language of the test talkers; unknown stays unknown."""
-    talkers = [clip for clip in clips if (clip.corpus, clip.split) == (CORPUS, SPLIT)]
+def shipped_people(clips: list[Clip], *, corpus: str = CORPUS, split: str = SPLIT) -> People:
+    """Sex, country, and whether English is the first language of a split's talkers; unknown stays unknown."""
+    talkers = [clip for clip in clips if (clip.corpus, clip.split) == (corpus, split)]
     return People(
         columns={
             SEX: {clip.speaker: clip.sex for clip in talkers},
@@ -76,9 +76,9 @@ def audit_shipped(application: Application, root: Path, *, voices: Path, setting
         )
 
 
-def _rows(root: Path, seed: int) -> Iterator[tuple[str, Trial]]:
+def _rows(root: Path, seed: int, split: str) -> Iterator[tuple[str, Trial]]:
     for name in SETS:
-        for number, trial in enumerate(draw_trials(name, split=SPLIT, seed=seed, root=root)):
+        for number, trial in enumerate(draw_trials(name, split=split, seed=seed, root=root)):
             yield f"{name} trial {number}", replace(trial, groups={})
 
 

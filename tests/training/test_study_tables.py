@@ -1,0 +1,96 @@
+"""Changes between methods: paired over people and seeds, and never claimed of too little."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from training.fairness.groups import COUNTRY, SEX
+from training.metrics.score_bins import MEASURES
+from training.metrics.verification import Array
+from training.study_figures import (
+    EER,
+    EVERYBODY,
+    FNMR_BY_SEX,
+    GAP,
+    GARBE_BY_SEX,
+    MALE,
+    Column,
+    GroupFigures,
+    ListFigures,
+    RunFigures,
+)
+from training.study_sides import READ
+from training.study_tables import change, change_text, markdown, mean_of, survives
+
+GROUPS = {EVERYBODY: (EVERYBODY,), SEX: ("female", "male"), COUNTRY: ("Asia", "Europe")}
+NUM_ROWS = 41
+
+
+def groups_of(groups: tuple[str, ...], rows: Array) -> GroupFigures:
+    counts = (20,) * len(groups)
+    return GroupFigures(
+        groups=groups,
+        compared=(True,) * len(groups),
+        n_speakers=counts,
+        n_target=counts,
+        n_nontarget=counts,
+        rows=rows,
+    )
+
+
+def run_of(seed: int, *, scale: float = 1.0) -> RunFigures:
+    """All measures between 0.1 and 0.2 with the same people drawn; times `scale`."""
+    random = np.random.default_rng(seed)
+    groupings = {
+        name: groups_of(groups, scale * random.uniform(0.1, 0.2, (NUM_ROWS, len(groups), len(MEASURES))))
+        for name, groups in GROUPS.items()
+    }
+    return RunFigures(steps=1, lists={READ: ListFigures(groupings=groupings)})
+
+
+def runs_of(*seeds: int, scale: float = 1.0) -> dict[int, RunFigures]:
+    return {seed: run_of(seed, scale=scale) for seed in seeds}
+
+
+@pytest.mark.parametrize("column", [EER, GAP, FNMR_BY_SEX, GARBE_BY_SEX], ids=lambda column: column.title)
+def test_nothing_changes_against_itself(column: Column) -> None:
+    found = change(runs_of(0, 1, 2), runs_of(0, 1, 2), READ, column)
+    assert (found.value, found.ci95) == (0.0, (0.0, 0.0))
+    assert not survives(found)
+
+
+def test_a_halved_error_is_found_whoever_is_drawn() -> None:
+    found = change(runs_of(0, 1), runs_of(0, 1, scale=0.5), READ, EER)
+    assert found.ci95 == pytest.approx((-0.5, -0.5))
+    assert survives(found)
+    assert change_text(EER, found) == "**-50 % [-50, -50]**"
+
+
+def test_only_seeds_that_both_have_are_compared() -> None:
+    assert change(runs_of(0), runs_of(0, 1, 2), READ, EER).value == 0
+    assert change(runs_of(0), runs_of(1), READ, EER).value is None
+
+
+def test_a_mean_is_that_of_the_seeds() -> None:
+    runs = runs_of(0, 1, 2)
+    by_seed = [EER.statistic(run.lists[READ])[0] for run in runs.values()]
+    assert mean_of(runs, READ, EER)[0] == pytest.approx(np.mean(by_seed))
+
+
+def test_groups_too_small_have_no_gap() -> None:
+    run = run_of(0)
+    small = replace(run.lists[READ].groupings[SEX], compared=(True, False))
+    alone = RunFigures(steps=1, lists={READ: ListFigures(groupings={SEX: small})})
+    assert np.isnan(GAP.statistic(alone.lists[READ])).all()
+    assert not np.isnan(MALE.statistic(alone.lists[READ])).any()
+    assert change({0: alone}, {0: alone}, READ, GAP).value is None
+
+
+def test_gap_is_the_difference_of_the_sexes() -> None:
+    of = run_of(3).lists[READ].groupings[SEX].rows[..., MEASURES.index("eer")]
+    np.testing.assert_allclose(GAP.statistic(run_of(3).lists[READ]), np.abs(of[:, 0] - of[:, 1]))
+
+
+def test_without_runs_the_table_says_so() -> None:
+    assert markdown({}) == "no finished run yet"

@@ -1,0 +1,134 @@
+"""The trials a fairness study judges its runs on: lists of dev and of test talkers, and the features of their sides.
+
+Features are made once, with the service's own voice activity and front end, and kept on disk: what differs between runs
+is the network alone. Letters: S sides, T frames, F mels, W pooled statistics, D embedding width.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from svc.application import Application
+from svc.audio.filterbank import Filterbank
+from svc.audio.resample import resample
+from svc.audio.voice_activity import SpeechFinder, keep_speech
+from svc.backends.campplus import FRONT_END
+from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
+from training.audit_shipped import BY, FIRST_LANGUAGE, shipped_people, shipped_trials
+from training.data.cached_array import cached_array
+from training.data.manifest import read_manifest
+from training.data.segments import SegmentReader
+from training.data.trial_list import TrialList
+from training.data.trials import make_trials
+from training.embeddings import source_digest
+from training.evaluate import Attributes
+from training.fairness.groups import SEX
+from training.systems import READING_SOURCES
+
+DEV, TEST = "dev", "test"
+READ, CALLS = "saa", "wuw"
+# Read English, by sex, first language and country; telephone calls, by sex and first language.
+ATTRIBUTES = {READ: BY, CALLS: (SEX, FIRST_LANGUAGE)}
+
+Features = Callable[[Waveform], FloatArray]
+"""One recording to (T, F); T = 0 without enough speech in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SideFeatures:
+    """Features of all sides of a list, one after the other. A side without enough speech has no frames."""
+
+    frames: FloatArray  # (sum of T, F)
+    lengths: npt.NDArray[np.int64]  # (S,)
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        """(T, F) of each side."""
+        ends = np.cumsum(self.lengths)
+        for end, length in zip(ends, self.lengths, strict=True):
+            yield np.array(self.frames[end - length : end])
+
+    @property
+    def heard(self) -> npt.NDArray[np.bool_]:
+        """(S,)"""
+        return np.asarray(self.lengths > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class JudgedList:
+    """Trials, their sides' features and a name for both, and what is known of the people."""
+
+    name: str
+    trials: TrialList
+    sides: SideFeatures
+    digest: str
+    attributes: Attributes
+
+
+def judged_lists(split: str, *, root: Path, cache: Path, features: Features, seed: int = 0) -> Mapping[str, JudgedList]:
+    """By corpus. Only test talkers called more than once: calls of dev talkers are compared within a call."""
+    calls = "wuw-cross-session" if split == TEST else "wuw-same-session"
+    trials = {
+        READ: shipped_trials(root, seed=seed, split=split),
+        CALLS: make_trials(calls, split=split, seed=seed, root=root),
+    }
+    clips = read_manifest(root / "manifest.csv")
+    lists = {}
+    for corpus, listed in trials.items():
+        digest = _digest(listed)
+        lists[corpus] = JudgedList(
+            name=f"{corpus} {split}",
+            trials=listed,
+            sides=side_features(listed, SegmentReader(root), features, made_from=digest, cache=cache),
+            digest=digest,
+            attributes=Attributes(people=shipped_people(clips, corpus=corpus, split=split), by=ATTRIBUTES[corpus]),
+        )
+    return lists
+
+
+def side_features(
+    trials: TrialList, reader: SegmentReader, features: Features, *, made_from: object, cache: Path
+) -> SideFeatures:
+    """Reads every side once, ever."""
+    made: list[FloatArray] = []
+
+    def make() -> list[FloatArray]:
+        if not made:
+            made.extend(features(reader.read(reader.parse(side))) for side in trials.sides)
+        return made
+
+    lengths = cached_array(cache, "side-frames", made_from, lambda: np.array([len(side) for side in make()]))
+    frames = cached_array(cache, "side-features", made_from, lambda: np.concatenate(make()))
+    return SideFeatures(frames=frames, lengths=np.asarray(lengths))
+
+
+def service_features(application: Application) -> Features:
+    """What the service's embedder is given of a recording."""
+    extractor = application.extractor
+    return features_of_speech(extractor.speech_finder, min_speech_s=extractor.min_net_speech_s)
+
+
+def features_of_speech(finder: SpeechFinder, *, min_speech_s: float) -> Features:
+    """Net speech at the model's rate to log-mel energies without the clip's mean."""
+    filterbank = Filterbank(FRONT_END)
+
+    def features(waveform: Waveform) -> FloatArray:
+        at_model_rate = resample(waveform, MODEL_RATE_HZ)
+        speech = keep_speech(at_model_rate, finder.find(at_model_rate))
+        if len(speech) < min_speech_s * MODEL_RATE_HZ:
+            return np.zeros((0, FRONT_END.num_mels), np.float32)
+        frames = filterbank(speech)
+        centred: FloatArray = frames - frames.mean(axis=0)
+        return centred
+
+    return features
+
+
+def _digest(trials: TrialList) -> str:
+    """Of the sides and all code between a file and its features."""
+    digest = hashlib.sha256("\n".join(trials.sides).encode())
+    digest.update(source_digest(READING_SOURCES).encode())
+    return digest.hexdigest()[:16]

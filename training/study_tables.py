@@ -1,0 +1,203 @@
+"""What came out of a fairness study, beside what the paper claims: Markdown.
+
+A draw takes people and seeds with replacement, the same ones for every method: what is hard for all does not count as a
+difference, and what one lucky seed did does not count as the method. Letters: S seeds, R draws.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.ablation_tables import figure_text, verdict
+from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.verification import Array
+from training.study_arms import ARMS
+from training.study_figures import (
+    CLLR,
+    EER,
+    EVERYBODY,
+    FEMALE,
+    FMR,
+    FMR_BY_REGION,
+    FMR_BY_SEX,
+    FNMR,
+    FNMR_BY_REGION,
+    FNMR_BY_SEX,
+    GAP,
+    GARBE_BY_REGION,
+    GARBE_BY_SEX,
+    MALE,
+    STD,
+    WORST,
+    Column,
+    RunFigures,
+)
+from training.study_sides import CALLS, READ
+from training.tables import markdown_table
+
+# Arm -> seed -> figures.
+StudyFigures = Mapping[str, Mapping[int, RunFigures]]
+
+OF_EER = (EER, MALE, FEMALE, GAP, WORST, STD)
+AT_ONE_THRESHOLD = (FMR_BY_SEX, FNMR_BY_SEX, FMR_BY_REGION, FNMR_BY_REGION, GARBE_BY_SEX, GARBE_BY_REGION, CLLR)
+OF_CALLS = (EER, MALE, FEMALE, FMR, FNMR, CLLR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A figure of arXiv 2207.07776's abstract, as a fraction, for pairwise weights against none."""
+
+    text: str
+    column: Column
+    claimed: float
+
+
+CLAIMS = (
+    Claim(text="EER -7.6 %", column=EER, claimed=-0.076),
+    Claim(text="gap of the sexes -17 %", column=GAP, claimed=-0.17),
+    Claim(text="std over regions -10 %", column=STD, claimed=-0.10),
+)
+CLAIMED_OF = ("pw", "pw-binary")
+SEEDS_SEED = 0
+
+
+def markdown(figures: StudyFigures) -> str:
+    """Means, changes with intervals, calls, claims, and what survives; methods without a finished run are left out."""
+    done = {arm: figures[arm] for arm in ARMS if figures.get(arm)}
+    if not done:
+        return "no finished run yet"
+    compared = [arm for arm in done if arm != ARMS[arm].against and ARMS[arm].against in done]
+    all_means = (*OF_EER, FMR, FNMR, GARBE_BY_SEX, GARBE_BY_REGION, CLLR)
+    parts = [
+        counts_text(done, READ),
+        means_table(done, READ, all_means),
+        "Change against uniform of the same loss, **bold** where the interval excludes zero:",
+        changes_table(done, compared, READ, OF_EER),
+        "At the one threshold; rates in points:",
+        changes_table(done, compared, READ, AT_ONE_THRESHOLD),
+        counts_text(done, CALLS),
+        means_table(done, CALLS, OF_CALLS),
+        changes_table(done, compared, CALLS, OF_CALLS),
+        claims_table(done),
+        surviving_text(done, compared),
+    ]
+    return "\n\n".join(parts)
+
+
+def mean_of(runs: Mapping[int, RunFigures], corpus: str, column: Column) -> Array:
+    """(1 + R,) the mean over seeds: of all, then of as many drawn with replacement, by draw."""
+    return _mean(_rows(runs, sorted(runs), corpus, column))
+
+
+def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], corpus: str, column: Column) -> Figure:
+    """Over the seeds that both have, paired; none without one, or where it cannot be measured."""
+    seeds = sorted(before.keys() & after.keys())
+    if not seeds:
+        return Figure(None, None)
+    was, is_now = (_mean(_rows(runs, seeds, corpus, column)) for runs in (before, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        changed = is_now / was - 1 if column.relative else is_now - was
+    return figure_of(float(changed[0]), changed[1:])
+
+
+def survives(found: Figure) -> bool:
+    """Whether the interval excludes zero."""
+    return found.ci95 is not None and not found.ci95[0] <= 0 <= found.ci95[1]
+
+
+def means_table(done: StudyFigures, corpus: str, columns: Sequence[Column]) -> str:
+    """Means over seeds; EER with its interval."""
+    return markdown_table(
+        ("method", "seeds", *(column.title for column in columns)),
+        [(ARMS[arm].title, str(len(runs)), *_mean_cells(runs, corpus, columns)) for arm, runs in done.items()],
+    )
+
+
+def changes_table(done: StudyFigures, compared: Sequence[str], corpus: str, columns: Sequence[Column]) -> str:
+    """Each method against uniform of its own loss."""
+    rows = [
+        (ARMS[arm].title, *(change_text(column, _against(done, arm, corpus, column)) for column in columns))
+        for arm in compared
+    ]
+    return markdown_table(("method", *(column.title.removesuffix(" %") for column in columns)), rows)
+
+
+def change_text(column: Column, found: Figure) -> str:
+    """With its sign; in bold where it survives."""
+    if column.relative:
+        text = figure_text(found, digits=0, sign="+", unit=" %")
+    else:
+        text = figure_text(found, scale=column.scale, digits=1 if column.scale > 1 else 2, sign="+")
+    return f"**{text}**" if survives(found) else text
+
+
+def counts_text(done: StudyFigures, corpus: str) -> str:
+    """Who was tried, by group; those that are not compared in brackets."""
+    groupings = next(iter(next(iter(done.values())).values())).lists[corpus].groupings
+    whole = groupings[EVERYBODY]
+    groups = [
+        f"{name}: " + ", ".join(_group_texts(figures.groups, figures.n_speakers, figures.compared))
+        for name, figures in groupings.items()
+        if name != EVERYBODY
+    ]
+    counted = f"{whole.n_speakers[0]} test talkers, {whole.n_target[0]} target, {whole.n_nontarget[0]} nontarget trials"
+    return f"`{corpus}`: {counted}; {'; '.join(groups)}. In round brackets: too few to compare."
+
+
+def claims_table(done: StudyFigures) -> str:
+    """The paper's figures beside ours, both readings of a pair's weight."""
+    rows = []
+    for claim in CLAIMS:
+        cells = [claim.text]
+        for arm in CLAIMED_OF:
+            found = _against(done, arm, READ, claim.column)
+            cells.append(f"{change_text(claim.column, found)}: {verdict(found, claim.claimed)}")
+        rows.append(cells)
+    return markdown_table(("the paper", *(ARMS[arm].title for arm in CLAIMED_OF)), rows)
+
+
+def surviving_text(done: StudyFigures, compared: Sequence[str]) -> str:
+    """Every difference whose interval excludes zero, and how many would by chance."""
+    asked = [(READ, column) for column in (*OF_EER, *AT_ONE_THRESHOLD)] + [(CALLS, column) for column in OF_CALLS]
+    lines, tried = [], 0
+    for arm in compared:
+        found = {(corpus, column.title): (column, _against(done, arm, corpus, column)) for corpus, column in asked}
+        tried += sum(figure.ci95 is not None for _, figure in found.values())
+        surviving = [
+            f"{corpus} {title.removesuffix(' %')} {change_text(column, figure).strip('*')}"
+            for (corpus, title), (column, figure) in found.items()
+            if survives(figure)
+        ]
+        lines.append(f"- {ARMS[arm].title}: {'; '.join(surviving) or 'nothing'}")
+    head = f"What survives, of {tried} comparisons, of which one in twenty would by chance:"
+    return "\n".join([head, "", *lines])
+
+
+def _against(done: StudyFigures, arm: str, corpus: str, column: Column) -> Figure:
+    return change(done.get(ARMS[arm].against, {}), done.get(arm, {}), corpus, column)
+
+
+def _rows(runs: Mapping[int, RunFigures], seeds: Sequence[int], corpus: str, column: Column) -> Array:
+    """(S, 1 + R)"""
+    return np.stack([column.statistic(runs[seed].lists[corpus]) for seed in seeds])
+
+
+def _mean(rows: Array) -> Array:
+    count, columns = rows.shape
+    random = np.random.default_rng(SEEDS_SEED)
+    times = random.multinomial(count, np.full(count, 1 / count), size=columns).T.astype(np.float64)  # (S, 1 + R)
+    times[:, 0] = 1
+    return np.asarray((rows * times).sum(axis=0) / count)
+
+
+def _mean_cells(runs: Mapping[int, RunFigures], corpus: str, columns: Sequence[Column]) -> Iterator[str]:
+    for column in columns:
+        rows = mean_of(runs, corpus, column)
+        draws = rows[1:] if column is EER else np.full(2, np.nan)
+        yield figure_text(figure_of(float(rows[0]), draws), scale=column.scale, digits=2)
+
+
+def _group_texts(groups: Sequence[str], speakers: Sequence[int], compared: Sequence[bool]) -> Iterator[str]:
+    for group, count, is_compared in zip(groups, speakers, compared, strict=True):
+        yield f"{group} {count}" if is_compared else f"({group} {count})"
