@@ -16,7 +16,10 @@ UNIFORM = "uniform"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """`against`: the arm of the same loss without a method. Without `regions` the adversary sees embeddings alone."""
+    """`against`: the arm of the same loss without a method. Without `regions` the adversary sees embeddings alone.
+
+    One that is not `trained` is what all others start from, the same for every seed if those are published weights.
+    """
 
     name: str
     title: str
@@ -24,6 +27,7 @@ class Arm:
     against: str = UNIFORM
     pairs: PairForm = "softmax"
     regions: bool = True
+    trained: bool = True
 
     def recipe_of(self, whole: EmbedderRecipe, seed: int) -> EmbedderRecipe:
         """The recipe with this method."""
@@ -55,6 +59,7 @@ ARMS = {
         ),
         Arm(name="aps", title="APS", method="aps", regions=False),
         Arm(name="pl", title="PL", method="pl"),
+        Arm(name="start", title="not adapted", method="uniform", trained=False),
         Arm(name="group-balanced", title="group-balanced (labels)", method="group-balanced"),
         Arm(name="group-dro", title="GroupDRO (labels)", method="group-dro"),
         Arm(name="cvar-dro", title="CVaR-DRO", method="cvar-dro"),

@@ -29,7 +29,7 @@ from training.embedder_data import DataPaths, EmbedderData, open_data
 from training.embedder_recipe import EmbedderRecipe
 from training.evaluate import Evaluation, Identity, Settings, Threshold, judge
 from training.metrics.verification import Array
-from training.study_arms import ArmRun
+from training.study_arms import ARMS, ArmRun
 from training.study_figures import ListFigures, RunFigures, write_figures
 from training.study_sides import DEV, TEST, JudgedList
 from training.train_embedder import EmbedderTrainer
@@ -77,7 +77,7 @@ def do(run: ArmRun, bench: Bench) -> None:
     with alone_in(folder):
         trainer = trainer_of(run.recipe, bench, folder)
         trainer.start()
-        for _ in saved(trainer.remaining_steps(), trainer.save, trainer.world):
+        for _ in saved(trainer.remaining_steps(), trainer.save, trainer.world) if ARMS[run.arm].trained else ():
             pass
         if not is_done(run, bench.out):
             write_figures(folder / FIGURES, figures_of(trainer, bench, folder))

@@ -77,6 +77,14 @@ def test_figures_are_read_as_they_were_written(finished: Path, tmp_path: Path) -
     np.testing.assert_array_equal(EER.statistic(again.lists[CALLS]), EER.statistic(figures.lists[CALLS]))
 
 
+def test_what_is_not_trained_is_judged_as_it_starts(tmp_path: Path) -> None:
+    (run,) = arm_runs(WHOLE, [ARMS["start"]], [0])
+    study(tmp_path, [run])
+    figures = read_figures(tmp_path / run.name / FIGURES)
+    assert figures is not None
+    assert figures.steps == 0
+
+
 def test_the_table_names_every_method_that_is_done(finished: Path) -> None:
     told = markdown(figures_by_arm(RUNS, finished))
     assert all(told.count(ARMS[name].title) >= 1 for name in ("uniform", "pw"))
