@@ -21,7 +21,9 @@ def time_steps(runs: Sequence[ArmRun], bench: Bench, *, steps: int) -> dict[str,
     One step of each in turn, so that whatever else the machine does meets all alike.
     """
     total = WARM_UP_STEPS + steps
-    recipes = {run.arm: at_work(run.recipe, steps=total) for run in reversed(runs) if ARMS[run.arm].trained}
+    trained = [run for run in runs if ARMS[run.arm].trained]
+    first = min(run.seed for run in trained)
+    recipes = {run.arm: at_work(run.recipe, steps=total) for run in trained if run.seed == first}
     taken: dict[str, list[float]] = {arm: [] for arm in recipes}
     with tempfile.TemporaryDirectory() as folder:
         trainers = {arm: trainer_of(recipe, bench, Path(folder)) for arm, recipe in recipes.items()}
