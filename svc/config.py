@@ -86,8 +86,9 @@ class TranscriptionConfig:
     blank_penalty: float = 1.0
     # Added to the logit of a turn's end: more than 0 ends more turns, earlier, and some where nobody stopped.
     end_of_turn_bonus: float = 1.0
-    # Of the encoder's arithmetic; auto = bfloat16 where the processor multiplies it faster.
-    precision: Literal["float32", "bfloat16", "auto"] = "auto"
+    # Of the encoder's arithmetic; auto = bfloat16 where the processor multiplies it faster. In bfloat16 a word that is
+    # a close call can fall differently with the chunks it came in and the streams beside it; in float32 it does not.
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.
     idle_turn_s: float = 1.5
     longest_turn_s: float = 60.0
