@@ -192,7 +192,7 @@ def judge(
         Reading(threshold=threshold.value, calibrated=system.calibrated),
         Resampling(seed=settings.seed, replicas=settings.replicas, levels=settings.levels),
     )
-    overall = _overall(scored, measured[0])
+    overall = measured[0].summary(0, target=scored.target, n_speakers=len(scored.units))
     pairs = zip(groupings, measured[1:], strict=True)
     return Evaluation(
         system=system,
@@ -256,16 +256,6 @@ def _threshold(llrs: Array, target: "np.ndarray[Any, np.dtype[np.bool_]]", syste
         return Threshold(value=policy_named(DEFAULT_POLICY).threshold_llr, source=f"policy {DEFAULT_POLICY}")
     value = equal_error_threshold(llrs[target], llrs[~target])
     return Threshold(value=value, source="where FMR and FNMR meet", chosen_on_these_trials=True)
-
-
-def _overall(trials: ScoredTrials, measured: Measured) -> Summary:
-    n_target, n_speakers = int(trials.target.sum()), len(trials.units)
-    return Summary(
-        n_target=n_target,
-        n_nontarget=len(trials) - n_target,
-        n_speakers=n_speakers,
-        figures=measured.figures(0, n_speakers=n_speakers),
-    )
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -12,7 +12,8 @@ from rich.table import Table
 from training.evaluate import Evaluation
 from training.fairness.disaggregated import Disaggregated, Index
 from training.fairness.gaps import Gap
-from training.metrics.bootstrap import Figure, Summary
+from training.metrics.bootstrap import Summary
+from training.report_json import read_figure
 from training.tables import TITLES, TOO_SMALL, figure_text, units_of
 
 # The first hides disparity, for every group gets a threshold of its own; the others are at the one that is deployed.
@@ -62,7 +63,7 @@ def change_lines(changes: Mapping[str, Any]) -> Iterator[str]:
         if widths:
             yield f"  {column}, widest gap: {_changes_text(widths)}"
         if "garbe" in gaps:
-            yield f"  {column}, GARBE: {figure_text('garbe', _figure(gaps['garbe']))}"
+            yield f"  {column}, GARBE: {figure_text('garbe', read_figure(gaps['garbe']))}"
 
 
 def caution_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -123,9 +124,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _changes_text(measures: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{TITLES[name]} {figure_text(name, _figure(measures[name]))}" for name in GROUP_MEASURES if name in measures
+        f"{TITLES[name]} {figure_text(name, read_figure(measures[name]))}"
+        for name in GROUP_MEASURES
+        if name in measures
     )
-
-
-def _figure(written: Mapping[str, Any]) -> Figure:
-    return Figure(written["value"], tuple(written["ci95"]) if written["ci95"] else None)

@@ -23,6 +23,12 @@ def figure_json(figure: Figure) -> dict[str, Any]:
     }
 
 
+def read_figure(written: Mapping[str, Any]) -> Figure:
+    """What figure_json wrote back to what it was."""
+    ci95 = written["ci95"]
+    return Figure(written["value"], None if ci95 is None else (ci95[0], ci95[1]))
+
+
 def summary_json(summary: Summary) -> dict[str, Any]:
     """Counts, then each measure as value and ci95, then whether there is too little to go by."""
     return {

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from training.evaluate import Evaluation
-from training.metrics.bootstrap import Figure
+from training.metrics.bootstrap import RATES, Figure
 from training.metrics.score_bins import MEASURES
 
 TITLES = {
@@ -23,7 +23,6 @@ TITLES = {
     "min_cllr": "minCllr",
     "calibration_error": "calibration error",
 }
-PERCENT = {"eer", "fmr", "fnmr"}
 TOO_SMALL = "too few speakers or trials to conclude from"
 
 
@@ -71,7 +70,7 @@ def figure_text(name: str, figure: Figure) -> str:
     """A value and its interval, EER in percent."""
     if figure.value is None:
         return "n/a"
-    scale, digits = (100, 2) if name in PERCENT else (1, 3)
+    scale, digits = (100, 2) if name in RATES else (1, 3)
     text = f"{figure.value * scale:.{digits}f}"
     if figure.ci95 is None:
         return text

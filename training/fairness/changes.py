@@ -6,14 +6,12 @@ What is hard for both does not count as a difference. Below zero = the second is
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from svc.errors import InvalidRequestError
 from training.evaluate import Evaluation
-from training.fairness.disaggregated import Disaggregated
-from training.fairness.gaps import Statistic, deviation, difference, garbe
+from training.fairness.disaggregated import Disaggregated, garbe_of_rates
+from training.fairness.gaps import Statistic, deviation, difference
 from training.metrics.bootstrap import Figure, Measured, figure_of
-from training.metrics.score_bins import AT_THRESHOLD, MEASURES
+from training.metrics.score_bins import MEASURES
 from training.metrics.verification import Array
 from training.report_json import figure_json
 
@@ -59,18 +57,9 @@ def _gap_changes(before: Disaggregated, after: Disaggregated) -> Iterator[tuple[
         sides = before.column(measure), after.column(measure)
         yield measure, {name: figure_json(_change(spread, *sides)) for name, spread in SPREADS.items()}
     if before.indices and after.indices:
-        yield "garbe", figure_json(_change(_garbe, _at_threshold(before), _at_threshold(after)))
+        yield "garbe", figure_json(_change(garbe_of_rates, before.at_threshold(), after.at_threshold()))
 
 
 def _change(statistic: Statistic, before: tuple[Array, Array], after: tuple[Array, Array]) -> Figure:
     value = float(statistic(after[0]) - statistic(before[0]))
     return figure_of(value, statistic(after[1]) - statistic(before[1]))
-
-
-def _at_threshold(result: Disaggregated) -> tuple[Array, Array]:
-    (fmr, fmr_draws), (fnmr, fnmr_draws) = (result.column(name) for name in AT_THRESHOLD)
-    return np.stack([fmr, fnmr]), np.stack([fmr_draws, fnmr_draws], axis=1)
-
-
-def _garbe(rates: Array) -> Array:
-    return garbe(rates[..., 0, :], rates[..., 1, :])

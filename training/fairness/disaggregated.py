@@ -62,6 +62,11 @@ class Disaggregated:
         number, groups = MEASURES.index(measure), list(self.compared)
         return self.measured.values[groups, number], self.measured.draws[:, groups, number]
 
+    def at_threshold(self) -> tuple[Array, Array]:
+        """(2, G) FMR and FNMR and (R, 2, G) draws of the compared groups."""
+        (fmr, fmr_draws), (fnmr, fnmr_draws) = (self.column(name) for name in AT_THRESHOLD)
+        return np.stack([fmr, fnmr]), np.stack([fmr_draws, fnmr_draws], axis=1)
+
     @cached_property
     def gaps(self) -> dict[str, Gap]:
         """By measure; none for what cannot be measured, and none at all with fewer than two groups to compare."""
@@ -78,11 +83,10 @@ class Disaggregated:
         """FDR and GARBE at the threshold."""
         if not set(AT_THRESHOLD) <= self.gaps.keys():
             return {}
-        (fmr, fmr_draws), (fnmr, fnmr_draws) = (self.column(name) for name in AT_THRESHOLD)
-        values, draws = np.stack([fmr, fnmr]), np.stack([fmr_draws, fnmr_draws], axis=1)  # (2, G), (R, 2, G)
+        values, draws = self.at_threshold()
         draws = draws[~np.isnan(draws).any(axis=(1, 2))]
         discrepancy = _index(lambda rates: 1 - _fdr(rates), values, draws)
-        return {"fdr": discrepancy.complement(), "garbe": _index(_garbe, values, draws)}
+        return {"fdr": discrepancy.complement(), "garbe": _index(garbe_of_rates, values, draws)}
 
     def worst(self, measure: str) -> str | None:
         """The compared group served worst."""
@@ -96,27 +100,19 @@ class Disaggregated:
 
 def disaggregate(trials: ScoredTrials, grouping: Grouping, measured: Measured, overall: Summary) -> Disaggregated:
     """`measured`: of this grouping's groups. An interval of a rate that is 0 in every draw is that of so few people."""
-    by_group = {name: summary_of(trials, grouping, number, measured) for number, name in enumerate(grouping.groups)}
+    by_group = {
+        name: measured.summary(number, target=trials.target[grouping.labels == number], n_speakers=n_speakers)
+        for number, (name, n_speakers) in enumerate(zip(grouping.groups, grouping.n_speakers, strict=True))
+    }
     return Disaggregated(grouping=grouping, overall=overall, by_group=by_group, measured=measured)
-
-
-def summary_of(trials: ScoredTrials, grouping: Grouping, number: int, measured: Measured) -> Summary:
-    """Counts and figures of one group."""
-    kinds = trials.target[grouping.labels == number]
-    n_target, n_speakers = int(kinds.sum()), grouping.n_speakers[number]
-    return Summary(
-        n_target=n_target,
-        n_nontarget=len(kinds) - n_target,
-        n_speakers=n_speakers,
-        figures=measured.figures(number, n_speakers=n_speakers),
-    )
 
 
 def _fdr(rates: Array) -> Array:
     return fdr(rates[..., 0, :], rates[..., 1, :])
 
 
-def _garbe(rates: Array) -> Array:
+def garbe_of_rates(rates: Array) -> Array:
+    """(.., 2, G) as `at_threshold` gives them -> (..)."""
     return garbe(rates[..., 0, :], rates[..., 1, :])
 
 

@@ -28,7 +28,11 @@ def difference(rates: Array) -> Array:
 
 def ratio(rates: Array) -> Array:
     """(.., G) -> (..) worst over best; infinite when the best is 0 and the worst is not, 1 when both are."""
-    worst, best = rates.max(axis=-1), rates.min(axis=-1)
+    return worst_over_best(rates.max(axis=-1), rates.min(axis=-1))
+
+
+def worst_over_best(worst: Array, best: Array) -> Array:
+    """(..) rates of two groups -> (..) as `ratio` has it."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(worst == best, 1.0, worst / best)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import threshold_of
+from training.fairness.gaps import worst_over_best
 from training.metrics.verification import Array, error_rates
 
 Mask = npt.NDArray[np.bool_]
@@ -67,8 +68,7 @@ def spread(limit: str, worst: Array, best: Array) -> Array:
     if limit.endswith("difference"):
         return worst - best
     if limit.endswith("ratio"):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(worst == best, 1.0, worst / best)
+        return worst_over_best(worst, best)
     return worst
 
 

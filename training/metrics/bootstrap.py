@@ -99,6 +99,16 @@ class Measured:
     values: Array
     draws: Array
 
+    def summary(self, group: int, *, target: npt.NDArray[np.bool_], n_speakers: int) -> Summary:
+        """Of one group, whose trials are (T,) target trials or not."""
+        n_target = int(target.sum())
+        return Summary(
+            n_target=n_target,
+            n_nontarget=len(target) - n_target,
+            n_speakers=n_speakers,
+            figures=self.figures(group, n_speakers=n_speakers),
+        )
+
     def figures(self, group: int, *, n_speakers: int) -> dict[str, Figure]:
         """Of one group, by measure. Of rates that no draw can move off 0 or 1 the interval is that of so few people."""
         figures = {}
@@ -139,13 +149,7 @@ def summarise(
     """All measures with 95 % percentile intervals over units; trials of one kind alone get counts and no figures."""
     resampling = Resampling(seed=seed, replicas=replicas, levels=levels)
     (measured,) = measure_groups(trials, [np.zeros(len(trials), np.int64)], reading, resampling)
-    n_target, n_speakers = int(trials.target.sum()), len(trials.units)
-    return Summary(
-        n_target=n_target,
-        n_nontarget=len(trials) - n_target,
-        n_speakers=n_speakers,
-        figures=measured.figures(0, n_speakers=n_speakers),
-    )
+    return measured.summary(0, target=trials.target, n_speakers=len(trials.units))
 
 
 def measure_groups(

@@ -11,7 +11,7 @@ from training.report_page.curve_charts import Drawn
 from training.report_page.drawing import Point, chart, line, path, text
 from training.report_page.reading import Column, Group, Report
 from training.report_page.scales import Scale
-from training.report_page.wording import number, shortened
+from training.report_page.wording import number, shortened, signed
 
 BAND, LEFT, RIGHT, TOP, BOTTOM = 62, 8, 352, 26, 40
 QUANTILES = (0.05, 0.5, 0.95)
@@ -50,7 +50,7 @@ def score_quantiles(report: Report, group: Group, kind: str) -> list[str]:
         return [number(None)] * len(QUANTILES)
     at = np.minimum(np.searchsorted(reached, QUANTILES), len(reached) - 1)
     middles = (np.array(report.score_edges[1:]) + report.score_edges[:-1]) / 2
-    return [f"{middles[index]:.1f}".replace("-", "−") for index in at]  # noqa: RUF001
+    return [signed(float(middles[index]), 1) for index in at]
 
 
 def _band(group: Group, across: Scale, edges: Sequence[float], base: float, tallest: float) -> Iterator[Markup]:

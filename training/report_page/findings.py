@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from training.metrics.bootstrap import FEW_TRIALS, FEW_UNITS
-from training.report_page.reading import Column, Json, Report, figure_of
+from training.report_json import read_figure
+from training.report_page.reading import Column, Json, Report
 from training.report_page.wording import HARM_OF, SHARE_OF, interval, often, percent
 
 MOST_IN_LEAD = 2
@@ -108,7 +109,7 @@ def _finding(column: Column, measure: str, gap: Json) -> Finding:
 
 
 def _sure(surest: Json, gap: Json, worse: float | None, better: float | None) -> str:
-    difference = figure_of(surest["difference"])
+    difference = read_figure(surest["difference"])
     times = f", {worse / better:.1f} times as many" if worse and better else ""
     text = f"{percent(difference.value, unit='')} points more{times}. The 95\u00a0% interval of the difference, "
     text += f"{interval('fnmr', difference)} points, leaves out zero"
@@ -122,7 +123,7 @@ def _sure(surest: Json, gap: Json, worse: float | None, better: float | None) ->
 
 def _unsure(gap: Json) -> str:
     difference: Any = gap["difference"]
-    value, by_chance = figure_of(difference), difference["by_chance"]
+    value, by_chance = read_figure(difference), difference["by_chance"]
     if value.ci95 is None or by_chance is None:
         return "No intervals were made, so this may be chance: run again with draws."
     return (

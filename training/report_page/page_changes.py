@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from training.metrics.bootstrap import Figure
+from training.report_json import read_figure
 from training.report_page.dots import Change, changes_chart
-from training.report_page.page_tables import Cell, PageTable
-from training.report_page.reading import Column, Group, Json, Report, figure_of
-from training.report_page.wording import HARM_OF, interval, measured
+from training.report_page.page_tables import Cell, PageTable, figure_cell
+from training.report_page.reading import Column, Group, Json, Report
+from training.report_page.wording import HARM_OF
 from training.tables import TITLES
 
 CHANGED_MEASURES = ("fnmr", "fmr", "eer", "cllr")
@@ -51,7 +51,7 @@ def _rates(column: Column, of_groups: Json, measure: str) -> dict[str, Change]:
 
 def _changed(column: Column, of_groups: Json, measure: str) -> Iterator[tuple[str, Change]]:
     for group in column.compared:
-        after, difference = group.value(measure), figure_of(of_groups[group.name][measure])
+        after, difference = group.value(measure), read_figure(of_groups[group.name][measure])
         if after is not None and difference.value is not None:
             yield group.name, Change(before=after - difference.value, after=after, difference=difference)
 
@@ -62,7 +62,8 @@ def _table(report: Report, column: Column, content: Json, shown: tuple[str, ...]
     rows += [_row(group.name, group, content["by_group"][column.name][group.name], shown) for group in column.groups]
     if gaps:
         changed = (
-            _change_cell(name, figure_of(gaps[name]["difference"])) if name in gaps else Cell(text="") for name in shown
+            figure_cell(name, read_figure(gaps[name]["difference"])) if name in gaps else Cell(text="")
+            for name in shown
         )
         rows.append((Cell(text="gap between worst and best"), *changed))
     return PageTable(
@@ -73,8 +74,4 @@ def _table(report: Report, column: Column, content: Json, shown: tuple[str, ...]
 
 
 def _row(name: str, group: Group, content: Json, shown: tuple[str, ...]) -> tuple[Cell, ...]:
-    return (Cell(text=name), *(_change_cell(measure, figure_of(content[measure])) for measure in shown))
-
-
-def _change_cell(measure: str, figure: Figure) -> Cell:
-    return Cell(text=measured(measure, figure.value), small=interval(measure, figure))
+    return (Cell(text=name), *(figure_cell(measure, read_figure(content[measure])) for measure in shown))

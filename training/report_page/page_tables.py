@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from training.metrics.bootstrap import Figure
+from training.report_json import read_figure
 from training.report_page.curve_charts import Drawn, miss_rate_at, reliability_of
 from training.report_page.distributions import QUANTILES, score_quantiles
-from training.report_page.reading import Column, Group, Json, Report, figure_of
+from training.report_page.reading import Column, Group, Json, Report
 from training.report_page.wording import NOTHING, count, interval, measured, percent
 from training.tables import TITLES
 
@@ -31,6 +32,11 @@ class PageTable:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+
+def figure_cell(measure: str, figure: Figure) -> Cell:
+    """A value with its interval."""
+    return Cell(text=measured(measure, figure.value), small=interval(measure, figure))
 
 
 def groups_table(report: Report, column: Column) -> PageTable:
@@ -104,7 +110,7 @@ def _group_row(group: Group, shown: Sequence[str]) -> Iterator[Cell]:
     yield Cell(text=count(summary.n_speakers))
     yield Cell(text=f"{count(summary.n_target)} / {count(summary.n_nontarget)}")
     for measure in shown:
-        yield _figure_cell(measure, summary.figures[measure])
+        yield figure_cell(measure, summary.figures[measure])
 
 
 def _remark(group: Group) -> str:
@@ -113,24 +119,20 @@ def _remark(group: Group) -> str:
     return "; ".join(part for part in (made, f"not compared: {group.why_not}" if group.why_not else "") if part)
 
 
-def _figure_cell(measure: str, figure: Figure) -> Cell:
-    return Cell(text=measured(measure, figure.value), small=interval(measure, figure))
-
-
 def _gap_row(measure: str, gap: Json) -> Iterator[Cell]:
     yield Cell(text=TITLES[measure].removesuffix(" %"))
     yield Cell(text=gap["worst"])
     yield Cell(text=gap["best"])
-    yield _figure_cell(measure, figure_of(gap["difference"]))
+    yield figure_cell(measure, read_figure(gap["difference"]))
     yield Cell(text=measured(measure, gap["difference"]["by_chance"]))
-    yield _figure_cell("ratio", figure_of(gap["ratio"]))
-    yield _figure_cell(measure, figure_of(gap["std"]))
+    yield figure_cell("ratio", read_figure(gap["ratio"]))
+    yield figure_cell(measure, read_figure(gap["std"]))
 
 
 def _index_row(name: str, index: Json) -> Iterator[Cell]:
     yield Cell(text=INDEX_TITLES[name])
     yield from (Cell(text=NOTHING), Cell(text=NOTHING))
-    yield _figure_cell(name, figure_of(index))
+    yield figure_cell(name, read_figure(index))
     yield Cell(text=measured(name, index["by_chance"]))
     yield from (Cell(text=NOTHING), Cell(text=NOTHING))
 

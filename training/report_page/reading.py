@@ -6,8 +6,9 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from training.evaluate import FORM
-from training.metrics.bootstrap import Figure, Summary
+from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import MEASURES
+from training.report_json import read_figure
 
 Json = Mapping[str, Any]
 WORST_BY = "fnmr"
@@ -79,12 +80,6 @@ def read_report(raw: Json) -> Report:
         raise InvalidRequestError(f"not a whole report: {error!r}", field="report") from error
 
 
-def figure_of(content: Json) -> Figure:
-    """`{"value", "ci95"}` back to what it was."""
-    ci95 = content["ci95"]
-    return Figure(content["value"], None if ci95 is None else (ci95[0], ci95[1]))
-
-
 def _column(number: int, name: str, raw: Json) -> Column:
     gaps, curves = raw["gaps"][name], raw["curves"]["by_group"][name]
     groups = [_group(group, summary, curves[group], gaps) for group, summary in raw["by_group"][name].items()]
@@ -103,7 +98,7 @@ def _group(name: str, summary: Json, curve: Json | None, gaps: Json) -> Group:
     counts = {key: summary[key] for key in ("n_target", "n_nontarget", "n_speakers")}
     return Group(
         name=name,
-        summary=Summary(**counts, figures={measure: figure_of(summary[measure]) for measure in MEASURES}),
+        summary=Summary(**counts, figures={measure: read_figure(summary[measure]) for measure in MEASURES}),
         why_not=gaps.get("not_compared", {}).get(name, ""),
         members=gaps.get("pooled", {}).get(name, {}),
         curve=curve,

@@ -1,7 +1,6 @@
 """Numbers as people read them."""
 
-from training.metrics.bootstrap import Figure
-from training.metrics.score_bins import AT_THRESHOLD
+from training.metrics.bootstrap import RATES, Figure
 
 # What each rate means to somebody who meets it, and of how many.
 HARM_OF = {"fnmr": "wrong rejections", "fmr": "wrong acceptances"}
@@ -9,7 +8,6 @@ SHARE_OF = {
     "fnmr": "of a person's own attempts are wrongly rejected",
     "fmr": "of attempts by somebody else are wrongly accepted",
 }
-PERCENT = {"eer", *AT_THRESHOLD}
 NOTHING = "—"
 
 
@@ -17,23 +15,23 @@ def percent(rate: float | None, *, unit: str = "\u00a0%") -> str:
     """A fraction, with a digit more where it is below one in a hundred."""
     if rate is None:
         return NOTHING
-    return (_signed(100 * rate, 2 if abs(rate) < 0.01 else 1) if rate else "0") + unit
+    return (signed(100 * rate, 2 if abs(rate) < 0.01 else 1) if rate else "0") + unit
 
 
 def number(value: float | None) -> str:
-    return NOTHING if value is None else _signed(value, 3)
+    return NOTHING if value is None else signed(value, 3)
 
 
 def measured(measure: str, value: float | None) -> str:
     """A rate in percent, anything else plain."""
-    return percent(value) if measure in PERCENT else number(value)
+    return percent(value) if measure in RATES else number(value)
 
 
 def interval(measure: str, figure: Figure) -> str:
     """ "3.1 to 12.5", or nothing."""
     if figure.ci95 is None:
         return ""
-    one = (lambda value: percent(value, unit="")) if measure in PERCENT else number
+    one = (lambda value: percent(value, unit="")) if measure in RATES else number
     return f"{one(figure.ci95[0])} to {one(figure.ci95[1])}"
 
 
@@ -54,7 +52,8 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
-def _signed(value: float, digits: int) -> str:
+def signed(value: float, digits: int) -> str:
+    """With a minus that is one. So many digits after the point."""
     text = f"{value:.{digits}f}"
     # Not a hyphen: screen readers pass over it.
     return text.replace("-", "−") if float(text) else text.removeprefix("-")  # noqa: RUF001
