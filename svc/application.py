@@ -49,7 +49,7 @@ from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, load_calibration
 from svc.scoring.policy import Policies
-from svc.scoring.policy_file import load_policies
+from svc.scoring.policy_file import load_policies, policies_of
 from svc.types import MODEL_RATE_HZ, Waveform
 
 # Of the models that have but one; others tell theirs.
@@ -158,7 +158,7 @@ class Application:
         """Raises PolicyUnknownError when the default is none of them, ArtifactError for a file that cannot be used."""
         config = self.config.verification
         files = load_policies(config.policies)
-        policies = Policies(default=config.policy, chosen={file.name: file.policy for file in files})
+        policies = policies_of(files, default=config.policy)
         policies.named("")
         # A threshold means something on the LLRs of one calibration only.
         for file in files:

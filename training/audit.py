@@ -16,7 +16,7 @@ from svc.application import build_application
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import Policies
-from svc.scoring.policy_file import load_policies
+from svc.scoring.policy_file import load_policies, policies_of
 from training import systems
 from training.data import voxceleb
 from training.data.score_list import ScoreList, read_scores, read_scores_of, with_speakers
@@ -80,8 +80,7 @@ class Material:
     def policies(self) -> Policies:
         """What --policy may name."""
         config = load_settings(self.config).verification
-        files = load_policies(config.policies)
-        return Policies(default=config.policy, chosen={file.name: file.policy for file in files})
+        return policies_of(load_policies(config.policies), default=config.policy)
 
     @property
     def audio(self) -> Path:
@@ -155,9 +154,13 @@ class Other:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """The system asked about, and where another came before it, that one and what has changed since."""
+    """The system asked about, and where another came before it, that one and what has changed since.
+
+    `attributes`: by what its people were grouped; None = by the list's own columns alone.
+    """
 
     evaluation: Evaluation
+    attributes: Attributes | None = None
     before: Evaluation | None = None
     changes: Mapping[str, Any] | None = None
 
@@ -192,18 +195,23 @@ def audit(
         system = Identity(name=material.scores.stem, calibrated=scores.calibrated)
         evaluation = judge(trials, scores.scores, system, settings=settings, attributes=attributes)
     if other is None:
-        return Audit(evaluation=evaluation)
+        return Audit(evaluation=evaluation, attributes=attributes)
     before = _judged_alike(evaluation, other, attributes)
-    return Audit(evaluation=evaluation, before=before, changes=changes_json(before, evaluation))
+    changes = changes_json(before, evaluation)
+    return Audit(evaluation=evaluation, attributes=attributes, before=before, changes=changes)
 
 
-def write_audit(audit: Audit, folder: Path) -> None:
-    """report.json, its page, scores.csv and, of the other system, before.json, each written beside and renamed."""
+def write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
+    """report.json, its page, scores.csv and, of the other system, before.json, each written beside and renamed.
+
+    Returns the report.
+    """
     report = audit.as_json()
     write_report(audit.evaluation, folder, report=report)
     write_text(folder / "report.html", render_page(report))
     if audit.before:
         write_json(folder / "before.json", audit.before.as_json())
+    return report
 
 
 def _listened(

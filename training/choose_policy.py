@@ -115,21 +115,21 @@ class Chosen:
 
 def choose_policy(request: Request, material: Material, groups: Groups, settings: Settings) -> Chosen:
     """Raises InvalidRequestError naming what is missing."""
-    known = audit(material, groups, settings=replace(settings, replicas=0)).evaluation
+    audited = audit(material, groups, settings=replace(settings, replicas=0))
+    known = audited.evaluation
     # Limits are on what was asked for; on the list's own columns where nothing was.
     names = tuple(name for name in known.disaggregated if name in groups.by) or tuple(known.disaggregated)
     masks = {name: _compared(known, name) for name in names}
     choice = choose_threshold(
         Trials(scores=known.llrs, target=known.trials.target, groupings=masks), request.limits, request.costs
     )
-    attributes = groups.attributes(groups.known(material), known.trials)
     best, cheapest = (
         judge(
             known.trials,
             known.llrs,
             known.system,
             settings=replace(settings, threshold=_threshold(request, point)),
-            attributes=attributes,
+            attributes=audited.attributes,
         )
         for point in (choice.best, choice.cheapest)
     )

@@ -82,9 +82,9 @@ def evaluate_verification(
             other=Other(scores=against, threshold=against_threshold) if against else None,
             settings=Settings(seed=seed, replicas=replicas or None),
         )
-        write_audit(audited, out)
+        report = write_audit(audited, out)
     if as_json:
-        typer.echo(json.dumps(audited.as_json(), indent=2))
+        typer.echo(json.dumps(report, indent=2))
     else:
         _print_audit(audited, out)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from svc.artifact import toml_text
 from svc.errors import ArtifactError
-from svc.scoring.policy import NAMED_POLICIES, Policy
+from svc.scoring.policy import NAMED_POLICIES, Policies, Policy
 
 KIND = "policy"
 REMEDY = "choose it again: python -m training.calibrate --policy REQUEST .. --out FILE"
@@ -51,6 +51,11 @@ def load_policies(paths: Sequence[Path]) -> tuple[PolicyFile, ...]:
         if names.count(file.name) > 1:
             raise ArtifactError(f"policy {file.path}: there is another named {file.name}; give it a name of its own")
     return files
+
+
+def policies_of(files: Sequence[PolicyFile], *, default: str) -> Policies:
+    """Ours and those of the files, by name."""
+    return Policies(default=default, chosen={file.name: file.policy for file in files})
 
 
 def load_policy(path: Path) -> PolicyFile:
