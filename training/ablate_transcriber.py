@@ -26,7 +26,7 @@ from training.ablation_scores import RunScores, read_scores
 from training.ablation_tables import StudyScores, markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.manifest import data_root
-from training.many_runs import Told, do_all, in_a_process
+from training.many_runs import all_told, in_a_process, run_named
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths
 from training.transcriber_recipe import read_recipe
@@ -61,22 +61,18 @@ def run_study(options: argparse.Namespace) -> int:
     prepare(study, paths, options.out)
     if options.run:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
-        by_name = {run.name: run for run in runs}
-        if options.run not in by_name:
-            raise ValueError(f"no run {options.run}; there are {', '.join(by_name)}")
+        run = run_named(runs, options.run)
         flush_denormals()
-        do(by_name[options.run], workshop_at(options.out, paths))
+        do(run, workshop_at(options.out, paths))
         return 0
-    finished = sum(is_done(run, options.out) for run in runs)
-    outcomes = do_all(
+    succeeded = all_told(
         runs,
         lambda run: run_in_a_process(run, options),
         done=lambda run: is_done(run, options.out),
         jobs=options.jobs,
-        on_outcome=Told(len(runs), finished),
     )
     print(markdown(scores_of(runs, options.out)))
-    return int(any(outcome.problem for outcome in outcomes))
+    return int(not succeeded)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

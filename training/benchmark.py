@@ -20,7 +20,7 @@ from training.metrics.bootstrap import Summary
 from training.report_json import write_json
 from training.systems import READING_SOURCES as READING_SOURCES
 from training.systems import System, equivox_system, plain_cosine_system, resemblyzer_system
-from training.tables import figure_text, progress_over
+from training.tables import figure_text, markdown_table, progress_over
 
 HEADER = ("set", "system", "EER %", "minDCF(0.01)", "minDCF(0.05)", "Cllr", "minCllr", "Cllr / minCllr")
 COUNTS = ("speakers", "target", "nontarget")
@@ -46,9 +46,7 @@ def run(
 
 def markdown(evaluations: dict[str, list[Evaluation]]) -> str:
     """The table for README; 95 % intervals over speakers in brackets."""
-    header = (*HEADER, *COUNTS)
-    rows = [header, ("---",) * len(header), *_rows(evaluations)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table((*HEADER, *COUNTS), _rows(evaluations))
 
 
 def _rows(evaluations: dict[str, list[Evaluation]]) -> Iterator[tuple[str, ...]]:

@@ -30,7 +30,7 @@ from training.data.utterances import Utterance, read_utterances
 from training.evaluate_transcription import TranscriptionEvaluation, TranscriptionSummary, evaluate_transcripts
 from training.grammar_recogniser import GrammarRecogniser
 from training.report_json import write_json
-from training.tables import progress_over
+from training.tables import markdown_table, progress_over
 from training.transcribing_systems import (
     TranscribingSystem,
     diarize_then_recognise,
@@ -114,9 +114,9 @@ def run(
 
 def markdown(results: Sequence[Result]) -> str:
     """Two tables: each system over everything, then ORC-WER by domain and condition; 95 % over recordings."""
-    overall = _table(("system", *OVERALL_TITLES, "real-time factor", *COUNTS), _overall_rows(results))
+    overall = markdown_table(("system", *OVERALL_TITLES, "real-time factor", *COUNTS), _overall_rows(results))
     names = [result.evaluation.system for result in results]
-    cells = _table(("domain, condition", "recordings", "words", *names), _cell_rows(results))
+    cells = markdown_table(("domain, condition", "recordings", "words", *names), _cell_rows(results))
     notes = "".join(f"\n\n{note}." for note in bound_notes([result.evaluation for result in results]))
     return f"{overall}{notes}\n\nORC-WER %:\n\n{cells}"
 
@@ -139,10 +139,6 @@ def _cell_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
         figures = [result.evaluation.by_group[CELL][cell].figures["orc_wer"] for result in results]
         rates = (figure_text("orc_wer", figure) for figure in figures)
         yield (cell, str(summary.recordings), str(summary.errors.orc.words), *rates)
-
-
-def _table(header: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows))
 
 
 def write_results(results: Sequence[Result], references: Mapping[str, Transcript], out: Path) -> None:

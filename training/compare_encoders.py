@@ -10,7 +10,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from svc.models.amortised_transformer import Arbitrator
 from svc.models.encoder import FRAMES_PER_S, Encoder, state_bytes
 from svc.models.separator import NUM_CHANNELS
 from svc.models.transcriber import EncoderConfig, TranscriberConfig, build_encoder
+from training.tables import markdown_table
 
 STEP_FRAMES, WARM_STEPS, TIMED_STEPS = 8, 20, 30
 HEADER = ("encoder", "parameters M", "MFLOP / s", "state KB", "CPU s / s of audio")
@@ -82,12 +83,6 @@ def cpu_factor(encoder: Encoder, *, num_streams: int) -> float:
     return statistics.median(seconds[WARM_STEPS:]) / (STEP_FRAMES / FRAMES_PER_S) / num_channels
 
 
-def table(costs: Sequence[Cost]) -> Iterator[str]:
-    """Lines of Markdown."""
-    for cells in (HEADER, ("---",) * len(HEADER), *(cost.row for cost in costs)):
-        yield f"| {' | '.join(cells)} |"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoders", type=Path, nargs="+", help="files as those in training/configs/encoders")
@@ -95,9 +90,8 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        print(
-            "\n".join(table([cost for path in chosen.encoders for cost in costs_of(path, num_streams=chosen.streams)]))
-        )
+        costs = [cost for path in chosen.encoders for cost in costs_of(path, num_streams=chosen.streams)]
+        print(markdown_table(HEADER, [cost.row for cost in costs]))
     except ValueError as error:
         sys.exit(f"error: {error}")
 

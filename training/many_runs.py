@@ -44,6 +44,21 @@ class Outcome(Generic[Run]):
     took_s: float
 
 
+def run_named(runs: Sequence[Run], name: str) -> Run:
+    """Raises ValueError listing the names there are."""
+    by_name = {run.name: run for run in runs}
+    if name not in by_name:
+        raise ValueError(f"no run {name}; there are {', '.join(by_name)}")
+    return by_name[name]
+
+
+def all_told(runs: Sequence[Run], work: Callable[[Run], None], *, done: Callable[[Run], bool], jobs: int) -> bool:
+    """`do_all` with a line on stderr for every run that ends; whether none failed."""
+    told = Told(len(runs), sum(map(done, runs)))
+    outcomes = do_all(runs, work, done=done, jobs=jobs, on_outcome=told)
+    return not any(outcome.problem for outcome in outcomes)
+
+
 def do_all(
     runs: Sequence[Run],
     work: Callable[[Run], None],

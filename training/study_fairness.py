@@ -24,7 +24,7 @@ from svc.errors import ServiceError
 from training.data.manifest import data_root
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
-from training.many_runs import Told, do_all, in_a_process
+from training.many_runs import all_told, in_a_process, run_named
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_figures import RunFigures, read_figures
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
@@ -78,24 +78,16 @@ def run_study(options: argparse.Namespace) -> int:
         print(timing_table(time_steps(runs, open_bench(options), steps=options.time)))
         return 0
     if options.run:
-        do(_named(runs, options.run), open_bench(options))
+        do(run_named(runs, options.run), open_bench(options))
         return 0
-    outcomes = do_all(
+    succeeded = all_told(
         runs,
         lambda run: run_in_a_process(run, options),
         done=lambda run: is_done(run, options.out),
         jobs=options.jobs,
-        on_outcome=Told(len(runs), sum(is_done(run, options.out) for run in runs)),
     )
     print(markdown(figures_by_arm(runs, options.out)))
-    return int(any(outcome.problem for outcome in outcomes))
-
-
-def _named(runs: Sequence[ArmRun], name: str) -> ArmRun:
-    by_name = {run.name: run for run in runs}
-    if name not in by_name:
-        raise ValueError(f"no run {name}; there are {', '.join(by_name)}")
-    return by_name[name]
+    return int(not succeeded)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
