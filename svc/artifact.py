@@ -6,7 +6,6 @@ Each file is written beside and renamed; the card last, so that a card never spe
 
 import hashlib
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from safetensors.numpy import save as save_tensors
 
 from svc.errors import ArtifactError
 from svc.types import FloatArray
+from svc.whole_file import replacing
 
 TENSORS, CARD = "tensors.safetensors", "card.toml"
 DIGEST_KEY = "tensors_sha256"
@@ -103,12 +103,8 @@ def _read(path: Path) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as beside:
         beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
+from svc.whole_file import replacing
 from training.data.conversation_sets import Conversation, ConversationSet
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
@@ -64,9 +65,8 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:
     """Written beside and renamed."""
     lines = [json.dumps([found.uri, found.domain, found.condition, found.recipe.to_json()]) for found in conversations]
-    beside = _file(out, split).with_suffix(".part")
-    beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    beside.replace(_file(out, split))
+    with replacing(_file(out, split)) as beside:
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def kept(out: Path, split: str) -> list[Conversation]:

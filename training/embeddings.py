@@ -18,6 +18,7 @@ import numpy.typing as npt
 from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
 from svc.scoring.conditions import Conditions, SideConditions
 from svc.types import Band, FloatArray, Voiceprint, Waveform
+from svc.whole_file import replacing
 from training.data.segments import Segment, SegmentReader
 from training.data.trial_list import IndexArray, TrialList
 
@@ -59,9 +60,8 @@ class VoiceCache:
     def save(self) -> None:
         """Writes beside and renames."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f".{self.path.stem}.{os.getpid()}.npz")
-        np.savez(beside, **_saved(self.known))
-        beside.replace(self.path)
+        with replacing(self.path) as beside, beside.open("wb") as file:
+            np.savez(file, **_saved(self.known))
 
 
 def embed_sides(

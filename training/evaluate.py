@@ -3,7 +3,6 @@ overall, by group and between groups, with intervals.
 """
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import policy_named
+from svc.whole_file import replacing
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, inputs_digest
 from training.embeddings import VoiceCache, embed_sides
@@ -259,9 +259,7 @@ def _threshold(llrs: Array, target: "np.ndarray[Any, np.dtype[np.bool_]]", syste
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    beside.replace(path)

@@ -1,13 +1,13 @@
 """Figures as JSON, and files written whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from svc.whole_file import replacing
 from training.fairness.disaggregated import Disaggregated, Index
 from training.fairness.gaps import Gap, Pair
 from training.metrics.bootstrap import Figure, Summary
@@ -61,9 +61,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_text(path: Path, content: str) -> None:
     """Writes beside and renames."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(content, encoding="utf-8")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(content, encoding="utf-8")
 
 
 def _gap_json(gap: Gap, result: Disaggregated) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from svc.whole_file import replacing
 from training.evaluate import Evaluation
 from training.fairness.gaps import deviation, difference, garbe
 from training.fairness.groups import COUNTRY, SEX
@@ -145,10 +146,8 @@ def write_figures(path: Path, figures: RunFigures) -> None:
         }
         arrays |= {f"{corpus}/{name}": group.rows for name, group in of.groupings.items()}
     about = json.dumps({"steps": figures.steps, "lists": lists})
-    beside = path.with_name(f".{path.name}")
-    with beside.open("wb") as file:
+    with replacing(path) as beside, beside.open("wb") as file:
         np.savez(file, about=np.array(about), **arrays)
-    beside.replace(path)
 
 
 def read_figures(path: Path) -> RunFigures | None:

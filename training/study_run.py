@@ -21,6 +21,7 @@ from svc.config import default_cache
 from svc.scoring.calibration import CalibrationWeights
 from svc.scoring.conditions import Conditions, SideConditions
 from svc.types import FloatArray
+from svc.whole_file import replacing
 from training.ablation_run import alone_in
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, join, pair_shares
 from training.data.cached_array import cached_array
@@ -101,7 +102,8 @@ def figures_of(trainer: EmbedderTrainer, bench: Bench, folder: Path) -> RunFigur
         llrs = np.where(heard(listed), calibration.llr_under(trials.scores, trials.conditions), 0.0)
         kept[corpus] = llrs.astype(np.float32)
         lists[corpus] = ListFigures.of(evaluation(listed, llrs, trainer.recipe, replicas=bench.replicas))
-    np.savez(folder / SCORES, **kept)
+    with replacing(folder / SCORES) as beside, beside.open("wb") as file:
+        np.savez(file, **kept)
     return RunFigures(steps=trainer.step, lists=lists)
 
 

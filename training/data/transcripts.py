@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from svc.errors import InvalidRequestError
+from svc.whole_file import replacing
 
 # Words of one speaker further apart than this are two turns, when a file does not say.
 TURN_GAP_S = 1.0
@@ -77,12 +78,10 @@ def read_transcripts(path: Path) -> dict[str, Transcript]:
 def write_transcripts(path: Path, transcripts: Mapping[str, Sequence[TranscriptTurn]]) -> None:
     """A line a turn, written beside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", encoding="utf-8") as file:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
         for recording, turns in transcripts.items():
             lines = [_line_of(recording, turn) for turn in turns] or [json.dumps({"recording": recording})]
             file.writelines(line + "\n" for line in lines)
-    beside.replace(path)
 
 
 def joined(pieces: Sequence[TranscriptTurn]) -> list[TranscriptTurn]:

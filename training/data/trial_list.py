@@ -8,7 +8,6 @@ Letters: S distinct sides, T trials.
 
 import csv
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
+from svc.whole_file import replacing
 
 REQUIRED = ("enrolment", "test", "target")
 SPEAKERS = ("enrolment_speaker", "test_speaker")
@@ -130,15 +130,13 @@ def write_trials(path: Path, trials: Iterable[Trial]) -> int:
     """Writes beside and renames; returns how many."""
     rows = list(trials)
     groups = sorted({column for trial in rows for column in trial.groups})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*REQUIRED, *SPEAKERS, *groups])
         for trial in rows:
             speakers = (trial.enrolment_speaker, trial.test_speaker)
             labels = [trial.groups.get(column, "") for column in groups]
             writer.writerow([trial.enrolment, trial.test, int(trial.target), *speakers, *labels])
-    beside.replace(path)
     return len(rows)
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
+from svc.whole_file import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,8 @@ def read_utterances(path: Path) -> list[Utterance]:
 def write_utterances(path: Path, utterances: Iterable[Utterance]) -> None:
     """One line an utterance; written beside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
         file.writelines(line_of(utterance) + "\n" for utterance in utterances)
-    part.replace(path)
 
 
 def line_of(utterance: Utterance) -> str:

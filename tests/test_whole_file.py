@@ -1,0 +1,32 @@
+"""A file is replaced whole, and what could not be finished leaves no trace."""
+
+from pathlib import Path
+
+import pytest
+
+from svc.whole_file import replacing
+
+
+def fill_the_disk(path: Path) -> None:
+    with replacing(path) as beside:
+        beside.write_text("half")
+        raise OSError("full")
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text("old")
+    with replacing(path) as beside:
+        beside.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"):
+        fill_the_disk(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
