@@ -21,7 +21,7 @@ import torch
 from svc.config import default_cache
 from svc.errors import ServiceError
 from training.ablation_conversations import STUDIES, prepare
-from training.ablation_run import SCORES, do, is_done, workshop_at
+from training.ablation_run import SCORES, do, is_done, judged_with_overlap, workshop_at
 from training.ablation_scores import RunScores, read_scores
 from training.ablation_tables import StudyScores, markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
@@ -63,7 +63,7 @@ def run_study(options: argparse.Namespace) -> int:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
         run = run_named(runs, options.run)
         flush_denormals()
-        do(run, workshop_at(options.out, paths))
+        do(run, workshop_at(options.out, paths), judged_with_overlap)
         return 0
     succeeded = all_told(
         runs,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
-from training.data.conversation_sets import Conversation, ConversationSet
+from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
@@ -28,6 +28,7 @@ class Study:
     domains: tuple[str, ...]
     per_cell: int
     dev_per_cell: int
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
 
     def number(self, split: str) -> int:
         """Of conversations in a cell."""
@@ -59,7 +60,8 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
     for split in ("dev", "test"):
         if not _file(out, split).exists():
             made = _conversation_set(paths, split)
-            keep(out, split, made.selected(study.domains, per_cell=study.number(split)))
+            chosen = made.selected(study.domains, study.conditions, per_cell=study.number(split))
+            keep(out, split, chosen)
 
 
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:

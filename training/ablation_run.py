@@ -1,20 +1,22 @@
 """One run of the ablation study from its start to its scores, resumable: training, then judging."""
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from svc.errors import ArtifactError
 from svc.models.transcriber import Transcriber
 from training.ablation_conversations import kept, sounds_of
-from training.ablation_scores import RunScores, hear, judge, read_scores, write_scores
+from training.ablation_scores import RunScores, hear, judge
 from training.ablation_variants import AblationRun
 from training.checkpoint import checkpoint_of
 from training.data.conversation_sets import Conversation
 from training.data.rendering import Sounds
 from training.distributed import World
+from training.report_json import write_json
 from training.train_transcriber import TranscriberTrainer
 from training.training_curves import TrainingCurves
 from training.transcriber_data import DataPaths, TranscriberData
@@ -40,6 +42,10 @@ class Workshop:
     judging_of: Callable[[str], Judging]
 
 
+# What a finished run scores, to be kept as JSON.
+Judge: TypeAlias = Callable[[AblationRun, TranscriberTrainer, Workshop], Mapping[str, Any]]
+
+
 def workshop_at(out: Path, paths: DataPaths) -> Workshop:
     """On the real data; mixtures are made in the process itself, which has one core."""
     return Workshop(
@@ -61,7 +67,7 @@ def is_done(run: AblationRun, out: Path) -> bool:
     return checkpoint is not None and checkpoint.step == run.recipe.num_steps
 
 
-def do(run: AblationRun, shop: Workshop) -> None:
+def do(run: AblationRun, shop: Workshop, judged: Judge) -> None:
     """Trains the rest of the run and judges it. Raises ArtifactError when another process is at it."""
     folder = shop.out / run.name
     with alone_in(folder):
@@ -73,15 +79,20 @@ def do(run: AblationRun, shop: Workshop) -> None:
         )
         with TrainingCurves(folder / "curves", total_steps=run.recipe.num_steps, first_step=trainer.step) as curves:
             trainer.run(curves)
-        if run.variant is not None and read_scores(folder / SCORES) is None:
-            write_scores(folder / SCORES, judged(run, trainer, shop))
+        if run.variant is not None and not (folder / SCORES).exists():
+            write_json(folder / SCORES, judged(run, trainer, shop))
 
 
-def judged(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> RunScores:
-    """The averaged weights on all conversations."""
-    units = trainer.data.runtime_units
-    model = Transcriber(replace(run.recipe.model, num_tokens=len(units))).eval()
+def averaged_model(run: AblationRun, trainer: TranscriberTrainer) -> Transcriber:
+    """The weights that are judged, in evaluation."""
+    model = Transcriber(replace(run.recipe.model, num_tokens=len(trainer.data.runtime_units))).eval()
     model.load_state_dict(trainer.averaged)
+    return model
+
+
+def judged_with_overlap(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:
+    """RunScores of the averaged weights on all conversations."""
+    model, units = averaged_model(run, trainer), trainer.data.runtime_units
     dev, test = shop.judging_of("dev"), shop.judging_of("test")
     pause_s, conversations = judge(
         units,
@@ -89,7 +100,7 @@ def judged(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Run
         test=((found.uri, hear(model, found, test.sounds)) for found in test.conversations),
         turn_tokens=run.recipe.turn_tokens,
     )
-    return RunScores(steps=trainer.step, pause_s=pause_s, conversations=conversations)
+    return asdict(RunScores(steps=trainer.step, pause_s=pause_s, conversations=conversations))
 
 
 @contextmanager

@@ -8,16 +8,18 @@ counted by pauses too, so that what the tokens add can be told from what else ch
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.protocols import Emission
-from svc.models.transcriber import HOP_S, Transcriber
+from svc.models.transcriber import HOP_S, Transcriber, TranscriberOutput
 from svc.pipelines.turns import NUM_CHANNELS, TurnConfig, TurnTracker
 from svc.units import Units, is_silent
 from training.data.conversation_sets import Conversation
@@ -26,7 +28,6 @@ from training.data.transcripts import Transcript
 from training.evaluate_transcription import as_spoken
 from training.event_transcript import EventTranscript
 from training.metrics.transcription import transcription_errors
-from training.report_json import write_json
 from training.transcriber_validation import greedy_emissions
 
 # From the end of one word to the end of the next, so a long word looks like a pause.
@@ -74,14 +75,24 @@ class RunScores:
 @torch.no_grad()
 def hear(model: Transcriber, conversation: Conversation, sounds: Sounds) -> Heard:
     """The model, in evaluation, over the whole of a conversation."""
+    return heard_of(model, conversation, model(mels_of(model, conversation, sounds)))
+
+
+def mels_of(model: Transcriber, conversation: Conversation, sounds: Sounds) -> Tensor:
+    """(1, T, M), T a multiple of the stride."""
     mels = Filterbank(FilterbankConfig())(render(conversation.recipe, sounds).samples)
-    num_frames = len(mels) // model.stride_frames
-    output = model(torch.from_numpy(mels[: num_frames * model.stride_frames])[None])
-    lengths = torch.full((NUM_CHANNELS,), num_frames)
-    emitted = greedy_emissions(model, output.frames.flatten(0, 1), lengths)
+    return torch.from_numpy(mels[: len(mels) // model.stride_frames * model.stride_frames])[None]
+
+
+def heard_of(model: Transcriber, conversation: Conversation, output: TranscriberOutput) -> Heard:
+    """The pass over one conversation, decoded greedily; of a single channel the other is silent."""
+    frames = output.frames.flatten(0, 1)  # (C, T', D)
+    num_frames = frames.shape[1]
+    emitted = greedy_emissions(model, frames, torch.full((len(frames),), num_frames))
+    rows = [tuple(Emission(token.token_id, token.frame) for token in row) for row in emitted]
     return Heard(
         reference=conversation.reference,
-        emissions=tuple(tuple(Emission(token.token_id, token.frame) for token in row) for row in emitted),
+        emissions=(*rows, *[()] * (NUM_CHANNELS - len(rows))),
         num_frames=num_frames,
         frame_s=HOP_S * model.stride_frames,
         delay_s=HOP_S * model.delay_frames,
@@ -139,15 +150,15 @@ def judge(
     return pause_s, tuple(score(uri, heard, units, pause_s=pause_s, turn_tokens=turn_tokens) for uri, heard in test)
 
 
-def write_scores(path: Path, scores: RunScores) -> None:
-    write_json(path, asdict(scores))
-
-
 def read_scores(path: Path) -> RunScores | None:
     """None when there are none yet."""
     if not path.exists():
         return None
     fields = json.loads(path.read_text(encoding="utf-8"))
+    return RunScores(**fields | {"conversations": conversations_of(fields["conversations"])})
+
+
+def conversations_of(rows: Iterable[Mapping[str, Any]]) -> tuple[ConversationScore, ...]:
+    """As they were written to JSON."""
     delays = ("start_delays_s", "end_delays_s")
-    rows = (row | {name: tuple(row[name]) for name in delays} for row in fields.pop("conversations"))
-    return RunScores(**fields, conversations=tuple(ConversationScore(**row) for row in rows))
+    return tuple(ConversationScore(**{**row, **{name: tuple(row[name]) for name in delays}}) for row in rows)

@@ -156,7 +156,7 @@ def _latency_row(name: str, by_seed: Mapping[int, RunScores]) -> tuple[str, ...]
 
 def _delay_cells(delays_s: Sequence[Sequence[float]]) -> tuple[str, ...]:
     """How many, P50, P90, early share; of all seeds together, a list for each conversation."""
-    percentiles = (pooled_figure(delays_s, partial(_percentile, percent=percent)) for percent in (50, 90))
+    percentiles = (pooled_figure(delays_s, partial(delay_percentile, percent=percent)) for percent in (50, 90))
     early = pooled_figure(delays_s, lambda found: float(np.mean(found < 0)))
     return (
         str(sum(map(len, delays_s))),
@@ -165,7 +165,8 @@ def _delay_cells(delays_s: Sequence[Sequence[float]]) -> tuple[str, ...]:
     )
 
 
-def _percentile(delays_s: npt.NDArray[np.float64], percent: float) -> float:
+def delay_percentile(delays_s: npt.NDArray[np.float64], percent: float) -> float:
+    """As a statistic of pooled delays."""
     return float(np.percentile(delays_s, percent))
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from svc.config import load_config
 from svc.models.amortised_transformer import Arbitrator
@@ -24,6 +25,7 @@ from svc.models.transcriber import EncoderConfig, TranscriberConfig, build_encod
 from training.tables import markdown_table
 
 STEP_FRAMES, WARM_STEPS, TIMED_STEPS = 8, 20, 30
+TIMED_FRAMES = STEP_FRAMES * (WARM_STEPS + TIMED_STEPS)
 HEADER = ("encoder", "parameters M", "MFLOP / s", "state KB", "CPU s / s of audio")
 
 
@@ -65,22 +67,27 @@ def costs_of(path: Path, *, num_streams: int) -> Iterator[Cost]:
             num_parameters=sum(parameter.numel() for parameter in encoder.parameters()),
             flops_per_s=encoder.flops_per_s if is_open else encoder.least_flops_per_s,
             state_bytes=state_bytes(encoder.open_stream(1)),
-            cpu_factor=cpu_factor(encoder, num_streams=num_streams),
+            cpu_factor=cpu_factor(encoder, noise(num_streams)),
         )
 
 
+def noise(num_streams: int) -> Tensor:
+    """(N, T, M) as loud as speech, as long as it takes to time."""
+    return 4 * torch.randn(NUM_CHANNELS * num_streams, TIMED_FRAMES, TranscriberConfig(num_tokens=2).num_mels) - 7
+
+
 @torch.inference_mode()
-def cpu_factor(encoder: Encoder, *, num_streams: int) -> float:
-    """CPU seconds for a second of one channel's audio: the median over steps of live streams past their start."""
-    streams = [encoder.open_stream(NUM_CHANNELS) for _ in range(num_streams)]
-    num_channels = NUM_CHANNELS * num_streams
-    mels = 4 * torch.randn(num_channels, STEP_FRAMES, encoder.num_mels) - 7  # (N, T, M)
+def cpu_factor(encoder: Encoder, mels: Tensor) -> float:
+    """(N, T, M) of live streams, two channels each, at least TIMED_FRAMES long -> CPU seconds for a second of one
+    channel's audio: the median over steps past the start.
+    """
+    streams = [encoder.open_stream(NUM_CHANNELS) for _ in range(len(mels) // NUM_CHANNELS)]
     seconds = []
-    for _ in range(WARM_STEPS + TIMED_STEPS):
+    for step in torch.split(mels[:, :TIMED_FRAMES], STEP_FRAMES, dim=1):
         started_s = time.process_time()
-        _, streams = encoder.step_streams(mels, streams)
+        _, streams = encoder.step_streams(step, streams)
         seconds.append(time.process_time() - started_s)
-    return statistics.median(seconds[WARM_STEPS:]) / (STEP_FRAMES / FRAMES_PER_S) / num_channels
+    return statistics.median(seconds[WARM_STEPS:]) / (STEP_FRAMES / FRAMES_PER_S) / len(mels)
 
 
 def main() -> None:

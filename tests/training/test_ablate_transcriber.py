@@ -11,7 +11,7 @@ from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
 from training.ablate_transcriber import main, parsed, run_in_a_process, scores_of
 from training.ablation_conversations import STUDIES, keep, kept, prepare
-from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, is_done
+from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, is_done, judged_with_overlap
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.conversation_sets import Conversation
 from training.data.manifest import COLUMNS
@@ -45,7 +45,8 @@ def toy_workshop(out: Path) -> Workshop:
 
 def study(out: Path, work: Callable[[AblationRun], None] | None = None) -> list[Outcome[AblationRun]]:
     shop = toy_workshop(out)
-    return do_all(RUNS, work or (lambda run: do(run, shop)), done=lambda run: is_done(run, out), jobs=1)
+    work = work or (lambda run: do(run, shop, judged_with_overlap))
+    return do_all(RUNS, work, done=lambda run: is_done(run, out), jobs=1)
 
 
 @pytest.fixture(scope="module")

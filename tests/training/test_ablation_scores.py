@@ -1,5 +1,6 @@
 """How runs of the ablation study are judged, on tokens made by hand."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from training.ablation_scores import (
     read_scores,
     score,
     turns_of,
-    write_scores,
 )
+from training.report_json import write_json
 
 UNITS = Units((f"{WORD_START}yes", f"{WORD_START}no"))
 YES, NO = UNITS.ids().values()
@@ -84,5 +85,5 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
     )
     scores = RunScores(steps=7, pause_s=0.8, conversations=(row,))
     assert read_scores(tmp_path / "scores.json") is None
-    write_scores(tmp_path / "scores.json", scores)
+    write_json(tmp_path / "scores.json", asdict(scores))
     assert read_scores(tmp_path / "scores.json") == scores

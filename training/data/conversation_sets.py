@@ -150,9 +150,11 @@ class ConversationSet:
             raise InvalidRequestError(message, field="utterances")
         return conversations
 
-    def selected(self, domains: Iterable[str], *, per_cell: int | None) -> list[Conversation]:
+    def selected(
+        self, domains: Iterable[str], conditions: Sequence[str] = tuple(CONDITIONS), *, per_cell: int | None
+    ) -> list[Conversation]:
         """The first so many of each cell of these domains, all for None; checked."""
-        cells = (self.checked(domain, condition) for domain in domains for condition in CONDITIONS)
+        cells = (self.checked(domain, condition) for domain in domains for condition in conditions)
         return [found for cell in cells for found in cell[:per_cell]]
 
     def sounds(self) -> Sounds:
