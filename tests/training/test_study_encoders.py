@@ -1,0 +1,129 @@
+"""The encoder study: which runs it makes, how it judges them, and what its tables conclude."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svc.backends.protocols import Emission
+from svc.models.amortised_transformer import AmortisedTransformerConfig
+from svc.models.lstm_encoder import LstmEncoderConfig
+from svc.models.transcriber import EncoderConfig
+from svc.units import START_OF_TURN
+from tests.training.metrics.conversations import turn
+from tests.training.test_ablate_transcriber import toy_workshop
+from tests.training.toy_transcriber_run import RECIPE
+from training.ablation_run import SCORES, do, is_done
+from training.ablation_scores import ConversationScore, Heard
+from training.encoder_study_runs import Contender, contenders, encoder_runs
+from training.encoder_study_scores import EncoderScores, first_word_delays_s, judged_alone, read_encoder_scores
+from training.encoder_study_tables import markdown
+from training.study_encoders import main
+
+CONFIGS = Path("training/configs")
+STUDY = CONFIGS / "encoder-study-commands.toml"
+WORD = 4
+SKIPS = EncoderConfig(
+    kind="amortised",
+    amortised=AmortisedTransformerConfig(block_width=8, num_layers=1, num_heads=2, left_context_frames=8, width=8),
+)
+
+
+def contender(name: str, encoder: EncoderConfig, strength: float = 0.0) -> Contender:
+    alone = replace(RECIPE, stages=RECIPE.stages[1:2], model=replace(RECIPE.model, encoder=encoder))
+    return Contender(encoder=name, recipe=alone, strength=strength)
+
+
+def scores(errors: int, *, parameters: int = 3_000_000, flops: float = 3e8) -> EncoderScores:
+    """Twelve conversations of ten words, so many errors in each."""
+    one = ConversationScore(
+        uri="commands-0S-00",
+        words=10,
+        errors=errors,
+        turns=1,
+        turns_found=1,
+        turns_by_pauses=1,
+        start_delays_s=(),
+        end_delays_s=(),
+    )
+    return EncoderScores(
+        num_parameters=parameters,
+        flops_per_s=flops,
+        compute_share=1.0,
+        cpu_factor=0.01,
+        first_word_delays_s=((0.2,),) * 12,
+        conversations=(one,) * 12,
+    )
+
+
+def test_strengths_are_of_the_encoder_that_skips_alone_and_share_their_start() -> None:
+    chosen = contenders(STUDY, [CONFIGS / "encoders" / f"{name}-3m.toml" for name in ("lstm", "amortised")], [0, 2])
+    assert [each.name for each in chosen] == ["lstm-3m", "amortised-3m@0", "amortised-3m@2"]
+    runs = encoder_runs(chosen, [0, 1])
+    assert len(runs) == 2 * (2 + 3)
+    finals = [run for run in runs if run.variant == "amortised-3m@2"]
+    assert [run.recipe.stages[-1].losses.compute for run in finals] == [2, 2]
+    assert {run.recogniser for run in runs if run.variant == "amortised-3m@0"} == {run.recogniser for run in finals}
+
+
+def test_a_run_is_trained_judged_and_kept(tmp_path: Path) -> None:
+    (run,) = encoder_runs([contender("toy", SKIPS, strength=1.0)], [0])
+    do(run, toy_workshop(tmp_path), judged_alone)
+    assert is_done(run, tmp_path)
+    found = read_encoder_scores(tmp_path / run.name / SCORES)
+    assert found is not None
+    assert len(found.conversations) == len(found.first_word_delays_s) == 2
+    assert 0 < found.compute_share <= 1
+    assert found.cpu_factor > 0
+
+
+def test_the_first_word_is_the_first_token_of_its_turn_that_is_no_turn_border() -> None:
+    tokens = (Emission(START_OF_TURN, 24), Emission(WORD, 39), Emission(WORD, 44), Emission(WORD, 120))
+    heard = Heard(
+        reference=(turn("yes", 1.0, 1.5), turn("no", 3.0, 3.5), turn("yes", 4.0, 4.5)),
+        emissions=(tokens, ()),
+        num_frames=150,
+        frame_s=0.04,
+        delay_s=0.1,
+    )
+    assert list(first_word_delays_s(heard)) == pytest.approx([40 * 0.04 + 0.1 - 1.5, 121 * 0.04 + 0.1 - 4.5])
+
+
+def test_a_rival_is_one_of_the_same_size() -> None:
+    chosen = [
+        contender("conv-rnn-3m", EncoderConfig(kind="conv_rnn")),
+        contender("lstm-3m", EncoderConfig(kind="lstm")),
+        contender("lstm-8m", EncoderConfig(kind="lstm", lstm=LstmEncoderConfig(width=9))),
+    ]
+    table = markdown(
+        chosen,
+        {
+            "conv-rnn-3m": {0: scores(1), 1: scores(1)},
+            "lstm-3m": {0: scores(2), 1: scores(2)},
+            "lstm-8m": {0: scores(2, parameters=8_000_000)},
+        },
+    )
+    assert (
+        "| conv-rnn-3m against lstm-3m | -50.0 % [-50.0, -50.0] | holds here, as large as claimed or larger |" in table
+    )
+    assert "against lstm-8m" not in table
+
+
+def test_compute_is_counted_against_the_transformer_that_looks_back_furthest() -> None:
+    far, near = (EncoderConfig(), EncoderConfig())
+    near = replace(near, transformer=replace(near.transformer, left_context_frames=8))
+    chosen = [contender("whole", far), contender("window", near), contender("skips", SKIPS, strength=2.0)]
+    table = markdown(
+        chosen, {"whole": {0: scores(2)}, "window": {0: scores(3)}, "skips@2": {0: scores(2, flops=1.2e8)}}
+    )
+    assert "| skips@2 against whole | 120 | 60 | 0.0100 | 0 | +0.0 % [+0.0, +0.0] |" in table
+    assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] |" in table
+
+
+def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = str(tmp_path / "none")
+    paths = ("--utterances", nowhere, "--units", nowhere, "--out", nowhere)
+    with pytest.raises(SystemExit) as ended:
+        main([str(STUDY), "--encoders", str(CONFIGS / "encoders" / "lstm-3m.toml"), *paths, "--table"])
+    assert ended.value.code == 0
+    assert "no finished run yet" in capsys.readouterr().out

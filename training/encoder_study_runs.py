@@ -1,0 +1,63 @@
+"""The runs of an encoder study: one recipe, several encoders, and of one that skips work several strengths.
+
+All stages but the last are a run of their own, which every strength starts from: first words, then their price.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training.ablation_variants import AblationRun
+from training.transcriber_recipe import TranscriberRecipe, read_recipe
+
+SKIPPING = "amortised"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing."""
+
+    encoder: str
+    recipe: TranscriberRecipe
+    strength: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.encoder}@{self.strength:g}" if self.kind == SKIPPING else self.encoder
+
+    @property
+    def kind(self) -> str:
+        return self.recipe.model.encoder.kind
+
+
+def contenders(recipe: Path, encoders: Sequence[Path], strengths: Sequence[float]) -> list[Contender]:
+    """Files as those in training/configs/encoders. Raises ValueError naming the file and the key at fault."""
+    found = (Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders)
+    return [
+        replace(contender, strength=strength)
+        for contender in found
+        for strength in (strengths if contender.kind == SKIPPING else (0.0,))
+    ]
+
+
+def encoder_runs(chosen: Sequence[Contender], seeds: Sequence[int]) -> list[AblationRun]:
+    """Seed by seed, each run once and after the one it starts from. A name changes with anything it was made by."""
+    made = (run for seed in seeds for contender in chosen for run in _runs_of(contender, seed))
+    return list({run.name: run for run in made}.values())
+
+
+def _runs_of(contender: Contender, seed: int) -> Iterator[AblationRun]:
+    whole = replace(contender.recipe, seed=seed)
+    *first, last = whole.stages
+    charged = replace(last, losses=replace(last.losses, compute=contender.strength))
+    start = None
+    if first:
+        recipe = replace(whole, stages=tuple(first))
+        start = f"{contender.encoder}-start-{seed}-{recipe.digest[:8]}"
+        yield AblationRun(name=start, recipe=recipe)
+    recipe = replace(whole, stages=(charged,))
+    made_by = hashlib.sha256(f"{recipe.digest} {start}".encode()).hexdigest()[:8]
+    yield AblationRun(
+        name=f"{contender.name}-{seed}-{made_by}", recipe=recipe, variant=contender.name, recogniser=start
+    )

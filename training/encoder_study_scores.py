@@ -1,0 +1,100 @@
+"""How a run of the encoder study is judged: words of one talker at a time, when the first comes, and what it costs.
+
+Letters: C channels, T mel frames, M mels.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from svc.models.separator import NUM_CHANNELS
+from svc.models.transcriber import Transcriber
+from training.ablation_run import Judging, Workshop, averaged_model
+from training.ablation_scores import ConversationScore, Heard, conversations_of, heard_of, mels_of, score
+from training.ablation_variants import AblationRun
+from training.compare_encoders import TIMED_FRAMES, cpu_factor
+from training.train_transcriber import TranscriberTrainer
+
+# After its turn a word is another's, or nobody waits for it any more.
+LATE_S = 1.0
+# Live streams that step together when time is taken, as `training.compare_encoders` has them.
+TIMED_STREAMS = 8
+PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderScores:
+    """A run on all conversations. `compute_share` is of the encoder's operations, a mean over frames; `cpu_factor` CPU
+    seconds for a second of one channel; delays from the end of a turn's first word to its first token, by conversation.
+    """
+
+    num_parameters: int
+    flops_per_s: float
+    compute_share: float
+    cpu_factor: float
+    first_word_delays_s: tuple[tuple[float, ...], ...]
+    conversations: tuple[ConversationScore, ...]
+
+
+def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:
+    """EncoderScores of the averaged weights on the test conversations, the mixture taken for its own separation."""
+    model, units = averaged_model(run, trainer), trainer.data.runtime_units
+    test = shop.judging_of("test")
+    heard, shares = zip(*_heard(model, test), strict=True)
+    share = float(torch.cat(shares).mean())
+    scores = EncoderScores(
+        num_parameters=sum(parameter.numel() for parameter in model.encoder.parameters()),
+        flops_per_s=share * model.encoder.flops_per_s,
+        compute_share=share,
+        cpu_factor=cpu_factor(model.encoder, streams_of(model, test)),
+        first_word_delays_s=tuple(tuple(first_word_delays_s(one)) for one in heard),
+        conversations=tuple(
+            score(conversation.uri, one, units, pause_s=PAUSE_S, turn_tokens=run.recipe.turn_tokens)
+            for conversation, one in zip(test.conversations, heard, strict=True)
+        ),
+    )
+    return asdict(scores)
+
+
+@torch.no_grad()
+def _heard(model: Transcriber, test: Judging) -> Iterator[tuple[Heard, Tensor]]:
+    """Each conversation, and the share of compute at each of its frames."""
+    for conversation in test.conversations:
+        output = model.recognise_whole(mels_of(model, conversation, test.sounds)[:, None])
+        share = output.compute_share
+        yield heard_of(model, conversation, output), torch.ones(1) if share is None else share.flatten()
+
+
+def first_word_delays_s(heard: Heard) -> Iterator[float]:
+    """Of turns in which something is said at all; negative where it came before the word's end."""
+    said_s = [(token.frame + 1) * heard.frame_s + heard.delay_s for row in heard.without_turn_tokens() for token in row]
+    turns = [turn for turn in heard.reference if turn.words]
+    next_starts_s = [*(after.start_s for _, after in pairwise(turns)), float("inf")]
+    for turn, next_s in zip(turns, next_starts_s, strict=True):
+        until_s = min(turn.end_s + LATE_S, next_s)
+        if spoken := [at_s for at_s in said_s if turn.start_s <= at_s < until_s]:
+            yield min(spoken) - turn.words[0].end_s
+
+
+def streams_of(model: Transcriber, test: Judging) -> Tensor:
+    """(N, T, M): real speech for as many live streams as are timed, one conversation after the other."""
+    speech = torch.cat([mels_of(model, conversation, test.sounds)[0] for conversation in test.conversations])
+    num_frames = NUM_CHANNELS * TIMED_STREAMS * TIMED_FRAMES
+    speech = speech.repeat(-(-num_frames // len(speech)), 1)
+    return speech[:num_frames].reshape(-1, TIMED_FRAMES, speech.shape[1])
+
+
+def read_encoder_scores(path: Path) -> EncoderScores | None:
+    """None when there are none yet."""
+    if not path.exists():
+        return None
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    delays = tuple(tuple(row) for row in fields.pop("first_word_delays_s"))
+    conversations = conversations_of(fields.pop("conversations"))
+    return EncoderScores(**fields, first_word_delays_s=delays, conversations=conversations)

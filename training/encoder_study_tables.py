@@ -1,0 +1,163 @@
+"""What came out of an encoder study, beside what two papers claim: Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from svc.models.transcriber import EncoderConfig
+from training.ablation_tables import WER, delay_percentile, figure_text, verdict
+from training.encoder_study_runs import SKIPPING, Contender
+from training.encoder_study_scores import EncoderScores
+from training.metrics.paired_resampling import RunCounts, mean_rate, relative_change
+from training.metrics.resampling import pooled_figure
+from training.tables import markdown_table
+
+# Contender -> seed -> scores.
+StudyScores = Mapping[str, Mapping[int, EncoderScores]]
+
+CONV_RNN, TRANSFORMER = "conv_rnn", "transformer"
+RIVALS = ("lstm", "conformer", "contextnet")
+# Of parameters: encoders within it are of one size.
+LIKE = 0.1
+INTERVALS = (
+    "Means over seeds; in brackets 95 % intervals over conversations and seeds, the same ones drawn on both sides of a "
+    "comparison. One talker at a time, nothing separated. Operations and CPU time are the encoder's, of one channel; "
+    "first word: from its end to its first token, in turns where anything came."
+)
+# arXiv 2207.02393 in the words of the plan: -60 % compute at +3 % WER, where a window saves 13 % and loses three times.
+AMORTISED_CLAIM = (
+    "claimed of the amortised: -60 % compute at +3 % WER or less; of a window: -13 % at almost three times that"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A contender and its finished runs, by seed."""
+
+    contender: Contender
+    runs: Mapping[int, EncoderScores]
+
+    @property
+    def any_run(self) -> EncoderScores:
+        return next(iter(self.runs.values()))
+
+    def mean(self, name: str) -> float:
+        """Of a figure over seeds."""
+        return float(np.mean([getattr(run, name) for run in self.runs.values()]))
+
+    def counts(self, seeds: Sequence[int], domain: str = "") -> RunCounts:
+        """Errors and words, of one domain or of all."""
+        rows = [[one for one in self.runs[seed].conversations if one.uri.startswith(domain)] for seed in seeds]
+        errors = np.array([[one.errors for one in row] for row in rows], np.float64)
+        return RunCounts(errors, np.array([one.words for one in rows[0]], np.float64))
+
+
+def markdown(chosen: Sequence[Contender], scores: StudyScores) -> str:
+    """Words and cost, the claim of each paper; contenders without a finished run are left out."""
+    entries = [Entry(contender=each, runs=scores[each.name]) for each in chosen if scores.get(each.name)]
+    if not entries:
+        return "no finished run yet"
+    return "\n\n".join(
+        part
+        for part in (_counts_text(entries), _words_table(entries), _rivals_table(entries), _compute_table(entries))
+        if part
+    )
+
+
+def _words_table(entries: Sequence[Entry]) -> str:
+    domains = sorted({one.uri.partition("-")[0] for one in entries[0].any_run.conversations})
+    header = ("encoder", "seeds", "parameters M", "MFLOP / s", "CPU s / s", "WER %", "of each seed")
+    of_domains = tuple(f"{domain} %" for domain in domains) if len(domains) > 1 else ()
+    rows = [_words_row(entry, domains if of_domains else ()) for entry in entries]
+    return markdown_table((*header, *of_domains, "first word P50 ms", "P90 ms"), rows)
+
+
+def _words_row(entry: Entry, domains: Sequence[str]) -> tuple[str, ...]:
+    seeds = sorted(entry.runs)
+    counts = entry.counts(seeds)
+    columns = [*zip(*(entry.runs[seed].first_word_delays_s for seed in seeds), strict=True)]
+    delays_s = [[delay for one in column for delay in one] for column in columns]
+    latency = (pooled_figure(delays_s, partial(delay_percentile, percent=percent)) for percent in (50, 90))
+    return (
+        entry.contender.name,
+        str(len(seeds)),
+        f"{entry.any_run.num_parameters / 1e6:.2f}",
+        f"{entry.mean('flops_per_s') / 1e6:.0f}",
+        f"{entry.mean('cpu_factor'):.4f}",
+        figure_text(mean_rate(counts)),
+        " / ".join(f"{100 * rate:.1f}" for rate in counts.by_seed()),
+        *(figure_text(mean_rate(entry.counts(seeds, domain))) for domain in domains),
+        *(figure_text(figure, scale=1000, digits=0) for figure in latency),
+    )
+
+
+def _rivals_table(entries: Sequence[Entry]) -> str:
+    """The claim of arXiv 2209.14868: better words than each rival of its size."""
+    rows = [
+        (f"{conv.contender.name} against {rival.contender.name}", *_change_cells(rival, conv, claimed=-1e-9))
+        for conv in entries
+        if conv.contender.kind == CONV_RNN
+        for rival in entries
+        if rival.contender.kind in RIVALS and _alike(conv, rival)
+    ]
+    header = ("claimed: ConvRNN-T has the fewest errors of its size", "change of WER", "so it")
+    return markdown_table(header, rows) if rows else ""
+
+
+def _compute_table(entries: Sequence[Entry]) -> str:
+    """Compute saved and words lost against a transformer that looks back as far and computes all."""
+    rows = [
+        row
+        for whole in entries
+        if whole.contender.kind == TRANSFORMER and not _is_window(whole, entries)
+        for row in _compute_rows(whole, entries)
+    ]
+    header = ("encoder", "MFLOP / s", "saved %", "CPU s / s", "saved %", "change of WER")
+    return f"{markdown_table(header, rows)}\n\n({AMORTISED_CLAIM})" if rows else ""
+
+
+def _compute_rows(whole: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+    for entry in entries:
+        if entry is not whole and entry.contender.kind in (TRANSFORMER, SKIPPING) and _alike(whole, entry):
+            saved = (1 - entry.mean(name) / whole.mean(name) for name in ("flops_per_s", "cpu_factor"))
+            flops, cpu = (f"{100 * share:.0f}" for share in saved)
+            change, _ = _change_cells(whole, entry, claimed=0.03)
+            yield (
+                f"{entry.contender.name} against {whole.contender.name}",
+                f"{entry.mean('flops_per_s') / 1e6:.0f}",
+                flops,
+                f"{entry.mean('cpu_factor'):.4f}",
+                cpu,
+                change,
+            )
+
+
+def _change_cells(before: Entry, after: Entry, *, claimed: float) -> tuple[str, str]:
+    """Over the seeds that both have."""
+    seeds = sorted(before.runs.keys() & after.runs.keys())
+    if not seeds:
+        return "-", "is not measured yet"
+    change = relative_change(before.counts(seeds), after.counts(seeds))
+    return WER.text(change), verdict(change, claimed)
+
+
+def _alike(one: Entry, other: Entry) -> bool:
+    return abs(one.any_run.num_parameters / other.any_run.num_parameters - 1) < LIKE
+
+
+def _is_window(entry: Entry, entries: Sequence[Entry]) -> bool:
+    """Looks back less far than another of the study."""
+    far = max(_left_context(one.contender.recipe.model.encoder) for one in entries if one.contender.kind == TRANSFORMER)
+    return _left_context(entry.contender.recipe.model.encoder) < far
+
+
+def _left_context(encoder: EncoderConfig) -> int:
+    return encoder.transformer.left_context_frames
+
+
+def _counts_text(entries: Sequence[Entry]) -> str:
+    conversations = entries[0].any_run.conversations
+    runs, words = sum(len(entry.runs) for entry in entries), sum(one.words for one in conversations)
+    return f"{runs} runs on {len(conversations)} conversations, {words} words. {INTERVALS}"
