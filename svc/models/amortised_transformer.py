@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.attention import Memory
-from svc.models.attention_encoder import AttentionEncoder, BlockPass, check_sizes
-from svc.models.chunked_transformer import TransformerBlock
+from svc.models.attention_encoder import AttentionEncoder, BlockPass
+from svc.models.chunked_transformer import ChunkedTransformerConfig, TransformerBlock
 from svc.models.encoder import FRAMES_PER_S, State
 from svc.models.flops import linear_flops
 
@@ -27,20 +27,16 @@ SKIP, COMPUTE = 0, 1  # the arbitrator's two logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AmortisedTransformerConfig:
-    """Sizes, and how arbitrators learn. `open_logit`: by how much computing is preferred before the first step."""
+class AmortisedTransformerConfig(ChunkedTransformerConfig):
+    """The transformer's sizes, and how arbitrators learn. `open_logit`: by how much computing is preferred before the
+    first step.
+    """
 
-    block_width: int = 384
-    num_heads: int = 6
-    num_layers: int = 4
-    left_context_frames: int = 120  # of 20 ms
-    width: int = 384  # D
-    dropout: float = 0.0
     temperature: float = 1.0
     open_logit: float = 2.0
 
     def __post_init__(self) -> None:
-        check_sizes(self)
+        ChunkedTransformerConfig.__post_init__(self)  # with slots there is no super()
         if self.temperature <= 0:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
 

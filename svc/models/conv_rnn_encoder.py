@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from svc.models.encoder import Encoder, State
 from svc.models.flops import linear_flops, lstm_flops
-from svc.models.lstm_encoder import run_lstm, zero_lstm_state
+from svc.models.lstm_encoder import run_lstm, stacked_lstm, zero_lstm_state
 from svc.models.streaming_layers import CausalConvolution, Chain, CumulativeSqueeze, FrameNorm, StreamingLayer
 
 LOCAL_KERNEL, GLOBAL_KERNEL = 5, 3
@@ -112,13 +112,7 @@ class ConvRnnEncoder(Encoder):
             GlobalBlock(config.global_width, dilation=2**number, squeezed=squeezed)
             for number in range(config.num_global_blocks)
         )
-        self.memory = nn.LSTM(
-            config.local_width + config.global_width,
-            config.hidden_width,
-            config.num_layers,
-            batch_first=True,
-            dropout=config.dropout if config.num_layers > 1 else 0.0,
-        )
+        self.memory = stacked_lstm(config.local_width + config.global_width, config)
         self.project = nn.Linear(config.hidden_width, config.width)
         self.final_norm = nn.LayerNorm(config.width)
 

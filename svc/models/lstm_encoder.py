@@ -1,6 +1,7 @@
 """The recurrent recognition encoder: four frames side by side, a stack of LSTM layers, a projection."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -24,13 +25,7 @@ class LstmEncoder(Encoder):
     def __init__(self, config: LstmEncoderConfig, num_mels: int) -> None:
         super().__init__(num_mels, config.width)
         self.config = config
-        self.memory = nn.LSTM(
-            num_mels * self.stride_frames,
-            config.hidden_width,
-            config.num_layers,
-            batch_first=True,
-            dropout=config.dropout if config.num_layers > 1 else 0.0,
-        )
+        self.memory = stacked_lstm(num_mels * self.stride_frames, config)
         self.project = nn.Linear(config.hidden_width, config.width)
         self.final_norm = nn.LayerNorm(config.width)
 
@@ -48,6 +43,30 @@ class LstmEncoder(Encoder):
         """As the base class says."""
         steps = num_frames // self.stride_frames
         return self.input_flops(num_frames) + lstm_flops(self.memory, steps) + linear_flops(self.project, steps)
+
+
+class LstmSizes(Protocol):
+    """What a stack of LSTM layers must know of a configuration."""
+
+    @property
+    def hidden_width(self) -> int: ...
+
+    @property
+    def num_layers(self) -> int: ...
+
+    @property
+    def dropout(self) -> float: ...
+
+
+def stacked_lstm(num_inputs: int, sizes: LstmSizes) -> nn.LSTM:
+    """(N, T, num_inputs) -> (N, T, H), dropout between its layers."""
+    return nn.LSTM(
+        num_inputs,
+        sizes.hidden_width,
+        sizes.num_layers,
+        batch_first=True,
+        dropout=sizes.dropout if sizes.num_layers > 1 else 0.0,
+    )
 
 
 def run_lstm(lstm: nn.LSTM, inputs: Tensor, state: State) -> tuple[Tensor, State]:

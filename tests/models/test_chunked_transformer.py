@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -76,18 +74,6 @@ def test_chunked_equals_whole_across_the_ring_of_positions() -> None:
             pieces.append(frames)
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=1e-4, rtol=1e-4)
     assert last[0].item() == 22
-
-
-@settings(max_examples=20, deadline=None)
-@given(chunks=st.lists(st.integers(1, 8), min_size=1, max_size=8))
-def test_a_ring_gives_what_carried_caches_give(chunks: list[int]) -> None:
-    encoder, mels = toy(), random_mels(2, 4 * sum(chunks))
-    state, streams = encoder.initial_state(2), [encoder.open_stream(2)]
-    with torch.inference_mode():
-        for piece in torch.split(mels, [4 * chunk for chunk in chunks], dim=1):
-            expected, state = encoder(piece, state)
-            actual, streams = encoder.step_streams(piece, streams)
-            torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_step_longer_than_the_ring_allows_is_refused() -> None:
