@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -67,14 +67,17 @@ def do_all(
     jobs: int,
     on_outcome: Callable[[Outcome[Run]], None] = lambda outcome: None,
 ) -> list[Outcome[Run]]:
-    """Every run that is not done, after those it starts from; what needs one that failed is not tried."""
-    waiting = [run for run in runs if not done(run)]
-    futures: dict[str, Future[Outcome[Run]]] = {}
+    """Every run that is not done, after those it starts from; what needs one that failed is not tried.
+
+    A run that must wait for another keeps no other from being done meanwhile.
+    """
+    left = [run for run in runs if not done(run)]
+    names = [run.name for run in left]
+    outcomes: dict[str, Outcome[Run]] = {}
+    under_way: set[Future[Outcome[Run]]] = set()
 
     def attempt(run: Run) -> Outcome[Run]:
-        # Those come before it in the order, so they are under way or over: waiting for them cannot block for ever.
-        needed = [futures[name].result() for name in run.starts if name in futures]
-        if failed := [start.run.name for start in needed if start.problem]:
+        if failed := [name for name in run.starts if name in outcomes and outcomes[name].problem]:
             return Outcome(run, f"needs {', '.join(failed)}", 0.0)
         began_s = time.monotonic()
         try:
@@ -85,13 +88,19 @@ def do_all(
 
     pool = ThreadPoolExecutor(jobs)
     try:
-        for run in waiting:
-            futures[run.name] = pool.submit(attempt, run)
-        for future in as_completed(futures.values()):
-            on_outcome(future.result())
+        while len(outcomes) < len(names):
+            unfinished = set(names) - outcomes.keys()
+            ready = [run for run in left if not unfinished.intersection(run.starts)]
+            for run in ready[: jobs - len(under_way)]:
+                left.remove(run)
+                under_way.add(pool.submit(attempt, run))
+            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in ended:
+                outcomes[future.result().run.name] = future.result()
+                on_outcome(future.result())
     finally:
         pool.shutdown(cancel_futures=True)
-    return [future.result() for future in futures.values()]
+    return [outcomes[name] for name in names]
 
 
 def in_a_process(command: Sequence[str], folder: Path, *, jobs: int) -> None:

@@ -1,5 +1,6 @@
 """The ablation study on synthetic talkers: it resumes, repeats nothing, and goes on where a run fails."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,21 @@ def test_runs_wait_for_what_they_start_from_when_several_go_at_once(tmp_path: Pa
 
     outcomes = do_all(RUNS, work, done=lambda run: False, jobs=4)
     assert [outcome.problem for outcome in outcomes] == [None] * len(RUNS)
+
+
+def test_a_run_that_waits_holds_no_other_up(tmp_path: Path) -> None:
+    first, second = (replace(RUNS[0], name=name) for name in ("first", "second"))
+    waits = replace(RUNS[-1], name="waits", separator=None, recogniser="first")
+    second_began = threading.Event()
+
+    def work(run: AblationRun) -> None:
+        if run.name == "first":
+            assert second_began.wait(timeout=60)
+        if run.name == "second":
+            second_began.set()
+
+    outcomes = do_all([first, waits, second], work, done=lambda run: False, jobs=2)
+    assert [outcome.run.name for outcome in outcomes if outcome.problem is None] == ["first", "waits", "second"]
 
 
 def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
