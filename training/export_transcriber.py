@@ -110,8 +110,8 @@ def main() -> None:
     try:
         commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
         recipe, units = read_recipe(chosen.recipe, encoder=chosen.encoder), read_units(chosen.units)
-        separator = replace(recipe.model.separator, second_voice_share=chosen.second_voice_share)
-        recipe = replace(recipe, model=replace(recipe.model, separator=separator))
+        gated = replace(recipe.model.separator, second_voice_share=chosen.second_voice_share)
+        recipe = replace(recipe, model=replace(recipe.model, separator=gated))
         export(
             chosen.run,
             recipe,
