@@ -9,6 +9,7 @@ from pathlib import Path
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
 from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
+from training.data.manifest import DEV, TEST
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
@@ -32,7 +33,7 @@ class Study:
 
     def number(self, split: str) -> int:
         """Of conversations in a cell."""
-        return self.per_cell if split == "test" else self.dev_per_cell
+        return self.per_cell if split == TEST else self.dev_per_cell
 
 
 STUDIES = {
@@ -57,7 +58,7 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
         raise InvalidRequestError(f"{out} holds a study of other utterances or units: give another --out", field="out")
     out.mkdir(parents=True, exist_ok=True)
     told.write_text(json.dumps(made_from), encoding="utf-8")
-    for split in ("dev", "test"):
+    for split in (DEV, TEST):
         if not _file(out, split).exists():
             made = _conversation_set(paths, split)
             chosen = made.selected(study.domains, study.conditions, per_cell=study.number(split))

@@ -14,6 +14,7 @@ from training.ablation_scores import RunScores, hear, judge
 from training.ablation_variants import AblationRun
 from training.checkpoint import checkpoint_of
 from training.data.conversation_sets import Conversation
+from training.data.manifest import DEV, TEST
 from training.data.rendering import Sounds
 from training.distributed import World
 from training.report_json import write_json
@@ -93,7 +94,7 @@ def averaged_model(run: AblationRun, trainer: TranscriberTrainer) -> Transcriber
 def judged_with_overlap(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:
     """RunScores of the averaged weights on all conversations."""
     model, units = averaged_model(run, trainer), trainer.data.runtime_units
-    dev, test = shop.judging_of("dev"), shop.judging_of("test")
+    dev, test = shop.judging_of(DEV), shop.judging_of(TEST)
     pause_s, conversations = judge(
         units,
         dev=(hear(model, conversation, dev.sounds) for conversation in dev.conversations),

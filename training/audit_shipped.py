@@ -16,7 +16,7 @@ from pathlib import Path
 from svc.application import Application, build_application
 from svc.config import EquivoxConfig
 from svc.errors import ServiceError
-from training.data.manifest import Clip, data_root, read_manifest
+from training.data.manifest import TEST, Clip, data_root, read_manifest
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import draw_trials
@@ -29,7 +29,7 @@ from training.report_page.page import render_page
 from training.systems import equivox_system
 from training.tables import progress_over
 
-CORPUS, SPLIT = "saa", "test"
+CORPUS, SPLIT = "saa", TEST
 SETS = ("saa-2s-clean", "saa-2s-degraded")
 FIRST_LANGUAGE = "first language"
 BY = (SEX, FIRST_LANGUAGE, COUNTRY)

@@ -16,12 +16,12 @@ import numpy as np
 
 from svc.types import Span
 from training.data.augment import draw_degradation
-from training.data.manifest import Clip, read_manifest
+from training.data.manifest import DEV, TRAIN, Clip, read_manifest
 from training.data.segments import DEGRADE, Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import Corpus, Side, call_sides, clip_sides
 
-SPLITS = ("train", "dev")
+LEARNT_SPLITS = (TRAIN, DEV)
 TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
 # A recording shorter than its last cut by more than this gives no such cut.
 MIN_CUT_S = 1.0
@@ -101,8 +101,8 @@ def draw_pool(name: str, *, seed: int, root: Path) -> TrialList:
     pool = POOLS[name]
     clips = read_manifest(root / "manifest.csv")
     corpus = Corpus(
-        clips=[clip for clip in clips if clip.corpus == pool.corpus and clip.split in SPLITS and clip.sex],
-        noises=[clip for clip in clips if clip.corpus == "noise" and clip.split in SPLITS],
+        clips=[clip for clip in clips if clip.corpus == pool.corpus and clip.split in LEARNT_SPLITS and clip.sex],
+        noises=[clip for clip in clips if clip.corpus == "noise" and clip.split in LEARNT_SPLITS],
         reader=SegmentReader(root),
         seed=seed,
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray
 from training.data.cached_array import cached_array
-from training.data.manifest import Clip, column_values, read_manifest
+from training.data.manifest import DEV, TRAIN, Clip, column_values, read_manifest
 from training.data.rendering import Sounds
 from training.data.speaker_batches import (
     CachedFeatures,
@@ -32,7 +32,6 @@ from training.embedder_recipe import EmbedderRecipe, SpeakerDataConfig
 from training.fairness.weighting import UNKNOWN
 from training.trained_embedder import TrainedEmbedder
 
-TRAIN, DEV = "train", "dev"
 # Cuts of dev talkers, and cached ones, come from seeds of their own.
 VALIDATION_SEED, CACHE_SEED = 1 << 20, 1 << 21
 

@@ -19,6 +19,7 @@ from training.ablation_run import Judging, Workshop, averaged_model
 from training.ablation_scores import ConversationScore, Heard, conversations_of, heard_of, mels_of, score
 from training.ablation_variants import AblationRun
 from training.compare_encoders import TIMED_FRAMES, cpu_factor
+from training.data.manifest import TEST
 from training.train_transcriber import TranscriberTrainer
 
 # After its turn a word is another's, or nobody waits for it any more.
@@ -45,7 +46,7 @@ class EncoderScores:
 def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:
     """EncoderScores of the averaged weights on the test conversations, the mixture taken for its own separation."""
     model, units = averaged_model(run, trainer), trainer.data.runtime_units
-    test = shop.judging_of("test")
+    test = shop.judging_of(TEST)
     heard, shares = zip(*_heard(model, test), strict=True)
     share = float(torch.cat(shares).mean())
     scores = EncoderScores(

@@ -14,8 +14,9 @@ from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.models.transcriber import Transcriber
 from training.checkpoint import existing_checkpoint
+from training.data.manifest import TRAIN
 from training.pretrained_encoder import start_from_whisper
-from training.transcriber_data import TRAIN, TranscriberData
+from training.transcriber_data import TranscriberData
 
 WHISPER = "whisper-tiny.en"
 FITTED_UTTERANCES = 400

@@ -21,14 +21,14 @@ import torch
 from svc.application import build_application
 from svc.config import EquivoxConfig, default_cache
 from svc.errors import ServiceError
-from training.data.manifest import data_root
+from training.data.manifest import DEV, TEST, data_root
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
 from training.many_runs import all_told, in_a_process, run_named
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_figures import RunFigures, read_figures
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
-from training.study_sides import DEV, TEST, judged_lists, service_features
+from training.study_sides import judged_lists, service_features
 from training.study_tables import StudyFigures, markdown
 from training.study_timing import time_steps, timing_table
 

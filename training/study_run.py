@@ -25,6 +25,7 @@ from svc.whole_file import replacing
 from training.ablation_run import alone_in
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, join, pair_shares
 from training.data.cached_array import cached_array
+from training.data.manifest import DEV, TEST
 from training.distributed import World
 from training.embedder_data import DataPaths, EmbedderData, open_data
 from training.embedder_recipe import EmbedderRecipe
@@ -32,7 +33,7 @@ from training.evaluate import Evaluation, Identity, Settings, Threshold, judge
 from training.metrics.verification import Array
 from training.study_arms import ARMS, ArmRun
 from training.study_figures import ListFigures, RunFigures, write_figures
-from training.study_sides import DEV, TEST, JudgedList
+from training.study_sides import JudgedList
 from training.train_embedder import EmbedderTrainer
 from training.trained_embedder import TrainedEmbedder, make_embedder
 from training.training_run import saved

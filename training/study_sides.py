@@ -20,7 +20,7 @@ from svc.backends.campplus import FRONT_END
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 from training.audit_shipped import BY, FIRST_LANGUAGE, shipped_people, shipped_trials
 from training.data.cached_array import cached_array
-from training.data.manifest import read_manifest
+from training.data.manifest import TEST, read_manifest
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList
 from training.data.trials import make_trials
@@ -29,7 +29,6 @@ from training.evaluate import Attributes
 from training.fairness.groups import SEX
 from training.systems import READING_SOURCES
 
-DEV, TEST = "dev", "test"
 READ, CALLS = "saa", "wuw"
 # Read English, by sex, first language and country; telephone calls, by sex and first language.
 ATTRIBUTES = {READ: BY, CALLS: (SEX, FIRST_LANGUAGE)}

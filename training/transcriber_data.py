@@ -12,7 +12,7 @@ from svc.errors import InvalidRequestError
 from svc.models.transcriber import Transcriber
 from svc.units import Units
 from training.data.batches import Batch, MixtureBatches, MixtureExamples, TrainingExample
-from training.data.manifest import Clip, read_manifest
+from training.data.manifest import DEV, TRAIN, Clip, read_manifest
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.rooms import RoomBank, RoomConfig
@@ -23,7 +23,6 @@ from training.data.utterances import Utterance, read_utterances
 from training.distributed import World
 from training.transcriber_recipe import Stage
 
-TRAIN, DEV = "train", "dev"
 # Seeds of stages and of validation lie far apart: no mixture of one is ever one of another.
 VALIDATION_SEED = 1 << 16
 

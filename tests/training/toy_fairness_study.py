@@ -8,11 +8,12 @@ import numpy as np
 from tests.training.fairness.scored_people import trials_of
 from tests.training.toy_embedder_run import RECIPE, toy_data
 from training.audit_shipped import FIRST_LANGUAGE
+from training.data.manifest import DEV, TEST
 from training.evaluate import Attributes
 from training.fairness.groups import COUNTRY, SEX, People
 from training.study_arms import ARMS, arm_runs
 from training.study_run import Bench
-from training.study_sides import ATTRIBUTES, CALLS, DEV, READ, TEST, JudgedList, SideFeatures
+from training.study_sides import ATTRIBUTES, CALLS, READ, JudgedList, SideFeatures
 from training.trained_embedder import TrainedEmbedder, random_network
 
 NUM_PEOPLE, NUM_MELS, NUM_FRAMES = 40, 80, 20

@@ -11,6 +11,7 @@ from svc.models.transcriber import EncoderConfig, TranscriberConfig
 from svc.models.transducer import PredictorConfig
 from svc.units import WORD_START, Units
 from tests.training.data.talkers import WORDS, TonesInMemory, talkers
+from training.data.manifest import DEV, TRAIN
 from training.data.mixtures import MixtureConfig
 from training.data.rendering import Sounds
 from training.data.units import UnitEncoder
@@ -19,7 +20,7 @@ from training.losses.arc_biases import AlignmentBand
 from training.losses.transcriber_loss import LossConfig
 from training.losses.transducer import TransducerLossConfig
 from training.train_transcriber import TranscriberTrainer
-from training.transcriber_data import DEV, TRAIN, TranscriberData
+from training.transcriber_data import TranscriberData
 from training.transcriber_recipe import OptimiserConfig, Stage, TranscriberRecipe
 
 SHORT = MixtureConfig(room_share=0, noise_share=0, max_duration_s=4)

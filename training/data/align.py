@@ -40,7 +40,7 @@ from training.data.corpus_readings import (
     read_paragraph,
     read_untranscribed,
 )
-from training.data.manifest import Clip, data_root, read_manifest
+from training.data.manifest import SPLITS, TRAIN, Clip, data_root, read_manifest
 from training.data.utterances import Utterance, line_of, utterance_of, write_utterances
 
 VERSION = 3
@@ -55,7 +55,7 @@ class Corpus:
 
     domain: str
     reader: Reader
-    splits: tuple[str, ...] = ("train", "dev", "test")
+    splits: tuple[str, ...] = SPLITS
 
 
 CORPORA = {
@@ -67,7 +67,7 @@ CORPORA = {
     "saa": Corpus(domain="phrases", reader=read_paragraph),
     "alphanum": Corpus(domain="digits", reader=read_number),
     # Pseudo-labels of a model are no reference to be judged by.
-    "libri": Corpus(domain="read", reader=read_untranscribed, splits=("train",)),
+    "libri": Corpus(domain="read", reader=read_untranscribed, splits=(TRAIN,)),
     "librispeech": Corpus(domain="read", reader=read_paragraph),
 }
 

@@ -23,7 +23,7 @@ from rich.progress import track
 from svc.config import default_cache
 from svc.errors import InvalidRequestError, ServiceError
 from svc.types import MODEL_RATE_HZ
-from training.data.manifest import data_root, read_manifest
+from training.data.manifest import DEV, TEST, TRAIN, data_root, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -34,7 +34,7 @@ from training.data.turn_taking import TurnTaking, overlap_ratio
 from training.data.utterances import Utterance, read_utterances
 
 DOMAINS = ("phrases", "digits", "commands", "telephone")
-SPLITS = ("dev", "test")
+JUDGED_SPLITS = (DEV, TEST)
 DURATION_S = (20.0, 40.0)
 OVERLAP_TOLERANCE = 0.03
 MAX_DRAWS = 20_000
@@ -115,7 +115,7 @@ class ConversationSet:
         self.split = split
         self._utterances = [found for found in utterances if found.split == split and found.domain in DOMAINS]
         # The corpus has no dev noises, and those of the test must not tune anything.
-        noise_split = "test" if split == "test" else "train"
+        noise_split = TEST if split == TEST else TRAIN
         clips = read_manifest(root / "manifest.csv")
         self._noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", noise_split)]
         self._root, self._folder = root, folder
@@ -168,7 +168,7 @@ def add_set_options(parser: argparse.ArgumentParser, *, split: str) -> None:
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
     parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
     parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
-    parser.add_argument("--split", choices=SPLITS, default=split)
+    parser.add_argument("--split", choices=JUDGED_SPLITS, default=split)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
     parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
 
@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.data.conversation_sets", description=__doc__)
-    parser.add_argument("--split", choices=SPLITS, default="test")
+    parser.add_argument("--split", choices=JUDGED_SPLITS, default=TEST)
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
     parser.add_argument("--out", type=Path, required=True, help="folder for audio and references")
     parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")

@@ -16,13 +16,12 @@ from xml.etree import ElementTree
 import soundfile
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import Clip
+from training.data.manifest import SPLITS, Clip
 from training.data.spoken_text import spoken_words
 from training.data.transcripts import Transcript, TranscriptTurn, in_order, joined, spread_words
 
 LIBRISPEECH_SEXES = {"M": "male", "F": "female"}
 LIBRICSS_COLUMNS = ("start_time", "end_time", "speaker", "utterance_id", "transcription")
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 
+# Talkers of one split are in no other.
+TRAIN, DEV, TEST = SPLITS = ("train", "dev", "test")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:

@@ -21,11 +21,9 @@ import soundfile
 from svc.errors import InvalidRequestError, ServiceError
 from training.data.augment import draw_degradation
 from training.data.cuts import speech_cuts
-from training.data.manifest import Clip, data_root, read_manifest
+from training.data.manifest import SPLITS, TEST, Clip, data_root, read_manifest
 from training.data.segments import Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials, write_trials
-
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +135,13 @@ SETS: dict[str, TrialSet] = {
 EVALUATED = ("wuw-cross-session", "hyke", "saa-2s-clean", "saa-3s-clean", "saa-2s-degraded", "saa-3s-degraded")
 
 
-def make_trials(name: str, *, split: str = "test", seed: int = 0, root: Path | None = None) -> TrialList:
+def make_trials(name: str, *, split: str = TEST, seed: int = 0, root: Path | None = None) -> TrialList:
     """The list of a set, ready to score. The same arguments and data give the same trials."""
     trials = draw_trials(name, split=split, seed=seed, root=root)
     return collect_trials((f"{name} {split} trial {number}", trial) for number, trial in enumerate(trials))
 
 
-def draw_trials(name: str, *, split: str = "test", seed: int = 0, root: Path | None = None) -> list[Trial]:
+def draw_trials(name: str, *, split: str = TEST, seed: int = 0, root: Path | None = None) -> list[Trial]:
     """As make_trials, as rows. Raises InvalidRequestError for an unknown set, or one that the split cannot fill."""
     if name not in SETS:
         raise InvalidRequestError(f"no trial set {name!r}; there are {', '.join(SETS)}", field="set")
@@ -155,7 +153,7 @@ def draw_trials(name: str, *, split: str = "test", seed: int = 0, root: Path | N
     corpus = Corpus(
         clips=[clip for clip in clips if (clip.corpus, clip.split) == (chosen.corpus, split) and clip.sex],
         # The noise corpus has no dev part; dev shares the noises of train, never those of test.
-        noises=[clip for clip in clips if clip.corpus == "noise" and (clip.split == "test") == (split == "test")],
+        noises=[clip for clip in clips if clip.corpus == "noise" and (clip.split == TEST) == (split == TEST)],
         reader=SegmentReader(folder),
         seed=seed,
     )
@@ -205,7 +203,7 @@ def _with_audio(trials: Sequence[Trial], reader: SegmentReader, folder: Path) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=SETS, metavar="SET", help=", ".join(SETS))
-    parser.add_argument("--split", default="test", choices=SPLITS)
+    parser.add_argument("--split", default=TEST, choices=SPLITS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
     parser.add_argument("--out", type=Path, required=True, help="the CSV to write")

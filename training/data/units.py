@@ -23,6 +23,7 @@ import sentencepiece
 
 from svc.errors import InvalidRequestError, ServiceError
 from svc.units import SPECIAL_TOKENS, UNKNOWN, WORD_START, Units
+from training.data.manifest import TRAIN
 from training.data.spoken_text import UNKNOWN_WORD
 from training.data.utterances import Utterance, read_utterances
 
@@ -71,7 +72,7 @@ class UnitEncoder:
 
 def word_counts(utterances: Iterable[Utterance]) -> Counter[str]:
     """How often each word is said in the training part; what nobody could make out is no word."""
-    said = (word.text for utterance in utterances if utterance.split == "train" for word in utterance.words)
+    said = (word.text for utterance in utterances if utterance.split == TRAIN for word in utterance.words)
     return Counter(word for word in said if word != UNKNOWN_WORD)
 
 
