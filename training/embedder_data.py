@@ -15,7 +15,7 @@ from torch import Tensor
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray
 from training.data.cached_array import cached_array
-from training.data.manifest import DEV, TRAIN, Clip, column_values, read_manifest
+from training.data.manifest import DEV, TRAIN, Clip, read_with_columns
 from training.data.rendering import Sounds
 from training.data.speaker_batches import (
     CachedFeatures,
@@ -77,15 +77,17 @@ def open_data(recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedde
     """Raises InvalidRequestError when the manifest lacks a corpus, a column or talkers."""
     config = recipe.data
     embedder.eval()
-    clips = [clip for clip in read_manifest(paths.root / "manifest.csv") if clip.split in (TRAIN, DEV)]
+    rows = read_with_columns(paths.root / "manifest.csv", (*config.groups, *config.trials_within))
+    clips = [clip for clip, _ in rows if clip.split in (TRAIN, DEV)]
     heard = [clip for clip in clips if clip.corpus in config.corpora]
-    numbers, names = group_numbers(column_values(paths.root / "manifest.csv", config.groups), heard)
+    values, num_groups = {clip.path: of for clip, of in rows}, len(config.groups)
+    numbers, names = group_numbers({clip.path: values[clip.path][:num_groups] for clip in heard})
     train = _speakers(heard, TRAIN, numbers, config)
     if not train:
         raise InvalidRequestError(f"no train talkers with enough speech in {', '.join(config.corpora)}", field="data")
     sounds = _sounds(clips, heard, config, paths)
     dev = _speakers(heard, DEV, numbers, replace(config, speeds=(1.0,)))
-    within, _ = group_numbers(column_values(paths.root / "manifest.csv", config.trials_within), heard)
+    within, _ = group_numbers({clip.path: values[clip.path][num_groups:] for clip in heard})
     if not config.trials_within:
         within = dict.fromkeys(within, 0)
     dev_cuts = SpeakerFeatures(
@@ -100,14 +102,12 @@ def open_data(recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedde
     )
 
 
-def group_numbers(
-    values: Mapping[str, tuple[str, ...]], clips: Sequence[Clip]
-) -> tuple[dict[str, int], tuple[str, ...]]:
+def group_numbers(values: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, int], tuple[str, ...]]:
     """Column values by clip path -> group of each clip by path, and the groups' names in order of their numbers.
 
     A clip with any value unknown is UNKNOWN; without columns all clips are.
     """
-    crossed = {clip.path: " ".join(of) if all(of := values[clip.path]) else "" for clip in clips}
+    crossed = {path: " ".join(of) if all(of) else "" for path, of in values.items()}
     names = tuple(sorted(set(crossed.values()) - {""}))
     numbers = {name: number for number, name in enumerate(names)}
     return {path: numbers.get(name, UNKNOWN) for path, name in crossed.items()}, names

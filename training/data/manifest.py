@@ -41,25 +41,21 @@ def data_root() -> Path:
 
 def read_manifest(path: Path) -> list[Clip]:
     """All clips in file order. Raises InvalidRequestError naming the line and column at fault."""
+    return [clip for clip, _ in read_with_columns(path, ())]
+
+
+def read_with_columns(path: Path, columns: Sequence[str]) -> list[tuple[Clip, tuple[str, ...]]]:
+    """All clips in file order, each with its values of any columns, those `Clip` does not know included.
+
+    Raises InvalidRequestError naming the line and column at fault.
+    """
     if not path.is_file():
         raise InvalidRequestError(f"no manifest at {path}: set EQUIVOX_DATA to a folder with one", field="manifest")
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
-        if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+        if missing := [name for name in (*COLUMNS, *columns) if name not in (rows.fieldnames or ())]:
             raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
-        return [_clip(row, f"{path}:{rows.line_num}") for row in rows]
-
-
-def column_values(path: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Of every clip by its path, the values of any columns of the manifest, those `Clip` does not know included.
-
-    Raises InvalidRequestError naming a column that is not there.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if missing := [name for name in ("path", *columns) if name not in (rows.fieldnames or ())]:
-            raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
-        return {row["path"]: tuple(row[name] or "" for name in columns) for row in rows}
+        return [(_clip(row, f"{path}:{rows.line_num}"), tuple(row[name] or "" for name in columns)) for row in rows]
 
 
 def _clip(row: dict[str, str | None], where: str) -> Clip:

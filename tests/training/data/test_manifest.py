@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import COLUMNS, column_values, read_manifest
+from training.data.manifest import COLUMNS, read_manifest, read_with_columns
 
 GOOD = "a.wav,saa,test,saa:a,0,,,,,,16000,2.5,"
 
@@ -54,6 +54,7 @@ def test_the_real_manifest_reads_whole(data_root: Path) -> None:
 
 def test_any_column_can_be_read_by_clip(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD + ",north", header=",".join((*COLUMNS, "accent")))
-    assert column_values(path, ("accent", "sex")) == {"a.wav": ("north", "")}
+    ((clip, values),) = read_with_columns(path, ("accent", "sex"))
+    assert (clip.path, values) == ("a.wav", ("north", ""))
     with pytest.raises(InvalidRequestError, match="no column planet"):
-        column_values(path, ("planet",))
+        read_with_columns(path, ("planet",))
