@@ -3,17 +3,14 @@
 Every part is made when first asked for: `equivox profiles list` opens the database and loads no model.
 """
 
-import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from svc.artifact import load_artifact
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.batching import BatchingEmbedder, BatchReport
 from svc.backends.loading import (
@@ -27,13 +24,13 @@ from svc.backends.loading import (
     transcriber_compute_toml,
     transcriber_folder,
 )
-from svc.backends.lockfile import LockEntry
 from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
 from svc.backends.stream_batching import StepReport, StreamBatcher, StreamBatchingConfig
 from svc.config import EquivoxConfig, TranscriptionConfig
 from svc.errors import FairnessReportNotFoundError
 from svc.fairness_report import REMEDY, FairnessReport, load_fairness_report
+from svc.loaded_model import LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
@@ -51,23 +48,6 @@ from svc.scoring.calibration import Calibration, load_calibration
 from svc.scoring.policy import Policies
 from svc.scoring.policy_file import load_policies, policies_of
 from svc.types import MODEL_RATE_HZ, Waveform
-
-# Of the models that have but one; others tell theirs.
-RUNTIME_OF = {"segmenter": "torch", "transcriber": "ctranslate2"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedModel:
-    """A model or calibration in use, as Models.List tells it."""
-
-    name: str
-    role: str
-    fingerprint: str
-    licence: str
-    runtime: str
-    card_toml: str
-    # Where an audit of it may lie, the first one counts.
-    audited_in: tuple[Path, ...] = ()
 
 
 class LiveTranscriber(Protocol):
@@ -220,19 +200,10 @@ class Application:
     @cached_property
     def loaded(self) -> tuple[LoadedModel, ...]:
         """What runs, for Models.List. Loads it all."""
-        calibration = LoadedModel(
-            name=self.calibration.calibration_id,
-            role="calibration",
-            fingerprint=self.calibration.model_fingerprint,
-            licence=self.calibration.licence,
-            runtime="none",
-            card_toml=self.calibration.card_toml,
-            audited_in=self._audited_in,
-        )
-        embedder = self._loaded_embedder()
+        embedder, calibration = self._loaded_embedder(), loaded_calibration(self.calibration)
         return (
             # An audit is of embedder and calibration together, and may lie with either.
-            replace(embedder, audited_in=(*embedder.audited_in, *self._audited_in)),
+            replace(embedder, audited_in=(*embedder.audited_in, *calibration.audited_in)),
             self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
             self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
             *self._loaded_transcriber(),
@@ -256,20 +227,8 @@ class Application:
         return (replace(loaded, card_toml=loaded.card_toml + transcriber_compute_toml(folder)),)
 
     def _loaded_model(self, name: str, role: str, model: object) -> LoadedModel:
-        """Its entry in the lock file is its card; a model of the user's own has none."""
         entry = {entry.name: entry for entry in self.store.entries()}.get(name)
-        return LoadedModel(
-            name=name,
-            role=role,
-            fingerprint=getattr(model, "fingerprint", "") or (entry.sha256[:16] if entry else ""),
-            licence=entry.licence if entry else "",
-            runtime=getattr(model, "runtime", RUNTIME_OF.get(role, "onnxruntime")),
-            card_toml=card_of(entry) if entry else f"name = {json.dumps(name)}\nrole = {json.dumps(role)}\n",
-        )
-
-    @property
-    def _audited_in(self) -> tuple[Path, ...]:
-        return (self.calibration.folder,) if self.calibration.folder else ()
+        return loaded_entry(name, role, model, entry=entry)
 
     def fairness_report(self, model: LoadedModel) -> FairnessReport:
         """Raises FairnessReportNotFoundError where nobody has measured it, ArtifactError for one of something else."""
@@ -314,19 +273,6 @@ class Application:
                 made[name].close()
 
 
-def loaded_artifact(folder: Path, role: str, fingerprint: str) -> LoadedModel:
-    """A model of our own training: the artifact's card is its card."""
-    artifact = load_artifact(folder)
-    return LoadedModel(
-        name=str(artifact.card.get("name", folder.name)),
-        role=role,
-        fingerprint=fingerprint,
-        licence=str(artifact.card.get("licence", "")),
-        runtime="torch",
-        card_toml=artifact.card_toml,
-    )
-
-
 def live_config(config: TranscriptionConfig) -> LiveConfig:
     """The settings as the pipeline takes them. Raises ValueError for settings that contradict each other."""
     return LiveConfig(
@@ -336,16 +282,6 @@ def live_config(config: TranscriptionConfig) -> LiveConfig:
         turns=TurnConfig(idle_s=config.idle_turn_s, longest_turn_s=config.longest_turn_s),
         labels=LabelConfig(join_llr=config.join_llr, found_llr=config.found_llr, merge_llr=config.merge_llr),
     )
-
-
-def card_of(entry: LockEntry) -> str:
-    """A lock entry as TOML. JSON's strings and numbers are TOML's too."""
-    plain = {name: getattr(entry, name) for name in ("name", "role", "description", "licence", "sha256", "bytes")}
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in plain.items()]
-    for source in entry.sources:
-        lines += ["", "[[sources]]", f"kind = {json.dumps(source.kind)}"]
-        lines += [f"{part.name} = {json.dumps(getattr(source, part.name))}" for part in fields(source)]
-    return "\n".join(lines) + "\n"
 
 
 def num_workers(config: EquivoxConfig) -> int:

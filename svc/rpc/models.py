@@ -15,8 +15,9 @@ from equivox.v1.models_pb2 import (
     ModelsListResponse,
 )
 from equivox.v1.models_pb2_grpc import ModelsServicer as Contract
-from svc.application import Application, LoadedModel
+from svc.application import Application
 from svc.errors import ModelNotFoundError
+from svc.loaded_model import LoadedModel
 
 
 class ModelsServicer(Contract):
