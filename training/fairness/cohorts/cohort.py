@@ -1,0 +1,97 @@
+"""Cohorts: named sets of speakers that share nobody, and where they lie in the embedding space if that made them.
+
+Kept as cohorts.json and, for the centroids, an .npz beside it:
+`{"kind": "embedding", "cohorts": [{"name": "voices 0", "speakers": ["saa:german1", ..]}, ..],
+"centroids": "cohorts.centroids.npz"}`, where "centroids" is null for cohorts of another kind.
+Letters: K cohorts, D embedding width.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from svc.errors import InvalidRequestError
+from svc.types import FloatArray
+from training.report_json import write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """People by their ids, as in manifest.csv and utterances.jsonl."""
+
+    name: str
+    speakers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Cohorts:
+    """`kind`: how they were made. `centroids` (K, D): unit vectors in the order of the cohorts."""
+
+    kind: str
+    cohorts: tuple[Cohort, ...]
+    centroids: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        names = [cohort.name for cohort in self.cohorts]
+        speakers = [speaker for cohort in self.cohorts for speaker in cohort.speakers]
+        if len({*names}) < len(names) or len({*speakers}) < len(speakers):
+            raise ValueError(f"cohorts of {self.kind} share a name or a speaker")
+        if self.centroids is not None and (self.centroids.ndim != 2 or len(self.centroids) != len(names)):
+            raise ValueError(f"need a centroid for each of {len(names)} cohorts, got shape {self.centroids.shape}")
+
+    def __len__(self) -> int:
+        return len(self.cohorts)
+
+    def __iter__(self) -> Iterator[Cohort]:
+        return iter(self.cohorts)
+
+    @property
+    def number_of(self) -> dict[str, int]:
+        """Speaker to the number of the cohort."""
+        return {speaker: number for number, cohort in enumerate(self.cohorts) for speaker in cohort.speakers}
+
+
+def cohorts_of(kind: str, cohort_of: Mapping[str, str], *, order: tuple[str, ...] = ()) -> Cohorts:
+    """Speaker to the name of the cohort -> cohorts, by name unless an order of all names is given."""
+    names = order or tuple(sorted({*cohort_of.values()}))
+    speakers: dict[str, list[str]] = {name: [] for name in names}
+    for speaker, name in cohort_of.items():
+        speakers[name].append(speaker)
+    made = (Cohort(name=name, speakers=tuple(sorted(of_name))) for name, of_name in speakers.items())
+    return Cohorts(kind=kind, cohorts=tuple(made))
+
+
+def write_cohorts(path: Path, cohorts: Cohorts) -> None:
+    """Centroids first, each file beside and renamed, so that cohorts.json never names what is not there."""
+    centroids = f"{path.stem}.centroids.npz" if cohorts.centroids is not None else None
+    if cohorts.centroids is not None and centroids:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+        np.savez(part, centroids=cohorts.centroids)
+        part.replace(path.with_name(centroids))
+    each = [{"name": cohort.name, "speakers": list(cohort.speakers)} for cohort in cohorts]
+    write_json(path, {"kind": cohorts.kind, "cohorts": each, "centroids": centroids})
+
+
+def read_cohorts(path: Path) -> Cohorts:
+    """The inverse of write_cohorts. Raises InvalidRequestError naming the file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        cohorts = [(str(each["name"]), tuple(map(str, each["speakers"]))) for each in content["cohorts"]]
+        return Cohorts(
+            kind=str(content["kind"]),
+            cohorts=tuple(Cohort(name=name, speakers=speakers) for name, speakers in cohorts),
+            centroids=_centroids(path.with_name(content["centroids"])) if content["centroids"] else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise InvalidRequestError(f"{path}: no cohorts: {error}", field="cohorts") from error
+
+
+def _centroids(path: Path) -> FloatArray:
+    with np.load(path, allow_pickle=False) as saved:
+        return np.asarray(saved["centroids"], np.float32)
