@@ -18,14 +18,12 @@ from pathlib import Path
 
 import torch
 
-from svc.config import default_cache
-from svc.errors import ServiceError
 from training.ablation_conversations import STUDIES, prepare
 from training.ablation_run import SCORES, do, is_done, judged_with_overlap, workshop_at
 from training.ablation_scores import RunScores, read_scores
 from training.ablation_tables import StudyScores, markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
-from training.data.manifest import data_root
+from training.command_line import add_folders, mistakes_told
 from training.many_runs import all_told, in_a_process, run_named
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths
@@ -86,8 +84,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default one a core)")
     parser.add_argument("--run", help="only this one, in this process")
     parser.add_argument("--table", action="store_true", help="train nothing, print what is finished")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
+    add_folders(parser)
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.variants.split(",")) - VARIANTS.keys()):
         parser.error(f"no variant {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
@@ -97,10 +94,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    try:
+    with mistakes_told():
         sys.exit(run_study(parsed(arguments)))
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

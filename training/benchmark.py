@@ -4,14 +4,12 @@
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from svc.application import Application, build_application
 from svc.config import EquivoxConfig
-from svc.errors import ServiceError
-from training.data.manifest import data_root
+from training.command_line import add_root, mistakes_told
 from training.data.segments import SegmentReader
 from training.data.trials import EVALUATED, SETS, make_trials
 from training.embeddings import VoiceCache, source_digest
@@ -78,21 +76,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {', '.join(EVALUATED)}")
     parser.add_argument("--seed", type=int, default=0, help="of the trial lists and the bootstrap")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    add_root(parser)
     parser.add_argument("--out", type=Path, default=Path("out"))
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     chosen = parser.parse_args()
     if unknown := set(chosen.sets) - SETS.keys():
         parser.error(f"no trial set {sorted(unknown)[0]}; there are {', '.join(SETS)}")
-    try:
+    with mistakes_told():
         application = build_application(EquivoxConfig())
         systems = [SYSTEMS[name](application) for name in chosen.systems]
         names = chosen.sets or EVALUATED
         evaluations = run(
             names, systems, root=chosen.root, out=chosen.out, settings=Settings(seed=chosen.seed, levels=1)
         )
-    except (ServiceError, OSError) as error:
-        sys.exit(f"error: {error}")
     report = {name: {each.system.name: each.as_json() for each in of_set} for name, of_set in evaluations.items()}
     write_json(chosen.out / "evaluation.json", {"seed": chosen.seed, "split": "test", "sets": report})
     print(markdown(evaluations))

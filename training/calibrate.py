@@ -30,7 +30,7 @@ from svc.application import Application, build_application
 from svc.artifact import save_artifact
 from svc.audio.decode import load_waveform
 from svc.config import EquivoxConfig, load_config, load_settings
-from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
+from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.pipelines import extraction
 from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, tensors_of
 from svc.scoring.conditions import FEATURES, SideConditions
@@ -41,7 +41,7 @@ from training.calibration_figures import CalibrationFigures, figures_of, figures
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
 from training.calibration_trials import POOLS, draw_pool
 from training.choose_policy import Request, choose_policy, policy_file_text
-from training.data.manifest import data_root
+from training.command_line import add_root, mistakes_told
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
 from training.data.trials import EVALUATED, make_trials
@@ -257,7 +257,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the trials and the folds")
     parser.add_argument("--folds", type=int, default=FOLDS)
     parser.add_argument("--penalty", type=float, default=FitSettings().penalty, help=FitSettings.__doc__)
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    add_root(parser)
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     chosen = parser.parse_args()
     if not chosen.policy and (chosen.scores or chosen.people or chosen.by or chosen.calibration_id):
@@ -281,13 +281,11 @@ def configured(chosen: argparse.Namespace) -> EquivoxConfig:
 
 def main() -> None:
     chosen = parsed()
-    try:
+    with mistakes_told():
         if not chosen.policy:
             run(chosen, configured(chosen), Console())
         elif not run_policy(chosen, Console()):
             sys.exit(INFEASIBLE)
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ encoder that skips work is timed with all its gates open and with all of them sh
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from svc.models.amortised_transformer import Arbitrator
 from svc.models.encoder import FRAMES_PER_S, Encoder, state_bytes
 from svc.models.separator import NUM_CHANNELS
 from svc.models.transcriber import EncoderConfig, TranscriberConfig, build_encoder
+from training.command_line import mistakes_told
 from training.tables import markdown_table
 
 STEP_FRAMES, WARM_STEPS, TIMED_STEPS = 8, 20, 30
@@ -96,11 +96,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=8, help="that step together")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    try:
+    with mistakes_told():
         costs = [cost for path in chosen.encoders for cost in costs_of(path, num_streams=chosen.streams)]
         print(markdown_table(HEADER, [cost.row for cost in costs]))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

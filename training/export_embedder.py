@@ -17,8 +17,9 @@ from pathlib import Path
 from torch import Tensor
 
 from svc.backends.embedder_artifact import save_embedder
-from svc.errors import ArtifactError, ServiceError
+from svc.errors import ArtifactError
 from training.checkpoint import Checkpoint, existing_checkpoint
+from training.command_line import mistakes_told
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 
 # Names in a checkpoint -> names in the artifact.
@@ -64,12 +65,10 @@ def main() -> None:
     chosen = parsed()
     commands = [*chosen.command, shlex.join(["python", "-m", "training.export_embedder", *sys.argv[1:]])]
     about: dict[str, object] = {"data": chosen.data, "licence": chosen.licence, "commands": commands}
-    try:
+    with mistakes_told():
         if chosen.report:
             about["report_sha256"] = hashlib.sha256(chosen.report.read_bytes()).hexdigest()
         export(chosen.run, read_recipe(chosen.recipe), out=chosen.out, about=about)
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f'wrote {chosen.out}; serve with it: models.embedder = "artifact:{chosen.out}"')
 
 

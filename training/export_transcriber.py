@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from svc.backends.transcriber_artifact import save_transcriber
-from svc.errors import ServiceError
 from svc.models.transcriber import Transcriber
 from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, existing_checkpoint
+from training.command_line import mistakes_told
 from training.data.units import UnitEncoder, read_units
 from training.start_transcriber import take_parts
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
@@ -107,7 +107,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     chosen = parsed()
-    try:
+    with mistakes_told():
         commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
         recipe, units = read_recipe(chosen.recipe, encoder=chosen.encoder), read_units(chosen.units)
         gated = replace(recipe.model.separator, second_voice_share=chosen.second_voice_share)
@@ -121,8 +121,6 @@ def main() -> None:
             separator=chosen.separator,
             report=chosen.report,
         )
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')
 
 

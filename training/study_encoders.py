@@ -19,12 +19,10 @@ from pathlib import Path
 
 import torch
 
-from svc.config import default_cache
-from svc.errors import ServiceError
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import SCORES, do, is_done, workshop_at
 from training.ablation_variants import AblationRun
-from training.data.manifest import data_root
+from training.command_line import add_folders, mistakes_told
 from training.encoder_study_runs import contenders, encoder_runs
 from training.encoder_study_scores import EncoderScores, judged_alone, read_encoder_scores
 from training.encoder_study_tables import StudyScores, markdown
@@ -97,8 +95,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default one a core)")
     parser.add_argument("--run", help="only this one, in this process")
     parser.add_argument("--table", action="store_true", help="train nothing, print what is finished")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
+    add_folders(parser)
     options = parser.parse_args(arguments)
     if min(options.jobs, options.per_cell) < 1 or not all(seed.isdigit() for seed in options.seeds.split(",")):
         parser.error("--jobs and --per-cell must be positive and --seeds whole numbers by commas")
@@ -106,10 +103,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    try:
+    with mistakes_told():
         sys.exit(run_study(parsed(arguments)))
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from it when started again, on one CPU to the very bit. Curves: `tensorboard --l
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
@@ -20,8 +19,8 @@ from torch import Tensor, nn
 
 from svc.backends.store import ModelStore
 from svc.config import default_cache
-from svc.errors import ServiceError
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
+from training.command_line import mistakes_told
 from training.data.speaker_batches import SpeakerBatch
 from training.distributed import World, joined_world
 from training.embedder_data import DataPaths, EmbedderData, open_data
@@ -205,10 +204,8 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    try:
+    with mistakes_told():
         run(parsed())
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from svc.config import default_cache
-from training.data.manifest import data_root
+from training.command_line import add_folders
 from training.distributed import World
 
 Item = TypeVar("Item")
@@ -48,8 +47,7 @@ def run_parser(description: str | None, *, recipes: str) -> argparse.ArgumentPar
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path, help=f"a TOML file as those in {recipes}")
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the curves")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
+    add_folders(parser)
     workers = max(1, (os.cpu_count() or 1) - 1)
     parser.add_argument("--workers", type=int, default=workers, help="processes that make batches (0 = none)")
     return parser

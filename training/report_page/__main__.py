@@ -7,10 +7,9 @@ python -m training.report_page REPORT.json --artifact FOLDER      for Models.Get
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from svc.errors import ServiceError
+from training.command_line import mistakes_told
 from training.report_json import write_text
 from training.report_page.attaching import attach
 from training.report_page.page import render_page
@@ -28,15 +27,13 @@ def main() -> None:
     chosen = parser.parse_args()
     if not (chosen.out or chosen.artifact):
         parser.error("give --out PAGE, --artifact FOLDER, or both")
-    try:
+    with mistakes_told():
         raw = json.loads(chosen.report.read_text(encoding="utf-8"))
         page = render_page(raw, read_weights(chosen.weights) if chosen.weights else ())
         if chosen.out:
             write_text(chosen.out, page)
         if chosen.artifact:
             attach(raw, page, chosen.artifact)
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
