@@ -52,6 +52,8 @@ class TranscriberTrainer:
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.bf16 = bf16_pays(recipe.optimiser.precision, world.device)
         self.step = 0
+        # What its checkpoints are of.
+        self.digest = recipe.digest
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with what each group multiplies the learning rate by."""
@@ -62,18 +64,27 @@ class TranscriberTrainer:
 
     def start(self, *, separator: Path | None = None, recogniser: Path | None = None) -> None:
         """From the checkpoint when there is one, else from what the recipe says, or from parts of earlier runs."""
-        checkpoint = checkpoint_of(self.out, self.recipe.digest)
-        if checkpoint is None:
+        if not self.resumed():
             self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
             start_from(self.recipe.start, self.model, self.data)
             take_parts(self.model, separator=separator, recogniser=recogniser)
-            self.averaged = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-            return
+            self.begin_here()
+
+    def begin_here(self) -> None:
+        """From the weights the model has: they are the first average."""
+        self.averaged = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def resumed(self) -> bool:
+        """Whether there was a checkpoint; if so, all is as it was when it was saved."""
+        checkpoint = checkpoint_of(self.out, self.digest)
+        if checkpoint is None:
+            return False
         self.step = checkpoint.step
         self.model.load_state_dict(checkpoint.model)
         self.averaged = {name: value.to(self.world.device) for name, value in checkpoint.averaged.items()}
         self.optimizer.load_state_dict(checkpoint.optimizer)
         torch.set_rng_state(checkpoint.random_state)
+        return True
 
     def run(self, curves: TrainingCurves | None) -> None:
         """To the end of the last stage."""
@@ -127,7 +138,7 @@ class TranscriberTrainer:
         """Everything a later start needs."""
         checkpoint = Checkpoint(
             step=self.step,
-            recipe=self.recipe.digest,
+            recipe=self.digest,
             model=self.model.state_dict(),
             averaged=self.averaged,
             optimizer=self.optimizer.state_dict(),

@@ -11,7 +11,8 @@ import torch
 from svc.errors import InvalidRequestError
 from svc.models.transcriber import Transcriber
 from svc.units import Units
-from training.data.batches import Batch, MixtureBatches, MixtureExamples, TrainingExample
+from training.data.batches import Batch, MixtureBatches, MixtureExamples, Simulator, TrainingExample
+from training.data.cohort_sampling import CohortSampling, CohortSimulator
 from training.data.manifest import DEV, TRAIN, Clip, read_manifest
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
@@ -48,6 +49,8 @@ class TranscriberData:
     seed: int = 0
     workers: int = 0
     turn_tokens: bool = True
+    # Whom training draws from, other than everybody alike.
+    sampling: CohortSampling | None = None
     # What mean and deviation of the mels are taken from.
     statistics_mixtures: int = 32
 
@@ -86,7 +89,7 @@ class TranscriberData:
             raise ValueError(f"stage {stage.name}: {world.size} processes cannot share a batch of {stage.batch} evenly")
         batches = MixtureBatches(
             self._examples(
-                self.utterances[TRAIN], stage.mixtures, self.seed * 1000 + number, fixed=stage.fixed_mixtures
+                self.training_simulator(stage.mixtures), self.seed * 1000 + number, fixed=stage.fixed_mixtures
             ),
             batch=stage.batch // world.size,
             rank=world.rank,
@@ -99,21 +102,36 @@ class TranscriberData:
 
     def validation(self, mixtures: MixtureConfig, num_mixtures: int) -> Sequence[TrainingExample]:
         """The same mixtures of dev talkers each time, whatever the stage's number of them."""
-        examples = self._examples(self.utterances.get(DEV) or self.utterances[TRAIN], mixtures, VALIDATION_SEED)
+        spoken = self.utterances.get(DEV) or self.utterances[TRAIN]
+        examples = self._examples(self._simulator(spoken, mixtures), VALIDATION_SEED)
         return [examples[index] for index in range(num_mixtures)]
+
+    def of_everybody(self, mixtures: MixtureConfig, num_mixtures: int) -> Iterator[TrainingExample]:
+        """The same mixtures of all train talkers each time, whomever training draws from."""
+        examples = self._examples(self._simulator(self.utterances[TRAIN], mixtures), VALIDATION_SEED + 1)
+        return (examples[index] for index in range(num_mixtures))
 
     def set_statistics(self, model: Transcriber, mixtures: MixtureConfig) -> None:
         """Mean and deviation of each mel, which the separator subtracts and divides by, from some mixtures."""
-        examples = self._examples(self.utterances[TRAIN], mixtures, VALIDATION_SEED + 1)
-        mels = np.concatenate([examples[index].mels for index in range(self.statistics_mixtures)])
+        examples = self.of_everybody(mixtures, self.statistics_mixtures)
+        mels = np.concatenate([example.mels for example in examples])
         model.separator.mean.copy_(torch.from_numpy(mels.mean(axis=0)))
         model.separator.deviation.copy_(torch.from_numpy(mels.std(axis=0)))
 
-    def _examples(
-        self, utterances: Sequence[Utterance], mixtures: MixtureConfig, seed: int, *, fixed: int = 0
-    ) -> MixtureExamples:
-        simulator = MixtureSimulator(
-            utterances, mixtures, noises=self.noises, rooms=self.sounds.rooms.rooms if self.sounds.rooms else 0
-        )
+    def training_simulator(self, mixtures: MixtureConfig) -> Simulator:
+        """Draws what training hears."""
+        everybody = self.utterances[TRAIN]
+        if self.sampling is None:
+            return self._simulator(everybody, mixtures)
+        return CohortSimulator(everybody, mixtures, self.sampling, noises=self.noises, rooms=self._num_rooms)
+
+    def _simulator(self, utterances: Sequence[Utterance], mixtures: MixtureConfig) -> Simulator:
+        return MixtureSimulator(utterances, mixtures, noises=self.noises, rooms=self._num_rooms)
+
+    @property
+    def _num_rooms(self) -> int:
+        return self.sounds.rooms.rooms if self.sounds.rooms else 0
+
+    def _examples(self, simulator: Simulator, seed: int, *, fixed: int = 0) -> MixtureExamples:
         config = TargetConfig(turn_tokens=self.turn_tokens)
         return MixtureExamples(simulator, self.sounds, self.units, config=config, seed=seed, fixed_mixtures=fixed)

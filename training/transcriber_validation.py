@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import edit_distance
 
-from svc.models.decoding import Emission, GreedyDecoder
+from svc.models.decoding import DecoderConfig, Emission, GreedyDecoder
 from svc.models.transcriber import Transcriber
 from svc.units import END_OF_TURN, Units
 from training.data.batches import TrainingExample, collate
@@ -42,35 +42,46 @@ def validate(
     """Word error rate and turns found over turns spoken; `separated` takes the mixture for its own separation."""
     total = ChannelErrors()
     for start in range(0, len(examples), BATCH):
-        total += sum(_errors(model, examples[start : start + BATCH], units, separated), ChannelErrors())
+        errors = channel_errors(model, examples[start : start + BATCH], units, separated=separated)
+        total += sum(errors, ChannelErrors())
     return {"wer": total.word_error_rate, "turns": total.turns_found / max(1, total.turns), "words": total.words}
 
 
 @torch.no_grad()
-def _errors(
-    model: Transcriber, examples: Sequence[TrainingExample], units: Units, separated: bool
+def channel_errors(
+    model: Transcriber,
+    examples: Sequence[TrainingExample],
+    units: Units,
+    *,
+    separated: bool,
+    decoder: DecoderConfig | None = None,
 ) -> list[ChannelErrors]:
+    """Of each channel of each example, or where each is `separated` already of each example."""
     batch = collate(examples)
     output = model.recognise_whole(batch.mels[:, None]) if separated else model(batch.mels)
     channels = output.frames.shape[1]
     lengths = encoder_lengths(batch.mel_lengths, model.stride_frames).repeat_interleave(channels)
-    said = greedy_tokens(model, output.frames.flatten(0, 1), lengths)
+    said = greedy_tokens(model, output.frames.flatten(0, 1), lengths, decoder)
     wanted = [example.targets[channel].tokens.tolist() for example in examples for channel in range(channels)]
     return [_compare(units, *pair) for pair in zip(wanted, said, strict=True)]
 
 
-def greedy_tokens(model: Transcriber, frames: Tensor, lengths: Tensor) -> list[list[int]]:
+def greedy_tokens(
+    model: Transcriber, frames: Tensor, lengths: Tensor, decoder: DecoderConfig | None = None
+) -> list[list[int]]:
     """(N, T', D), (N,) -> the tokens of each sequence, without what is said in its padding."""
-    return [[emission.token_id for emission in row] for row in greedy_emissions(model, frames, lengths)]
+    return [[emission.token_id for emission in row] for row in greedy_emissions(model, frames, lengths, decoder)]
 
 
-def greedy_emissions(model: Transcriber, frames: Tensor, lengths: Tensor) -> list[list[Emission]]:
+def greedy_emissions(
+    model: Transcriber, frames: Tensor, lengths: Tensor, decoder: DecoderConfig | None = None
+) -> list[list[Emission]]:
     """As `greedy_tokens`, with the frame each comes out at."""
-    decoder = GreedyDecoder(model.predictor, model.joint)
-    state = decoder.initial_state(len(frames))
+    search = GreedyDecoder(model.predictor, model.joint, decoder)
+    state = search.initial_state(len(frames))
     emissions: list[list[Emission]] = [[] for _ in frames]
     for chunk in torch.split(frames.float(), DECODED_FRAMES, dim=1):
-        decoded, state = decoder.decode(chunk, state)
+        decoded, state = search.decode(chunk, state)
         for row, length, found in zip(emissions, lengths.tolist(), decoded, strict=True):
             row.extend(emission for emission in found.emissions if emission.frame < length)
     return emissions

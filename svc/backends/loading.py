@@ -1,7 +1,7 @@
 """From configuration to loaded models: the one place that picks a backend, and imports it only then."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from svc.backends.protocols import (
     Embedder,
@@ -13,6 +13,9 @@ from svc.backends.protocols import (
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig, TranscriptionConfig
 from svc.errors import ModelUnavailableError
+
+if TYPE_CHECKING:
+    from svc.models.decoding import DecoderConfig
 
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 WHISPER = "whisper-tiny.en"
@@ -103,18 +106,22 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
             "`python -m training.export_transcriber`"
         )
     from svc.backends.transcriber import load_recogniser  # torch: seconds
-    from svc.models.decoding import DecoderConfig
+
+    return load_recogniser(folder, decoder_config(config), precision=config.precision)
+
+
+def decoder_config(config: TranscriptionConfig) -> "DecoderConfig":
+    """How streams are decoded."""
+    from svc.models.decoding import DecoderConfig  # torch
     from svc.models.encoder import Encoder
     from svc.models.transcriber import HOP_S
 
-    frame_s = HOP_S * Encoder.stride_frames
-    decoder = DecoderConfig(
+    return DecoderConfig(
         beam=config.beam,
         blank_penalty=config.blank_penalty,
         end_of_turn_bonus=config.end_of_turn_bonus,
-        forget_after_frames=round(config.forget_after_s / frame_s),
+        forget_after_frames=round(config.forget_after_s / (HOP_S * Encoder.stride_frames)),
     )
-    return load_recogniser(folder, decoder, precision=config.precision)
 
 
 def load_open_vocabulary(store: ModelStore) -> OpenVocabularyRecogniser:

@@ -13,6 +13,7 @@ Letters: B mixtures, C = 2 channels, T mel frames (10 ms), T' encoder frames (40
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,7 +24,6 @@ from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.models.separator import SILENCE
 from svc.types import FloatArray
 from training.data.mixture_recipe import MixtureRecipe
-from training.data.mixtures import MixtureSimulator
 from training.data.rendering import Mixture, Sounds, render
 from training.data.targets import ChannelTargets, TargetConfig, WordEncoder, channel_targets
 from training.losses.auxiliary import NO_LABEL
@@ -86,6 +86,14 @@ def make_example(mixture: Mixture, filterbank: Filterbank, units: WordEncoder, c
     )
 
 
+class Simulator(Protocol):
+    """Where recipes come from; `training.data.mixtures.MixtureSimulator` is one."""
+
+    def draw(self, seed: int) -> MixtureRecipe:
+        """The recipe of this seed."""
+        ...
+
+
 class MixtureExamples(Dataset[TrainingExample]):
     """Example n of an endless run, made when it is asked for; picklable, so that worker processes can make them.
 
@@ -94,7 +102,7 @@ class MixtureExamples(Dataset[TrainingExample]):
 
     def __init__(
         self,
-        simulator: MixtureSimulator,
+        simulator: Simulator,
         sounds: Sounds,
         units: WordEncoder,
         *,

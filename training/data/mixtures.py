@@ -7,7 +7,7 @@ The same seed gives the same recipe, and the same recipe the same audio to the b
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -107,7 +107,10 @@ class _Talker:
 
 
 class MixtureSimulator:
-    """Draws recipes from the utterances of one split; a domain without utterances is passed over."""
+    """Draws recipes from the utterances of one split; a domain without utterances is passed over.
+
+    `oftener`: how many times as often some talkers come, among those of a domain.
+    """
 
     def __init__(
         self,
@@ -116,8 +119,10 @@ class MixtureSimulator:
         *,
         noises: Sequence[Clip] = (),
         rooms: int = 0,
+        oftener: Mapping[str, float] | None = None,
     ) -> None:
         self.config = config
+        self._oftener = oftener or {}
         self._noises = list(noises)
         self._rooms = rooms
         self._sessions: dict[str, dict[str, list[Session]]] = defaultdict(lambda: defaultdict(list))
@@ -163,6 +168,7 @@ class MixtureSimulator:
         wanted = int(random.integers(*self.config.talkers, endpoint=True))
         weights = np.array([sum(len(session.phrases) for session in sessions) for sessions in voices], np.float64)
         weights **= self.config.talker_weighting
+        weights *= [self._oftener.get(sessions[0].speaker, 1.0) for sessions in voices]
         count = min(len(voices), wanted)
         chosen = random.choice(len(voices), size=count, replace=False, p=weights / weights.sum())
         in_a_room = self._rooms > 0 and random.random() < self.config.room_share

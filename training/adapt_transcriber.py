@@ -1,0 +1,98 @@
+"""Repairs a trained transcriber for the cohort it serves worst.
+
+    python -m training.adapt_transcriber training/configs/adaptation/english-ewc.toml --artifact A --cohorts C \\
+        --utterances U --units F --out DIR
+
+Fine-tunes the recogniser on the train talkers of a cohort, which --cohort names, or else the artifact's own errors on
+dev talkers single out. The configuration says by which method and how strongly (training/adaptation_recipe.py). The run
+goes on from its last checkpoint when started again. DIR/artifact is what the service loads, made as by
+training.export_transcriber.
+"""
+
+import argparse
+import shlex
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
+from svc.errors import InvalidRequestError, ServiceError
+from training.adaptation import Adaptation, AdaptationTrainer
+from training.adaptation_recipe import read_adaptation
+from training.data.manifest import DEV
+from training.distributed import joined_world
+from training.export_transcriber import export
+from training.fairness.cohorts.cohort import read_cohorts
+from training.speaker_errors import errors_by_speaker, total, worst_cohort
+from training.tables import progress_over
+from training.train_transcriber import flush_denormals
+from training.training_curves import TrainingCurves
+from training.training_run import run_parser
+from training.transcriber_data import DataPaths, TranscriberData
+
+ARTIFACT, FISHER = "artifact", "fisher.pt"
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Adapts to the end of the recipe, and exports."""
+    flush_denormals()
+    recipe, artifact = read_adaptation(chosen.recipe), load_transcriber(chosen.artifact)
+    paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
+    with joined_world() as world:
+        data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers)
+        speakers = cohort_speakers(chosen.cohorts, chosen.cohort, artifact, data)
+        adaptation = Adaptation(recipe=recipe, artifact=artifact, speakers=speakers)
+        fisher = chosen.fisher or chosen.out / FISHER
+        trainer = AdaptationTrainer(adaptation, data, out=chosen.out, fisher=fisher, world=world)
+        trainer.begin()
+        curves = TrainingCurves(chosen.out / "curves", total_steps=recipe.stage.steps, first_step=trainer.step)
+        with curves if world.is_first else nullcontext() as shown:
+            trainer.run(shown)
+        if world.is_first:
+            commands = [*artifact.card.get("commands", ()), command_line()]
+            export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands)
+
+
+def cohort_speakers(
+    path: Path, name: str | None, artifact: TranscriberArtifact, data: TranscriberData
+) -> frozenset[str]:
+    """Of the cohort of that name, or of the one with most errors on dev talkers. Raises InvalidRequestError for a name
+    that is not in the file, ValueError when too few dev talkers are.
+    """
+    cohorts = {cohort.name: frozenset(cohort.speakers) for cohort in read_cohorts(path)}
+    if name is None:
+        spoken = data.utterances[DEV]
+        with progress_over(len(spoken), "dev talkers") as tick:
+            errors = errors_by_speaker(artifact.model, spoken, data.sounds, data.units, tick=tick)
+        name = worst_cohort(cohorts, errors)
+        rate = 100 * total(errors, cohorts[name]).word_error_rate
+        print(f"worst on dev talkers: {name}, WER {rate:.1f} %", file=sys.stderr)
+    if name not in cohorts:
+        raise InvalidRequestError(f"no cohort {name} in {path}: there are {', '.join(cohorts)}", field="cohort")
+    return cohorts[name]
+
+
+def command_line() -> str:
+    return shlex.join(["python", "-m", "training.adapt_transcriber", *sys.argv[1:]])
+
+
+def parsed() -> argparse.Namespace:
+    parser = run_parser(__doc__, recipes="training/configs/adaptation")
+    parser.add_argument("--artifact", type=Path, required=True, help="the transcriber to repair")
+    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
+    parser.add_argument("--units", type=Path, required=True, help="the units of the artifact's training")
+    parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
+    parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
+    parser.add_argument("--fisher", type=Path, help="keep the Fisher information here (default OUT/fisher.pt)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    try:
+        run(parsed())
+    except (ServiceError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

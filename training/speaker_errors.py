@@ -1,0 +1,81 @@
+"""Word errors of each talker: whole utterances, one at a time, heard by the recogniser alone and decoded as served."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from svc.audio.filterbank import Filterbank, FilterbankConfig
+from svc.backends.loading import decoder_config
+from svc.config import TranscriptionConfig
+from svc.models.transcriber import Transcriber
+from training.data.batches import TrainingExample, make_example
+from training.data.mixture_recipe import MixtureRecipe, Piece, PlacedTurn
+from training.data.rendering import Sounds, render
+from training.data.targets import TargetConfig
+from training.data.units import UnitEncoder
+from training.data.utterances import TimedWord, Utterance
+from training.transcriber_validation import BATCH, ChannelErrors, channel_errors
+
+# Silence before and after.
+LEAD_S, TAIL_S = 0.3, 0.8
+# Below so many talkers a cohort is not said to be the worst.
+FEW_SPEAKERS = 3
+
+SpeakerErrors = Mapping[str, ChannelErrors]
+
+
+def spoken_alone(utterance: Utterance) -> MixtureRecipe:
+    """A mixture of nothing but this utterance, at the level of training, clean."""
+    piece = Piece(utterance_id=utterance.utterance_id, start_s=0.0, end_s=utterance.duration_s, at_s=LEAD_S)
+    words = (TimedWord(word.text, LEAD_S + word.start_s, LEAD_S + word.end_s) for word in utterance.words)
+    turn = PlacedTurn(speaker=utterance.speaker, channel=0, words=tuple(words), pieces=(piece,))
+    return MixtureRecipe(seed=0, duration_s=LEAD_S + utterance.duration_s + TAIL_S, turns=(turn,))
+
+
+def errors_by_speaker(
+    model: Transcriber,
+    utterances: Sequence[Utterance],
+    sounds: Sounds,
+    units: UnitEncoder,
+    *,
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, ChannelErrors]:
+    """The model, in evaluation, on everything said; utterances without words are left out."""
+    decoder = decoder_config(TranscriptionConfig())
+    found: dict[str, ChannelErrors] = defaultdict(ChannelErrors)
+    for batch in _batches(utterances):
+        examples = [*_examples(batch, sounds, units)]
+        errors = channel_errors(model, examples, units.units, separated=True, decoder=decoder)
+        for spoken, counted in zip(batch, errors, strict=True):
+            found[spoken.speaker] += counted
+            tick()
+    return dict(found)
+
+
+def _batches(utterances: Sequence[Utterance]) -> Iterator[Sequence[Utterance]]:
+    """Of like lengths."""
+    by_length = sorted((spoken for spoken in utterances if spoken.words), key=lambda spoken: spoken.duration_s)
+    for start in range(0, len(by_length), BATCH):
+        yield by_length[start : start + BATCH]
+
+
+def _examples(utterances: Sequence[Utterance], sounds: Sounds, units: UnitEncoder) -> Iterator[TrainingExample]:
+    filterbank, config = Filterbank(FilterbankConfig()), TargetConfig()
+    for utterance in utterances:
+        yield make_example(render(spoken_alone(utterance), sounds), filterbank, units, config)
+
+
+def total(errors: SpeakerErrors, speakers: Collection[str]) -> ChannelErrors:
+    """Of those of the speakers who said anything."""
+    return sum((errors[name] for name in speakers if name in errors), ChannelErrors())
+
+
+def worst_cohort(cohorts: Mapping[str, Collection[str]], errors: SpeakerErrors) -> str:
+    """The one with the highest word error rate, of those in which enough talkers were heard.
+
+    Raises ValueError when there is none.
+    """
+    heard = {name: [who for who in speakers if who in errors] for name, speakers in cohorts.items()}
+    large = {name: total(errors, who) for name, who in heard.items() if len(who) >= FEW_SPEAKERS}
+    if not large:
+        raise ValueError(f"no cohort has {FEW_SPEAKERS} talkers that were heard: name one with --cohort")
+    return max(large, key=lambda name: large[name].word_error_rate)
