@@ -9,7 +9,7 @@ its own. Strangers are of one sex. Neither audio nor names of recordings get int
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,12 +43,21 @@ ABOUT = (
 
 def shipped_trials(root: Path, *, seed: int, split: str = SPLIT) -> TrialList:
     """All sets as one list, without groups of its own."""
-    return collect_trials(_rows(root, seed, split))
+    return collect_trials(shipped_rows(root, seed=seed, split=split))
 
 
-def shipped_people(clips: list[Clip], *, corpus: str = CORPUS, split: str = SPLIT) -> People:
-    """Sex, country, and whether English is the first language of a split's talkers; unknown stays unknown."""
-    talkers = [clip for clip in clips if (clip.corpus, clip.split) == (corpus, split)]
+def shipped_rows(
+    root: Path, *, seed: int, split: str = SPLIT, talkers: frozenset[str] | None = None
+) -> Iterator[tuple[str, Trial]]:
+    """Of the split's talkers, or of these in its noises; each with where it stands."""
+    for name in SETS:
+        for number, trial in enumerate(draw_trials(name, split=split, seed=seed, root=root, talkers=talkers)):
+            yield f"{name} trial {number}", replace(trial, groups={})
+
+
+def shipped_people(clips: Sequence[Clip], *, corpus: str = CORPUS, splits: Sequence[str] = (SPLIT,)) -> People:
+    """Sex, country, and whether English is the first language of the splits' talkers; unknown stays unknown."""
+    talkers = [clip for clip in clips if clip.corpus == corpus and clip.split in splits]
     return People(
         columns={
             SEX: {clip.speaker: clip.sex for clip in talkers},
@@ -74,12 +83,6 @@ def audit_shipped(application: Application, root: Path, *, voices: Path, setting
             cache=VoiceCache(voices / f"audit-{settings.seed}-equivox-{version}.npz"),
             on_side=on_side,
         )
-
-
-def _rows(root: Path, seed: int, split: str) -> Iterator[tuple[str, Trial]]:
-    for name in SETS:
-        for number, trial in enumerate(draw_trials(name, split=split, seed=seed, root=root)):
-            yield f"{name} trial {number}", replace(trial, groups={})
 
 
 def _first_language(clip: Clip) -> str:

@@ -15,10 +15,12 @@ from torch import Tensor
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray
 from training.data.cached_array import cached_array
+from training.data.folds import Fold
 from training.data.manifest import DEV, TRAIN, Clip, read_with_columns
 from training.data.rendering import Sounds
 from training.data.speaker_batches import (
     CachedFeatures,
+    SomeSpeakers,
     SpeakerBatch,
     SpeakerExamples,
     SpeakerFeatures,
@@ -73,12 +75,18 @@ class EmbedderData:
         return speaker_batches(self.examples, self.schedule, world=world, first_step=first_step, workers=self.workers)
 
 
-def open_data(recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedder, *, workers: int = 0) -> EmbedderData:
-    """Raises InvalidRequestError when the manifest lacks a corpus, a column or talkers."""
+def open_data(
+    recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedder, *, workers: int = 0, fold: Fold | None = None
+) -> EmbedderData:
+    """`fold`: its talkers are left out, and those of the other folds are train talkers, whatever the manifest says.
+
+    Raises InvalidRequestError when the manifest lacks a corpus, a column or talkers.
+    """
     config = recipe.data
     embedder.eval()
     rows = read_with_columns(paths.root / "manifest.csv", (*config.groups, *config.trials_within))
-    clips = [clip for clip, _ in rows if clip.split in (TRAIN, DEV)]
+    listed = [clip for clip, _ in rows]
+    clips = [clip for clip in (fold.resplit(listed) if fold else listed) if clip.split in (TRAIN, DEV)]
     heard = [clip for clip in clips if clip.corpus in config.corpora]
     values, num_groups = {clip.path: of for clip, of in rows}, len(config.groups)
     numbers, names = group_numbers({clip.path: values[clip.path][:num_groups] for clip in heard})
@@ -93,8 +101,13 @@ def open_data(recipe: EmbedderRecipe, paths: DataPaths, embedder: TrainedEmbedde
     dev_cuts = SpeakerFeatures(
         dev, sounds, replace(config.cuts, utterances=config.validation_cuts), seed=VALIDATION_SEED
     )
+    # Of all folds' talkers, so that what a frozen network makes of them is kept once for all folds.
+    examples = _examples(train, sounds, recipe, embedder, cache=paths.cache)
+    if fold:
+        numbers_kept = [number for number, speaker in enumerate(train) if speaker.name not in fold.tested]
+        examples, train = SomeSpeakers(examples, numbers_kept), [train[number] for number in numbers_kept]
     return EmbedderData(
-        examples=_examples(train, sounds, recipe, embedder, cache=paths.cache),
+        examples=examples,
         schedule=schedule_of(recipe, train),
         group_names=names,
         validation=_validation(dev_cuts, embedder, within, cache=paths.cache) if len(dev) > 1 else None,

@@ -107,6 +107,11 @@ def _between(measure: str, grouping: str, statistic: Callable[[Array], Array]) -
     return of
 
 
+def group_column(measure: str, grouping: str, group: str) -> Column:
+    """A rate of one group, in percent."""
+    return Column(title=group, statistic=_of_group(measure, grouping, group))
+
+
 def _garbe(grouping: str) -> Callable[[ListFigures], Array]:
     def of(figures: ListFigures) -> Array:
         fmr, fnmr = (figures.groupings[grouping].of(name) for name in AT_THRESHOLD)

@@ -5,7 +5,7 @@ on the dev lists of both corpora, and accepted from LLR 0. Letters: S sides, T t
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from svc.whole_file import replacing
 from training.ablation_run import alone_in
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, join, pair_shares
 from training.data.cached_array import cached_array
+from training.data.folds import Fold
 from training.data.manifest import DEV, TEST
 from training.distributed import World
 from training.embedder_data import DataPaths, EmbedderData, open_data
@@ -56,14 +57,21 @@ class Bench:
     replicas: int = 500
 
 
-def bench_at(out: Path, paths: DataPaths, lists: Mapping[str, Mapping[str, JudgedList]], *, replicas: int) -> Bench:
-    """On the real data."""
+def bench_at(
+    out: Path,
+    paths: DataPaths,
+    lists: Mapping[str, Mapping[str, JudgedList]],
+    *,
+    replicas: int,
+    fold: Fold | None = None,
+) -> Bench:
+    """On the real data; of a `fold`, without the talkers it tests."""
     return Bench(
         out=out,
         cache=paths.cache,
         lists=lists,
         start=lambda recipe: make_embedder(recipe.embedder, ModelStore(default_cache())),
-        data_of=lambda recipe, embedder: open_data(recipe, paths, embedder),
+        data_of=lambda recipe, embedder: open_data(recipe, paths, embedder, fold=fold),
         replicas=replicas,
     )
 
@@ -151,7 +159,8 @@ def embeddings(trainer: EmbedderTrainer, listed: JudgedList, cache: Path) -> Flo
     if trainer.recipe.embedder.trains == "head":
         voices = trainer.embedded(torch.from_numpy(np.array(pooled(trainer.embedder, listed, cache))))
     else:
-        voices = _each(trainer.embedded, listed)
+        sides = zip(listed.sides, listed.asked_for, strict=True)
+        voices = _each(trainer.embedded, (frames if asked else frames[:0] for frames, asked in sides))
     trainer.embedder.train()
     unit = F.normalize(voices, dim=-1).cpu().numpy()
     return np.asarray(np.where(listed.sides.heard[:, None], unit, 0.0), np.float32)
@@ -160,7 +169,7 @@ def embeddings(trainer: EmbedderTrainer, listed: JudgedList, cache: Path) -> Flo
 def pooled(embedder: TrainedEmbedder, listed: JudgedList, cache: Path) -> FloatArray:
     """(S, W), computed once for all runs: the projection is all they differ in."""
     made_from = [trunk_digest(embedder), listed.digest]
-    return cached_array(cache, "side-pooled", made_from, lambda: _each(embedder.pooled, listed).cpu().numpy())
+    return cached_array(cache, "side-pooled", made_from, lambda: _each(embedder.pooled, listed.sides).cpu().numpy())
 
 
 def trunk_digest(embedder: TrainedEmbedder) -> str:
@@ -172,8 +181,8 @@ def trunk_digest(embedder: TrainedEmbedder) -> str:
     return digest.hexdigest()[:16]
 
 
-def _each(network: Callable[[Tensor], Tensor], listed: JudgedList) -> Tensor:
-    """(1, T, F) -> (1, X), side by side -> (S, X); zeros for a side that was not heard."""
-    given = [network(torch.from_numpy(frames)[None]) if len(frames) else None for frames in listed.sides]
+def _each(network: Callable[[Tensor], Tensor], sides: Iterable[FloatArray]) -> Tensor:
+    """(1, T, F) -> (1, X), side by side -> (S, X); zeros for a side without frames."""
+    given = [network(torch.from_numpy(frames)[None]) if len(frames) else None for frames in sides]
     blank = torch.zeros_like(next(row for row in given if row is not None))
     return torch.cat([blank if row is None else row for row in given])

@@ -9,7 +9,6 @@ their voice on the test side. What an audit calls sure is a simultaneous 95 % in
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +19,11 @@ from scipy.stats import binomtest
 
 from svc.application import build_application
 from svc.config import EquivoxConfig
-from svc.errors import ServiceError
 from training.ablation_tables import figure_text
 from training.audit_shipped import shipped_people
+from training.command_line import add_root, mistakes_told
 from training.data.augment import Degradation
-from training.data.manifest import Clip, data_root, read_manifest
+from training.data.manifest import TEST, Clip, read_manifest
 from training.data.segments import Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import SETS, draw_trials
@@ -38,7 +37,6 @@ from training.metrics.verification import Array
 from training.systems import System, equivox_system
 from training.tables import markdown_table, progress_over
 
-SPLIT = "test"
 MEASURES = {"eer": "EER", "fmr": "FMR", "fnmr": "FNMR", "cllr": "Cllr"}
 HARMED, SPARED = "harmed", "spared"
 CONDITION = "condition"
@@ -206,8 +204,8 @@ def report(listened: Listened, columns: Columns, *, shuffles: int, seeds: Sequen
 def run_study(options: argparse.Namespace) -> None:
     """Prints it."""
     clips = read_manifest(options.root / "manifest.csv")
-    noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", SPLIT)]
-    trials = draw_trials(options.set, split=SPLIT, root=options.root)
+    noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", TEST)]
+    trials = draw_trials(options.set, root=options.root)
     application = build_application(EquivoxConfig())
     try:
         system = equivox_system(application)
@@ -216,7 +214,7 @@ def run_study(options: argparse.Namespace) -> None:
         )
     finally:
         application.close()
-    columns = known_of(listened.trials, shipped_people(clips, corpus=SETS[options.set].corpus, split=SPLIT))
+    columns = known_of(listened.trials, shipped_people(clips, corpus=SETS[options.set].corpus))
     settings = Settings(replicas=options.replicas)
     seeds = [int(seed) for seed in options.seeds.split(",")]
     print(f"{options.set}, {len(trials)} trials, {options.replicas} draws, harmed by noise at {options.snr_db:g} dB\n")
@@ -238,15 +236,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", default="0,1,2", help="of the halves that are harmed (default %(default)s)")
     parser.add_argument("--snr-db", type=float, default=5.0, help="of the noise that harms (default %(default)s)")
     parser.add_argument("--replicas", type=int, default=500, help="draws of people (default %(default)s)")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    add_root(parser)
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     options = parser.parse_args(arguments)
     if min(options.shuffles, options.replicas) < 1 or not all(seed.isdigit() for seed in options.seeds.split(",")):
         parser.error("--shuffles and --replicas must be positive and --seeds whole numbers by commas")
-    try:
+    with mistakes_told():
         run_study(options)
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

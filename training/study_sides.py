@@ -5,8 +5,8 @@ is the network alone. Letters: S sides, T frames, F mels, W pooled statistics, D
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,15 @@ class JudgedList:
     digest: str
     attributes: Attributes
 
+    def select(self, mask: npt.NDArray[np.bool_]) -> "JudgedList":
+        """The trials where `mask` (T,) holds; of all sides, so that what is kept of these stays what it is."""
+        return replace(self, trials=self.trials.select(mask))
+
+    @property
+    def asked_for(self) -> npt.NDArray[np.bool_]:
+        """(S,) sides that are in a trial."""
+        return np.isin(np.arange(len(self.trials.sides)), [self.trials.enrolment, self.trials.test])
+
 
 def judged_lists(split: str, *, root: Path, cache: Path, features: Features, seed: int = 0) -> Mapping[str, JudgedList]:
     """By corpus. Only test talkers called more than once: calls of dev talkers are compared within a call."""
@@ -74,18 +83,25 @@ def judged_lists(split: str, *, root: Path, cache: Path, features: Features, see
         READ: shipped_trials(root, seed=seed, split=split),
         CALLS: make_trials(calls, split=split, seed=seed, root=root),
     }
-    clips = read_manifest(root / "manifest.csv")
-    lists = {}
-    for corpus, listed in trials.items():
-        digest = _digest(listed)
-        lists[corpus] = JudgedList(
-            name=f"{corpus} {split}",
-            trials=listed,
-            sides=side_features(listed, SegmentReader(root), features, made_from=digest, cache=cache),
-            digest=digest,
-            attributes=Attributes(people=shipped_people(clips, corpus=corpus, split=split), by=ATTRIBUTES[corpus]),
-        )
-    return lists
+    return {
+        corpus: judged_list(corpus, listed, splits=(split,), root=root, cache=cache, features=features)
+        for corpus, listed in trials.items()
+    }
+
+
+def judged_list(
+    corpus: str, trials: TrialList, *, splits: Sequence[str], root: Path, cache: Path, features: Features
+) -> JudgedList:
+    """Trials of talkers of these splits, with what is to be heard and known of them."""
+    digest = _digest(trials)
+    people = shipped_people(read_manifest(root / "manifest.csv"), corpus=corpus, splits=splits)
+    return JudgedList(
+        name=f"{corpus} {' '.join(splits)}",
+        trials=trials,
+        sides=side_features(trials, SegmentReader(root), features, made_from=digest, cache=cache),
+        digest=digest,
+        attributes=Attributes(people=people, by=ATTRIBUTES[corpus]),
+    )
 
 
 def side_features(

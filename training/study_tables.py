@@ -64,10 +64,10 @@ SEEDS_SEED = 0
 
 def markdown(figures: StudyFigures) -> str:
     """Means, changes with intervals, calls, claims, and what survives; methods without a finished run are left out."""
-    done = {arm: figures[arm] for arm in ARMS if figures.get(arm)}
+    done = in_order(figures)
     if not done:
         return "no finished run yet"
-    compared = [arm for arm in done if arm != ARMS[arm].against and ARMS[arm].against in done]
+    compared = compared_arms(done)
     all_means = (*OF_EER, FMR, FNMR, GARBE_BY_SEX, GARBE_BY_REGION, CLLR)
     parts = [
         counts_text(done, READ),
@@ -83,6 +83,16 @@ def markdown(figures: StudyFigures) -> str:
         surviving_text(done, compared),
     ]
     return "\n\n".join(parts)
+
+
+def in_order(figures: StudyFigures) -> StudyFigures:
+    """Without the methods of which nothing is finished."""
+    return {arm: figures[arm] for arm in ARMS if figures.get(arm)}
+
+
+def compared_arms(done: StudyFigures) -> list[str]:
+    """Those whose uniform is done too."""
+    return [arm for arm in done if arm != ARMS[arm].against and ARMS[arm].against in done]
 
 
 def mean_of(runs: Mapping[int, RunFigures], corpus: str, column: Column) -> Array:

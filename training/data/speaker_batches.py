@@ -9,7 +9,7 @@ Letters: N talkers, M utterances of each, T frames, F features of a frame, W wid
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import Protocol, cast
 
@@ -123,6 +123,18 @@ class CachedFeatures(Dataset[SpeakerExample]):
         random = np.random.default_rng([self.seed, step, number])
         chosen = across_sessions(random, self.sessions[number])[: self.utterances]
         return SpeakerExample(np.array(self.made[number, chosen]), number, self.groups[number, chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class SomeSpeakers(Dataset[SpeakerExample]):
+    """Those of all talkers that have these numbers, numbered anew."""
+
+    examples: SpeakerExamples
+    numbers: Sequence[int]
+
+    def __getitem__(self, place: tuple[int, int]) -> SpeakerExample:
+        step, number = place
+        return replace(self.examples[step, self.numbers[number]], speaker=number)
 
 
 def across_sessions(random: np.random.Generator, sessions: IntArray) -> IntArray:

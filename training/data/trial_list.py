@@ -9,7 +9,7 @@ Letters: S distinct sides, T trials.
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,13 @@ class TrialList:
     def unit_of_side(self) -> IndexArray:
         """(S,) numbers naming the units."""
         return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
+
+    def select(self, mask: npt.NDArray[np.bool_]) -> "TrialList":
+        """The trials where `mask` (T,) holds, of the same sides."""
+        groups = {column: values[mask] for column, values in self.groups.items()}
+        return replace(
+            self, enrolment=self.enrolment[mask], test=self.test[mask], target=self.target[mask], groups=groups
+        )
 
     def table(self) -> dict[str, list[Any]]:
         """Column -> (T,) as the CSV has it."""

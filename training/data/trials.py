@@ -141,8 +141,18 @@ def make_trials(name: str, *, split: str = TEST, seed: int = 0, root: Path | Non
     return collect_trials((f"{name} {split} trial {number}", trial) for number, trial in enumerate(trials))
 
 
-def draw_trials(name: str, *, split: str = TEST, seed: int = 0, root: Path | None = None) -> list[Trial]:
-    """As make_trials, as rows. Raises InvalidRequestError for an unknown set, or one that the split cannot fill."""
+def draw_trials(
+    name: str,
+    *,
+    split: str = TEST,
+    seed: int = 0,
+    root: Path | None = None,
+    talkers: frozenset[str] | None = None,
+) -> list[Trial]:
+    """As make_trials, as rows; `talkers` of any split in place of the split's own, in its noises.
+
+    Raises InvalidRequestError for an unknown set, or one that the talkers cannot fill.
+    """
     if name not in SETS:
         raise InvalidRequestError(f"no trial set {name!r}; there are {', '.join(SETS)}", field="set")
     if split not in SPLITS:
@@ -151,7 +161,12 @@ def draw_trials(name: str, *, split: str = TEST, seed: int = 0, root: Path | Non
     folder = root or data_root()
     clips = read_manifest(folder / "manifest.csv")
     corpus = Corpus(
-        clips=[clip for clip in clips if (clip.corpus, clip.split) == (chosen.corpus, split) and clip.sex],
+        clips=[
+            clip
+            for clip in clips
+            if clip.corpus == chosen.corpus and clip.sex
+            if (clip.split == split if talkers is None else clip.speaker in talkers)
+        ],
         # The noise corpus has no dev part; dev shares the noises of train, never those of test.
         noises=[clip for clip in clips if clip.corpus == "noise" and (clip.split == TEST) == (split == TEST)],
         reader=SegmentReader(folder),

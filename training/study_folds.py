@@ -1,0 +1,175 @@
+"""Five-fold cross-validation over all of `saa`: every talker tested once, by what never heard them.
+
+    python -m training.study_folds training/configs/verifier/campplus-head.toml --out DIR
+    python -m training.study_folds training/configs/verifier/campplus-head.toml --out DIR --table
+
+The manifest's test talkers are too few for most countries; here all talkers are judged. A fold trains on the other
+folds' talkers but those of the dev split, and on the train talkers of the configuration's other corpora; its threshold
+is chosen on dev talkers outside the fold. Trials are within folds. Resumed as `training.study_fairness` is.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training.audit_shipped import shipped_rows
+from training.command_line import mistakes_told
+from training.data.folds import Fold, make_folds
+from training.data.manifest import DEV, SPLITS, TEST, read_manifest
+from training.data.trial_list import TrialList, read_trials, write_trials
+from training.many_runs import all_told, run_named
+from training.study_arms import ArmRun
+from training.study_fairness import figures_by_arm
+from training.study_figures import ListFigures, RunFigures, write_figures
+from training.study_fold_tables import markdown
+from training.study_options import (
+    asked_runs,
+    checked,
+    heard_by_the_service,
+    one_of_several,
+    paths_of,
+    run_in_a_process,
+    study_parser,
+)
+from training.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
+from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists
+
+METHODS = ("uniform", "pw", "uniform-binary", "pw-binary")
+POOLED, TRIALS = "pooled", "trials.csv"
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldRun:
+    """One training of an arm without a fold's talkers."""
+
+    fold: Fold
+    run: ArmRun
+    starts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{folder_of(self.fold)}/{self.run.name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FoldLists:
+    """`tested`: trials of all folds, each within one. `dev`: by corpus, of all dev talkers."""
+
+    tested: JudgedList
+    dev: Mapping[str, JudgedList]
+
+    def of(self, fold: Fold) -> dict[str, dict[str, JudgedList]]:
+        """Without a dev talker who is tested."""
+        read = self.dev[READ]
+        chosen_on = read.select(~touches(read.trials, fold))
+        return {
+            DEV: {READ: chosen_on, CALLS: self.dev[CALLS]},
+            TEST: {READ: self.tested.select(touches(self.tested.trials, fold))},
+        }
+
+
+def folder_of(fold: Fold) -> str:
+    return f"fold-{fold.number}"
+
+
+def touches(trials: TrialList, fold: Fold) -> npt.NDArray[np.bool_]:
+    """(T,) whether either person is tested in the fold."""
+    inside = np.array([unit in fold.tested for unit in trials.units])
+    return np.asarray(inside[trials.enrolment] | inside[trials.test])
+
+
+def fold_trials(folds: Sequence[Fold], *, root: Path, kept_at: Path) -> TrialList:
+    """The trials of the audit that ships, within each fold; drawn once, for that reads every recording."""
+    if not kept_at.exists():
+        kept_at.parent.mkdir(parents=True, exist_ok=True)
+        write_trials(
+            kept_at,
+            (trial for fold in folds for _, trial in shipped_rows(root, seed=SEED, talkers=fold.tested)),
+        )
+    return read_trials(kept_at)
+
+
+def open_lists(folds: Sequence[Fold], options: argparse.Namespace) -> FoldLists:
+    """The lists' features are made when they are not there yet."""
+    trials = fold_trials(folds, root=options.root, kept_at=options.out / TRIALS)
+    with heard_by_the_service() as features:
+        return FoldLists(
+            tested=judged_list(READ, trials, splits=SPLITS, root=options.root, cache=options.cache, features=features),
+            dev=judged_lists(DEV, root=options.root, cache=options.cache, features=features),
+        )
+
+
+def bench_of(fold: Fold, lists: FoldLists, options: argparse.Namespace) -> Bench:
+    out = options.out / folder_of(fold)
+    return bench_at(out, paths_of(options), lists.of(fold), replicas=options.replicas, fold=fold)
+
+
+def pool(run: ArmRun, folds: Sequence[Fold], tested: JudgedList, *, out: Path, replicas: int) -> None:
+    """Judges what all folds said together, once; nothing before the last fold is done."""
+    path = out / POOLED / run.name / FIGURES
+    if path.exists() or not all(is_done(run, out / folder_of(fold)) for fold in folds):
+        return
+    llrs = np.zeros(len(tested.trials))
+    for fold in folds:
+        with np.load(out / folder_of(fold) / run.name / SCORES) as kept:
+            llrs[touches(tested.trials, fold)] = kept[READ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figures = ListFigures.of(evaluation(tested, llrs, run.recipe, replicas=replicas))
+    write_figures(path, RunFigures(steps=run.recipe.steps, lists={READ: figures}))
+
+
+def tables(runs: Sequence[ArmRun], folds: Sequence[Fold], out: Path) -> str:
+    """Of what is finished."""
+    by_fold = {fold.number: figures_by_arm(runs, out / folder_of(fold)) for fold in folds}
+    return markdown(figures_by_arm(runs, out / POOLED), by_fold)
+
+
+def run_study(options: argparse.Namespace) -> int:
+    """The exit code: 1 when a run failed."""
+    runs = asked_runs(options)
+    folds = make_folds(read_manifest(options.root / "manifest.csv"), READ, options.folds, seed=SEED)
+    if options.table:
+        print(tables(runs, folds, options.out))
+        return 0
+    lists = open_lists(folds, options)
+    # Run by run, each through all folds: what is done can be pooled at any time.
+    fold_runs = [FoldRun(fold=fold, run=run) for run in runs for fold in folds]
+    if options.run:
+        one_of_several()
+        chosen = run_named(fold_runs, options.run)
+        do(chosen.run, bench_of(chosen.fold, lists, options))
+        return 0
+    succeeded = all_told(
+        fold_runs,
+        lambda one: run_in_a_process("training.study_folds", one.name, options, own=["--folds", str(options.folds)]),
+        done=lambda one: is_done(one.run, options.out / folder_of(one.fold)),
+        jobs=options.jobs,
+    )
+    for run in runs:
+        pool(run, folds, lists.tested, out=options.out, replicas=options.replicas)
+    print(tables(runs, folds, options.out))
+    return int(not succeeded)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = study_parser(__doc__, methods=METHODS, seeds="0")
+    parser.add_argument("--folds", type=int, default=5, help="of all talkers (default %(default)s)")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--run", help="only this one, in this process")
+    only.add_argument("--table", action="store_true", help="train nothing, print what is finished")
+    return checked(parser, arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    with mistakes_told():
+        sys.exit(run_study(parsed(arguments)))
+
+
+if __name__ == "__main__":
+    main()
