@@ -1,11 +1,12 @@
 """One run of the ablation study from its start to its scores, resumable: training, then judging."""
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from svc.errors import ArtifactError
 from svc.models.transcriber import Transcriber
@@ -18,7 +19,7 @@ from training.data.manifest import DEV, TEST
 from training.data.rendering import Sounds
 from training.distributed import World
 from training.report_json import write_json
-from training.train_transcriber import TranscriberTrainer
+from training.train_transcriber import TranscriberTrainer, flush_denormals
 from training.training_curves import TrainingCurves
 from training.transcriber_data import DataPaths, TranscriberData
 from training.transcriber_recipe import TranscriberRecipe
@@ -43,6 +44,7 @@ class Workshop:
     judging_of: Callable[[str], Judging]
 
 
+Scores = TypeVar("Scores")
 # What a finished run scores, to be kept as JSON.
 Judge: TypeAlias = Callable[[AblationRun, TranscriberTrainer, Workshop], Mapping[str, Any]]
 
@@ -82,6 +84,23 @@ def do(run: AblationRun, shop: Workshop, judged: Judge) -> None:
             trainer.run(curves)
         if run.variant is not None and not (folder / SCORES).exists():
             write_json(folder / SCORES, judged(run, trainer, shop))
+
+
+def do_alone(run: AblationRun, out: Path, paths: DataPaths, judged: Judge) -> None:
+    """As `do`, on the real data, in a process that does nothing else."""
+    flush_denormals()
+    do(run, workshop_at(out, paths), judged)
+
+
+def finished_scores(
+    runs: Sequence[AblationRun], out: Path, read: Callable[[Path], Scores | None]
+) -> dict[str, dict[int, Scores]]:
+    """By variant and seed; `read` gives None where there are none."""
+    found: defaultdict[str, dict[int, Scores]] = defaultdict(dict)
+    for run in runs:
+        if run.variant is not None and (scores := read(out / run.name / SCORES)):
+            found[run.variant][run.recipe.seed] = scores
+    return found
 
 
 def averaged_model(run: AblationRun, trainer: TranscriberTrainer) -> Transcriber:

@@ -10,9 +10,10 @@ import pytest
 from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
-from training.ablate_transcriber import main, parsed, run_in_a_process, scores_of
+from training.ablate_transcriber import main, parsed, plan_of
 from training.ablation_conversations import STUDIES, keep, kept, prepare
-from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, is_done, judged_with_overlap
+from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, finished_scores, is_done, judged_with_overlap
+from training.ablation_scores import read_scores
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.conversation_sets import Conversation
 from training.data.manifest import COLUMNS
@@ -58,7 +59,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_variant_is_judged_on_the_same_conversations(finished: Path) -> None:
-    scores = scores_of(RUNS, finished)
+    scores = finished_scores(RUNS, finished, read_scores)
     assert scores.keys() == {"words", "whole"}
     truth = [[(one.uri, one.words, one.turns) for one in scores[name][0].conversations] for name in scores]
     assert truth[0] == truth[1]
@@ -167,7 +168,7 @@ def test_a_run_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> Non
     options = parsed(["commands", "--utterances", nowhere, "--units", nowhere, "--out", str(tmp_path)])
     (run,) = runs_of(read_recipe(STUDIES["commands"].recipe), [VARIANTS["whole"]], [0])[-1:]
     with pytest.raises(RunFailedError, match=rf"error: no file {nowhere} \(exit code 1, .*log.txt"):
-        run_in_a_process(run, options)
+        plan_of(options).do_in_a_process(run, options)
 
 
 @pytest.mark.parametrize("wrong", [["--variants", "none"], ["--seeds", "a"], ["--jobs", "0"]])

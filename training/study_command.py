@@ -1,0 +1,80 @@
+"""What the commands of studies share: their options, and how their runs are done and told of."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+import torch
+
+from training.command_line import add_folders
+from training.many_runs import Run, all_told, in_a_process, run_named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan(Generic[Run]):
+    """The runs of a study, and what its command does with them."""
+
+    runs: Sequence[Run]
+    # Its command line, but for the run.
+    command: Sequence[str]
+    do: Callable[[Run], None]
+    is_done: Callable[[Run], bool]
+    # Of what is finished.
+    table: Callable[[], str]
+    prepare: Callable[[], None] = lambda: None
+
+    def follow(self, options: argparse.Namespace) -> int:
+        """The exit code: 1 when a run failed."""
+        if options.table:
+            print(self.table())
+            return 0
+        self.prepare()
+        if options.run:
+            take_given_threads()
+            self.do(run_named(self.runs, options.run))
+            return 0
+        succeeded = all_told(
+            self.runs,
+            lambda run: self.do_in_a_process(run, options),
+            done=self.is_done,
+            jobs=options.jobs,
+        )
+        print(self.table())
+        return int(not succeeded)
+
+    def do_in_a_process(self, run: Run, options: argparse.Namespace) -> None:
+        """Raises RunFailedError."""
+        in_a_process([*self.command, "--run", run.name], options.out / run.name, jobs=options.jobs)
+
+
+def take_given_threads() -> None:
+    """Those that `in_a_process` gives a run."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+
+
+def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> None:
+    """`seeds` unless others are asked for."""
+    parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--seeds", default=seeds, help="by commas (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default one a core)")
+    parser.add_argument("--run", help="only this one, in this process")
+    parser.add_argument("--table", action="store_true", help="train nothing, print what is finished")
+    add_folders(parser)
+
+
+def check_study_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Ends the program for options that cannot be."""
+    if options.jobs < 1 or not all(seed.isdigit() for seed in options.seeds.split(",")):
+        parser.error("--jobs must be positive and --seeds whole numbers by commas")
+
+
+def seeds_of(options: argparse.Namespace) -> list[int]:
+    return [int(seed) for seed in options.seeds.split(",")]
+
+
+def words_of(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """These options as they are given on a command line."""
+    return [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
