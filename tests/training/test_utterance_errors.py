@@ -1,0 +1,84 @@
+"""Errors of each utterance of a recording, and the file they are kept in."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svc.errors import InvalidRequestError
+from tests.training.metrics.conversations import turn
+from training.data.transcripts import Transcript
+from training.metrics.transcription import WordErrors, transcription_errors
+from training.utterance_errors import UtteranceErrors, append_errors, errors_by_turn, read_errors
+
+TEXTS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(" ".join)
+
+
+def said(texts: list[str], *, channels: tuple[int, ...] = (0,)) -> Transcript:
+    """Turns of a second, one after another."""
+    return tuple(
+        turn(text, at, at + 1.0, channel=channels[at % len(channels)]) for at, text in enumerate(texts) if text
+    )
+
+
+def heard(name: str, *, transcriber: str = "m", **counts: int) -> UtteranceErrors:
+    return UtteranceErrors(
+        utterance_id=name,
+        speaker="ann",
+        domain="phrases",
+        recording="r",
+        duration_s=1.5,
+        transcriber=transcriber,
+        errors=WordErrors(**counts),
+    )
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(TEXTS, max_size=4))
+def test_errors_of_the_turns_add_up_to_those_of_the_recording(reference: list[str], hypothesis: list[str]) -> None:
+    counts = errors_by_turn(said(reference), said(hypothesis, channels=(0, 1)))
+    whole = transcription_errors(said(reference), said(hypothesis)).cp
+    assert sum((one.errors for one in counts), 0) == whole.errors
+    assert [one.words for one in counts] == [len(text.split()) for text in reference]
+
+
+def test_a_word_too_many_is_of_the_turn_nearest_in_time() -> None:
+    counts = errors_by_turn(said(["a b", "c"]), (turn("a b", 0, 1), turn("x", 1.9, 2.4)))
+    assert counts == [WordErrors(words=2), WordErrors(words=1, substitutions=1)]
+    counts = errors_by_turn(said(["a b", "c"]), (turn("a b", 0, 1), turn("c", 1, 2), turn("x", 2.1, 2.4)))
+    assert counts == [WordErrors(words=2), WordErrors(words=1, insertions=1)]
+
+
+def test_what_is_appended_is_read_again_in_order(tmp_path: Path) -> None:
+    first, second = heard("a", words=3, deletions=1), heard("b", words=2, insertions=4)
+    append_errors(tmp_path / "errors.jsonl", [first])
+    append_errors(tmp_path / "errors.jsonl", [second])
+    assert read_errors(tmp_path / "errors.jsonl") == [first, second]
+
+
+def test_a_line_cut_short_is_passed_over_and_then_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "errors.jsonl"
+    append_errors(path, [heard("a", words=1), heard("b", words=1)])
+    path.write_bytes(path.read_bytes()[:-9])
+    assert [one.utterance_id for one in read_errors(path)] == ["a"]
+    append_errors(path, [heard("b", words=2)])
+    assert read_errors(path) == [heard("a", words=1), heard("b", words=2)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([heard("a"), heard("b", transcriber="other")], "several models: m, other"),
+        ([heard("a"), heard("a")], "an utterance twice"),
+    ],
+)
+def test_a_file_that_mixes_runs_is_refused(tmp_path: Path, lines: list[UtteranceErrors], told: str) -> None:
+    append_errors(tmp_path / "errors.jsonl", lines)
+    with pytest.raises(InvalidRequestError, match=told):
+        read_errors(tmp_path / "errors.jsonl")
+
+
+def test_a_line_of_something_else_is_named(tmp_path: Path) -> None:
+    (tmp_path / "errors.jsonl").write_text('{"utterance_id": "a"}\n')
+    with pytest.raises(InvalidRequestError, match=r"errors\.jsonl:1: no errors of an utterance"):
+        read_errors(tmp_path / "errors.jsonl")
