@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -58,6 +58,15 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
+@pytest.fixture
+def busy(inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor) -> Future[FloatArray]:
+    """A call that keeps the one worker until the gate opens."""
+    inner.gate.clear()
+    call = pool.submit(single.embed, [clip(0)])
+    assert inner.entered.acquire(timeout=10)
+    return call
+
+
 def clip(mark: float, length: int = 100) -> FloatArray:
     return np.full(length, mark, np.float32)
 
@@ -95,11 +104,10 @@ def test_every_caller_gets_its_own_embeddings_back(calls: list[list[int]], worke
         np.testing.assert_array_equal(answer, expected)
 
 
-def test_clips_that_wait_share_a_batch(inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor) -> None:
-    inner.gate.clear()
-    calls = [pool.submit(single.embed, [clip(0)])]
-    assert inner.entered.acquire(timeout=10)
-    calls += [pool.submit(single.embed, [clip(mark)]) for mark in (1, 2, 3)]
+def test_clips_that_wait_share_a_batch(
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
+) -> None:
+    calls = [busy] + [pool.submit(single.embed, [clip(mark)]) for mark in (1, 2, 3)]
     until(lambda: single.num_queued == 3)
     inner.gate.set()
     assert [call.result(10)[0, 1] for call in calls] == [100] * 4
@@ -118,25 +126,19 @@ def test_a_lone_call_of_two_clips_uses_two_workers_at_once(inner: MarkEmbedder, 
 
 
 def test_clips_of_unlike_length_do_not_share_a_batch(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    first = pool.submit(single.embed, [clip(0)])
-    assert inner.entered.acquire(timeout=10)
     rest = pool.submit(single.embed, [clip(1, 100), clip(2, 1000), clip(3, 105), clip(4, 1001)])
     until(lambda: single.num_queued == 4)
     inner.gate.set()
-    first.result(10)
+    busy.result(10)
     np.testing.assert_array_equal(rest.result(10)[:, 0], [1, 2, 3, 4])
     assert inner.batches[1:] == [[1, 3], [2, 4]]
 
 
 def test_a_cancelled_call_is_dropped_before_the_embedder_sees_its_clip(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    busy = pool.submit(single.embed, [clip(0)])
-    assert inner.entered.acquire(timeout=10)
     scope = CallScope()
     queued = pool.submit(within, scope, lambda: single.embed([clip(1)]))
     until(lambda: single.num_queued == 1)
@@ -156,11 +158,8 @@ def test_a_call_past_its_deadline_is_never_embedded(inner: MarkEmbedder, single:
 
 
 def test_a_deadline_that_passes_in_the_queue_frees_the_caller_at_once(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    busy = pool.submit(single.embed, [clip(0)])
-    assert inner.entered.acquire(timeout=10)
     scope = CallScope.lasting(0.05)
     with pytest.raises(CallAbandonedError):
         within(scope, lambda: single.embed([clip(1)]))
@@ -170,12 +169,9 @@ def test_a_deadline_that_passes_in_the_queue_frees_the_caller_at_once(
 
 
 def test_a_full_queue_refuses_and_says_when_to_retry(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    calls = [pool.submit(single.embed, [clip(0)])]
-    assert inner.entered.acquire(timeout=10)
-    calls += [pool.submit(single.embed, [clip(1), clip(2), clip(3)]) for _ in range(2)]
+    calls = [busy] + [pool.submit(single.embed, [clip(1), clip(2), clip(3)]) for _ in range(2)]
     until(lambda: single.num_queued == 6)
     with pytest.raises(OverloadedError) as refusal:
         single.embed([clip(4)])
@@ -185,11 +181,8 @@ def test_a_full_queue_refuses_and_says_when_to_retry(
 
 
 def test_callers_that_left_make_room_in_a_full_queue(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    busy = pool.submit(single.embed, [clip(0)])
-    assert inner.entered.acquire(timeout=10)
     scope = CallScope()
     gone = [pool.submit(within, scope, lambda: single.embed([clip(1)] * 3)) for _ in range(2)]
     until(lambda: single.num_queued == 6)
@@ -218,11 +211,8 @@ def test_a_long_call_leaves_room_for_others(
 
 
 def test_a_bad_clip_fails_only_its_own_call(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    busy = pool.submit(single.embed, [clip(0)])
-    assert inner.entered.acquire(timeout=10)
     good, bad = pool.submit(single.embed, [clip(1)]), pool.submit(single.embed, [clip(-1)])
     until(lambda: single.num_queued == 2)
     inner.gate.set()
@@ -233,11 +223,8 @@ def test_a_bad_clip_fails_only_its_own_call(
 
 
 def test_closing_fails_what_still_waits_and_refuses_what_comes(
-    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
-    inner.gate.clear()
-    busy = pool.submit(single.embed, [clip(0)])
-    assert inner.entered.acquire(timeout=10)
     waiting = pool.submit(single.embed, [clip(1)])
     until(lambda: single.num_queued == 1)
     closing = pool.submit(single.close)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from svc.pipelines.extraction import VoiceprintExtractor
 from tests.pipelines.enrolled_voices import Service
+from tests.pipelines.toy_speech import ToneEmbedder, loudness_finder
 
 
 @pytest.fixture
@@ -14,3 +16,13 @@ def service(tmp_path: Path) -> Iterator[Service]:
     made = Service(tmp_path / "profiles.sqlite3")
     yield made
     made.close()
+
+
+@pytest.fixture
+def embedder() -> ToneEmbedder:
+    return ToneEmbedder()
+
+
+@pytest.fixture
+def extractor(embedder: ToneEmbedder) -> VoiceprintExtractor:
+    return VoiceprintExtractor(embedder=embedder, speech_finder=loudness_finder(), min_net_speech_s=0.5)

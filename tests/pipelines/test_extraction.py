@@ -10,19 +10,9 @@ from hypothesis import strategies as st
 from svc.errors import TooLittleSpeechError
 from svc.pipelines.extraction import MAX_WINDOWS, WINDOW_S, VoiceprintExtractor, windows_of
 from svc.types import MODEL_RATE_HZ, Band, Waveform
-from tests.pipelines.toy_speech import TONES_HZ, ToneEmbedder, loudness_finder, tone
+from tests.pipelines.toy_speech import TONES_HZ, ToneEmbedder, tone
 
 WINDOW_SAMPLES = round(WINDOW_S * MODEL_RATE_HZ)
-
-
-@pytest.fixture
-def embedder() -> ToneEmbedder:
-    return ToneEmbedder()
-
-
-@pytest.fixture
-def extractor(embedder: ToneEmbedder) -> VoiceprintExtractor:
-    return VoiceprintExtractor(embedder=embedder, speech_finder=loudness_finder(), min_net_speech_s=0.5)
 
 
 def test_only_the_speech_is_embedded_and_counted(extractor: VoiceprintExtractor, embedder: ToneEmbedder) -> None:

@@ -10,22 +10,12 @@ from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.verification import Verifier
 from svc.scoring.policy import policy_named
 from svc.types import Band, Decision, Reason, Voiceprint
-from tests.pipelines.toy_speech import TONES_HZ, ToneEmbedder, loudness_finder, tone
+from tests.pipelines.toy_speech import TONES_HZ, ToneEmbedder, tone
 from tests.scoring.voices import calibration_of, weights_of
 
 HIGH, LOW = float(TONES_HZ[8]), float(TONES_HZ[1])
 BALANCED = policy_named("balanced")
 CALIBRATION = calibration_of(weights_of())
-
-
-@pytest.fixture
-def embedder() -> ToneEmbedder:
-    return ToneEmbedder()
-
-
-@pytest.fixture
-def extractor(embedder: ToneEmbedder) -> VoiceprintExtractor:
-    return VoiceprintExtractor(embedder=embedder, speech_finder=loudness_finder(), min_net_speech_s=0.5)
 
 
 @pytest.fixture
