@@ -10,10 +10,8 @@ import math
 import random
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -43,6 +41,7 @@ from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.status import trailing_details
 from svc.rpc.verification import VerificationServicer
 from tests.bench.clips import wav
+from tests.fuzz.rounds import in_a_folder, run_all
 from tests.rpc.speech import voice
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 
@@ -231,29 +230,16 @@ def inputs(seeds: list[bytes], num_runs: int, seed: int) -> Iterator[bytes]:
                 yield twist(seed_bytes, rng)
 
 
-@contextmanager
-def harness() -> Iterator[Harness]:
-    """With its database in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        opened = Harness(Path(folder))
-        try:
-            yield opened
-        finally:
-            opened.close()
-
-
 def fuzz(num_runs: int, seed: int) -> Counter[str]:
-    """Runs the inputs; a bug comes out as the exception it is, with the input that makes it in its notes."""
-    started_s = time.monotonic()
-    with harness() as under_test:
-        for number, data in enumerate(inputs(under_test.seeds(), num_runs, seed), 1):
-            try:
-                under_test.run(data)
-            except Exception as error:
-                error.add_note(f"input {number} of seed {seed}: {data[:2000].hex()}")
-                raise
-            if number % REPORT_EVERY == 0:
-                print(f"{number} inputs, {number / (time.monotonic() - started_s):.0f}/s", flush=True)
+    """How each input ended."""
+    with in_a_folder(Harness) as under_test:
+        run_all(
+            inputs(under_test.seeds(), num_runs, seed),
+            under_test.run,
+            written=lambda data: data[:2000].hex(),
+            seed=seed,
+            report_every=REPORT_EVERY,
+        )
         return under_test.outcomes
 
 
@@ -263,7 +249,7 @@ def fuzz_by_coverage(num_runs: int) -> None:
 
     for function in functions_of("svc"):
         atheris.instrument_func(function)  # in place
-    with tempfile.TemporaryDirectory() as corpus, harness() as under_test:
+    with tempfile.TemporaryDirectory() as corpus, in_a_folder(Harness) as under_test:
         for number, seed in enumerate(under_test.seeds()):
             (Path(corpus) / f"{number}").write_bytes(seed)
         atheris.Setup([sys.argv[0], f"-runs={num_runs}", "-max_len=65536", corpus], under_test.run)

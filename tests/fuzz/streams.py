@@ -8,11 +8,9 @@ twisted (fields replaced by odd values) or mutated as bytes.
 import argparse
 import asyncio
 import random
-import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +26,7 @@ from svc.rpc.status import trailing_details
 from svc.rpc.stream_telemetry import StreamMetrics
 from svc.rpc.transcription import TranscriptionServicer
 from tests.fuzz.messages import mutated, twisted
+from tests.fuzz.rounds import in_a_folder, run_all
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 from tests.rpc.toy_transcriber import talk
 
@@ -146,29 +145,16 @@ def streams(num_runs: int, seed: int) -> Iterator[Stream]:
         yield spoilt(rng.choice(valid), rng)
 
 
-@contextmanager
-def harness() -> Iterator[StreamHarness]:
-    """With its database in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        opened = StreamHarness(Path(folder))
-        try:
-            yield opened
-        finally:
-            opened.close()
-
-
 def fuzz(num_runs: int, seed: int) -> Counter[str]:
-    """Runs the streams; a bug comes out as the exception it is, with the stream's number in its notes."""
-    started_s = time.monotonic()
-    with harness() as under_test:
-        for number, stream in enumerate(streams(num_runs, seed), 1):
-            try:
-                under_test.run(stream)
-            except Exception as error:
-                error.add_note(f"stream {number} of seed {seed}: {[str(request)[:200] for request in stream]}")
-                raise
-            if number % REPORT_EVERY == 0:
-                print(f"{number} streams, {number / (time.monotonic() - started_s):.0f}/s", flush=True)
+    """How each input ended."""
+    with in_a_folder(StreamHarness) as under_test:
+        run_all(
+            streams(num_runs, seed),
+            under_test.run,
+            written=lambda stream: str([str(request)[:200] for request in stream]),
+            seed=seed,
+            report_every=REPORT_EVERY,
+        )
         return under_test.outcomes
 
 

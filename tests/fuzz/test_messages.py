@@ -6,12 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.messages import Harness, fuzz, harness
+from tests.fuzz.messages import Harness, fuzz
+from tests.fuzz.rounds import in_a_folder
 
 
 @pytest.fixture(scope="module")
 def under_test() -> Iterator[Harness]:
-    with harness() as opened:
+    with in_a_folder(Harness) as opened:
         yield opened
 
 
