@@ -1,6 +1,5 @@
 """A small corpus of synthetic voices (harmonics of a pitch of their own, in syllables) laid out like the real one."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import soundfile
 
 from svc.types import FloatArray
-from training.data.manifest import COLUMNS
+from tests.training.data.manifests import write_manifest
 
 RATE_HZ = 8_000
 
@@ -28,10 +27,7 @@ def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six `hyke` talkers of 3 clips, six `saa` talkers of 1 clip, two `wuw` callers of 2 calls per sex; test noises."""
     root = tmp_path_factory.mktemp("corpus")
     rows = [*hyke_rows(root), *saa_rows(root), *wuw_rows(root), *noise_rows(root)]
-    with (root / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_manifest(root, rows)
     return root
 
 

@@ -1,7 +1,6 @@
 """From a manifest on disk to a served verifier: groups of any columns, cached statistics, the whole way by command."""
 
 import argparse
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.errors import ArtifactError, InvalidRequestError
 from svc.types import MODEL_RATE_HZ
+from tests.training.data.manifests import write_manifest
 from tests.training.data.toy_voices import VoicesInMemory, clip
 from tests.training.toy_embedder_run import RECIPE, SMALL
 from training.checkpoint import read_checkpoint
@@ -78,10 +78,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     soundfile.write(folder / "hiss.wav", hiss, MODEL_RATE_HZ)
     noise = replace(clip("hiss", 0, duration_s=0.5), path="hiss.wav", corpus="noise")
     rows.append({name: getattr(noise, name) for name in COLUMNS})
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, (*COLUMNS, "accent"), restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_manifest(folder, rows, further=["accent"])
     return folder
 
 

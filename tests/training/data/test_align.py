@@ -1,6 +1,5 @@
 """The run over all corpora: resumes, is the same on any number of workers, and says what it left out."""
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,10 @@ import soundfile
 
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray
+from tests.training.data.manifests import write_manifest
 from tests.training.data.test_pauses import bursts
 from tests.training.data.toy_aligner import EvenAligner, make_even_aligner
 from training.data.align import align, clips_to_read, summary
-from training.data.manifest import COLUMNS
 from training.data.utterances import read_utterances
 
 
@@ -33,15 +32,14 @@ def root(tmp_path: Path) -> Path:
         "wuw/b/1.wav": ("call the operator", spoken(1.5)),
         "libri/c/1.wav": ("", spoken(1.5)),
     }
-    with (tmp_path / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        for path, (text, samples) in clips.items():
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(tmp_path / path, samples, 16_000, subtype="FLOAT")
-            corpus, speaker, _ = path.split("/")
-            fixed = {"split": "train", "sample_rate_hz": 16_000, "duration_s": len(samples) / 16_000}
-            writer.writerow({"path": path, "corpus": corpus, "speaker": f"{corpus}:{speaker}", "text": text, **fixed})
+    rows = []
+    for path, (text, samples) in clips.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / path, samples, 16_000, subtype="FLOAT")
+        corpus, speaker, _ = path.split("/")
+        fixed = {"split": "train", "sample_rate_hz": 16_000, "duration_s": len(samples) / 16_000}
+        rows.append({"path": path, "corpus": corpus, "speaker": f"{corpus}:{speaker}", "text": text, **fixed})
+    write_manifest(tmp_path, rows)
     return tmp_path
 
 

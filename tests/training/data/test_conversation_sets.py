@@ -1,6 +1,5 @@
 """The fixed sets keep to their conditions, come out the same each time, and tell when they would not."""
 
-import csv
 import itertools
 import json
 from dataclasses import replace
@@ -13,6 +12,7 @@ import soundfile
 from svc.errors import InvalidRequestError
 from svc.pipelines.rttm import read_rttm
 from tests.training.conftest import noise_rows
+from tests.training.data.manifests import write_manifest
 from tests.training.data.talkers import talkers, tones
 from training.data import conversation_sets
 from training.data.conversation_sets import (
@@ -27,7 +27,6 @@ from training.data.conversation_sets import (
     recorded_digests,
     rttm_of,
 )
-from training.data.manifest import COLUMNS
 from training.data.rooms import RoomConfig
 from training.data.transcripts import read_transcripts
 from training.data.turn_taking import overlap_ratio
@@ -43,10 +42,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for spoken in SPOKEN:
         (folder / spoken.path).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / spoken.path, tones(spoken), 16_000)
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(noise_rows(folder))
+    write_manifest(folder, noise_rows(folder))
     write_utterances(folder / "utterances.jsonl", SPOKEN)
     return folder
 

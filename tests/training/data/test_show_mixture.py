@@ -1,6 +1,5 @@
 """The drawing of a mixture shows each turn where it is, and its sound can be written."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,9 @@ import soundfile
 from rich.console import Console
 
 from tests.training.conftest import noise_rows
+from tests.training.data.manifests import write_manifest
 from tests.training.data.talkers import talkers, tones
 from training.data import show_mixture
-from training.data.manifest import COLUMNS
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rooms import RoomConfig
 from training.data.show_mixture import main, show
@@ -47,10 +46,7 @@ def test_the_command_writes_the_sound(
     for each in spoken:
         (tmp_path / each.path).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / each.path, tones(each), 16_000)
-    with (tmp_path / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(noise_rows(tmp_path))
+    write_manifest(tmp_path, noise_rows(tmp_path))
     write_utterances(tmp_path / "u.jsonl", spoken)
     paths = ["--utterances", str(tmp_path / "u.jsonl"), "--root", str(tmp_path), "--cache", str(tmp_path / "cache")]
     assert main([*paths, "--wav", str(tmp_path / "out.wav")]) == 0
