@@ -120,7 +120,7 @@ def means_table(done: StudyFigures, corpus: str, columns: Sequence[Column]) -> s
     """Means over seeds; EER with its interval."""
     return markdown_table(
         ("method", "seeds", *(column.title for column in columns)),
-        [(ARMS[arm].title, str(len(runs)), *_mean_cells(runs, corpus, columns)) for arm, runs in done.items()],
+        [(ARMS[arm].title, str(len(runs)), *mean_cells(runs, corpus, columns)) for arm, runs in done.items()],
     )
 
 
@@ -201,7 +201,8 @@ def _mean(rows: Array) -> Array:
     return np.asarray((rows * times).sum(axis=0) / count)
 
 
-def _mean_cells(runs: Mapping[int, RunFigures], corpus: str, columns: Sequence[Column]) -> Iterator[str]:
+def mean_cells(runs: Mapping[int, RunFigures], corpus: str, columns: Sequence[Column]) -> Iterator[str]:
+    """Means over seeds; EER with its interval."""
     for column in columns:
         rows = mean_of(runs, corpus, column)
         draws = rows[1:] if column is EER else np.full(2, np.nan)

@@ -18,6 +18,7 @@ BENCHES = {
     "transcription": "Live transcription: the model",
     "live": "Live transcription over gRPC",
     "audit": "Ten million trials by group",
+    "regions": "A million embeddings into 64 regions",
 }
 
 
