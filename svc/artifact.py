@@ -1,5 +1,6 @@
 """The artifact: what training hands to serving. A folder with `tensors.safetensors` and `card.toml`, which says what
-the tensors are, which data and command made them, and the digest of the tensor file.
+the tensors are, which data and command made them, and the digest of the tensor file. A report of errors by group that
+lies beside is named in the card by its digest; the artifact is the same one with and without.
 
 Each file is written beside and renamed; the card last, so that a card never speaks of tensors that are not there yet.
 """
@@ -25,11 +26,18 @@ from svc.whole_file import replacing
 
 TENSORS, CARD = "tensors.safetensors", "card.toml"
 DIGEST_KEY = "tensors_sha256"
+REPORT_KEY = "fairness_sha256"
+# The report names the artifact by a digest of the card, which so cannot cover what the card says of the report.
+REPORT_LINE = re.compile(rb'^fairness_sha256 = "[0-9a-f]*"\n', re.MULTILINE)
+FIRST_TABLE = b"\n["
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Artifact:
-    """Tensors and card as read. `digest` names both: 16 hex digits of the card's text, which holds the tensors'."""
+    """Tensors and card as read. `digest` names both: 16 hex digits of the card's text, which holds the tensors'.
+
+    It does not cover REPORT_KEY.
+    """
 
     tensors: Mapping[str, FloatArray]
     card: Mapping[str, Any]
@@ -48,7 +56,7 @@ def card_of(kind: str, about: Mapping[str, Any], own: Mapping[str, Any]) -> dict
 
     Raises ValueError when `about` has a key that is the card's own.
     """
-    if clash := sorted({"kind", DIGEST_KEY, *own} & about.keys()):
+    if clash := sorted({"kind", DIGEST_KEY, REPORT_KEY, *own} & about.keys()):
         raise ValueError(f"{clash[0]} is the card's own key")
     return {"kind": kind, **about, **own}
 
@@ -80,12 +88,37 @@ def load_artifact(folder: Path) -> Artifact:
     if card.get(DIGEST_KEY) != hashlib.sha256(content).hexdigest():
         raise ArtifactError(f"artifact {folder}: {TENSORS} is not the file {CARD} was written for; restore both")
     tensors = {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
-    return Artifact(tensors, card, hashlib.sha256(text).hexdigest()[:16], text.decode())
+    return Artifact(tensors, card, hashlib.sha256(_without_report(text)).hexdigest()[:16], text.decode())
+
+
+def name_report(folder: Path, report: bytes) -> None:
+    """The card of the artifact names this report, in place of any other. Raises ArtifactError when there is no card."""
+    top, table, rest = _without_report(_read(folder / CARD)).partition(FIRST_TABLE)
+    line = f'{REPORT_KEY} = "{hashlib.sha256(report).hexdigest()}"\n'
+    _replace(folder / CARD, top + line.encode() + table + rest)
+
+
+def named_report(folder: Path) -> str | None:
+    """SHA-256 of the report that the card in the folder names; None where there is no card.
+
+    Raises ArtifactError when the card is broken; empty when it names none.
+    """
+    if not (folder / CARD).exists():
+        return None
+    try:
+        return str(tomllib.loads(_read(folder / CARD).decode()).get(REPORT_KEY, ""))
+    except ValueError as error:
+        raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
     """Raises ValueError for what TOML cannot hold."""
     return "\n".join(_toml_lines(table, ())) + "\n"
+
+
+def _without_report(card: bytes) -> bytes:
+    top, table, rest = card.partition(FIRST_TABLE)
+    return REPORT_LINE.sub(b"", top) + table + rest
 
 
 def _stored(name: str, tensor: FloatArray, kind: type[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:

@@ -1,15 +1,18 @@
 """The audit that lies in the folder of a model or calibration, and whether it is of what runs.
 
-training.report_page puts it there (`--artifact FOLDER`). A report of other weights, another calibration or a policy
-that has moved since would be worse than none, so it is refused.
+training.report_page puts it there (`--artifact FOLDER`), and the artifact's card then names it by its digest. A report
+of other weights, another calibration or a policy that has moved since would be worse than none, so it is refused; one
+that the card does not name, too.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from svc.artifact import CARD, named_report
 from svc.errors import ArtifactError, PolicyUnknownError
 from svc.scoring.policy import Policies
 
@@ -58,16 +61,25 @@ class FairnessReport:
 
 
 def load_fairness_report(folder: Path) -> FairnessReport | None:
-    """None where there is none. Raises ArtifactError when it is broken, or the page is not of the report."""
+    """None where there is none.
+
+    Raises ArtifactError when it is broken, not what the card beside it names, or the page is not of the report.
+    """
+    named = named_report(folder)
     try:
         texts = [(folder / name).read_text(encoding="utf-8") for name in (REPORT, PAGE)]
         content = json.loads(texts[0])
         inputs = content["inputs_sha256"]
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if named:
+            raise ArtifactError(f"{error.filename} is missing, and {CARD} names it; restore it") from error
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{folder / REPORT} is broken: {error}; {REMEDY.format(folder=folder)}"
         raise ArtifactError(message) from error
+    if named is not None and named != hashlib.sha256(texts[0].encode()).hexdigest():
+        message = f"{folder / REPORT} is not the report that {CARD} names; {REMEDY.format(folder=folder)}"
+        raise ArtifactError(message)
     if not isinstance(inputs, str) or inputs not in texts[1]:
         message = f"{folder / PAGE} is not the page of {REPORT}; {REMEDY.format(folder=folder)}"
         raise ArtifactError(message)

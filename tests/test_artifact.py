@@ -1,5 +1,6 @@
 """Artifacts: what is saved comes back; what is torn, altered or missing is refused."""
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.artifact import CARD, TENSORS, load_artifact, save_artifact
+from svc.artifact import CARD, TENSORS, card_of, load_artifact, name_report, named_report, save_artifact
 from svc.errors import ArtifactError
 
 names = st.text(min_size=1, max_size=20)
@@ -93,3 +94,27 @@ def test_card_of_things_toml_cannot_hold_is_refused_before_anything_is_written(t
 def test_infinity_survives(tmp_path: Path) -> None:
     save_artifact(tmp_path, TENSOR, {"x": math.inf})
     assert load_artifact(tmp_path).card["x"] == math.inf
+
+
+def test_a_report_is_named_by_the_card_and_the_artifact_stays_the_same(tmp_path: Path) -> None:
+    save_artifact(tmp_path, TENSOR, {"name": "x", "figures": {"eer": 0.1, "fairness_sha256": "a figure"}})
+    before = load_artifact(tmp_path)
+    assert named_report(tmp_path) == ""
+    for report in (b"one", b"another"):
+        name_report(tmp_path, report)
+        after = load_artifact(tmp_path)
+        assert named_report(tmp_path) == after.card["fairness_sha256"] == hashlib.sha256(report).hexdigest()
+        assert after.digest == before.digest
+        assert {**after.card, "fairness_sha256": None} == {**before.card, "fairness_sha256": None}
+        assert after.card_toml.count("fairness_sha256") == 2
+
+
+def test_without_a_card_no_report_is_named(tmp_path: Path) -> None:
+    assert named_report(tmp_path) is None
+    with pytest.raises(ArtifactError, match="cannot read"):
+        name_report(tmp_path, b"report")
+
+
+def test_nobody_writes_the_digest_of_a_report_by_hand() -> None:
+    with pytest.raises(ValueError, match="fairness_sha256 is the card's own key"):
+        card_of("toy", {"fairness_sha256": "0"}, {})

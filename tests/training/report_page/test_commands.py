@@ -1,5 +1,6 @@
 """`python -m training.report_page` and what it leaves in an artifact."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -56,6 +57,33 @@ def test_what_is_attached_is_what_a_server_finds(folder: Path, tmp_path: Path, m
     found.check(fingerprint=MODEL, calibration_id=content["calibration_id"])
     assert found.content == content
     assert found.report_html == render_page(content)
+
+
+def test_the_card_names_what_is_attached(folder: Path) -> None:
+    content = report_of(folder)
+    attach(content, render_page(content), folder)
+    found = load_fairness_report(folder)
+    assert found is not None
+    digest = hashlib.sha256(found.report_json.encode()).hexdigest()
+    assert f'fairness_sha256 = "{digest}"' in from_artifact(load_artifact(folder), folder).card_toml
+
+
+@pytest.mark.parametrize("touched", ["fairness.json", "card.toml"])
+def test_a_report_the_card_does_not_name_is_refused(folder: Path, touched: str) -> None:
+    content = report_of(folder)
+    attach(content, render_page(content), folder)
+    text = (folder / touched).read_text()
+    (folder / touched).write_text(text.replace("fairness_sha256", "another_sha256") + "\n")
+    with pytest.raises(ArtifactError, match="is not the report"):
+        load_fairness_report(folder)
+
+
+def test_a_report_that_is_named_and_gone_is_missed(folder: Path) -> None:
+    content = report_of(folder)
+    attach(content, render_page(content), folder)
+    (folder / "fairness.json").unlink()
+    with pytest.raises(ArtifactError, match=r"fairness\.json is missing"):
+        load_fairness_report(folder)
 
 
 def test_no_file_name_of_a_recording_is_attached(folder: Path) -> None:
