@@ -1,10 +1,10 @@
 """`equivox evaluate ..`: judging systems on a caller's own data. `equivox` finds it through an entry point."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,10 +83,7 @@ def evaluate_verification(
             settings=Settings(seed=seed, replicas=replicas or None),
         )
         report = write_audit(audited, out)
-    if as_json:
-        typer.echo(json.dumps(report, indent=2))
-    else:
-        _print_audit(audited, out)
+    _tell(report, lambda: _print_audit(audited, out), as_json=as_json)
 
 
 @evaluate_app.command("transcription")
@@ -110,10 +107,14 @@ def evaluate_transcription(
         report = {"references": references.name, "systems": [evaluation.as_json() for evaluation in evaluations]}
         if out:
             write_json(out, report)
+    _tell(report, lambda: _print_transcription(evaluations), as_json=as_json)
+
+
+def _tell(report: Mapping[str, Any], print_tables: Callable[[], None], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
-        _print_transcription(evaluations)
+        print_tables()
 
 
 def _print_transcription(evaluations: "list[TranscriptionEvaluation]") -> None:

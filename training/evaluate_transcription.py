@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ class TranscriptionSummary:
             "n_turns": self.errors.turns.reference,
             "n_turns_found": self.errors.turns.hypothesis,
             "n_orc_upper_bounds": self.errors.orc_bounds,
-            "counts": {name: _counts_json(getattr(self.errors, name)) for name in ("orc", "cp", "tcp")},
+            "counts": {name: asdict(getattr(self.errors, name)) for name in ("orc", "cp", "tcp")},
             **{name: figure_json(figure) for name, figure in self.figures.items()},
             "too_small": self.too_small,
         }
@@ -188,12 +188,3 @@ def _check(references: Mapping[str, Transcript], hypotheses: Mapping[str, Transc
     if strangers:
         named = ", ".join(strangers[:5])
         raise InvalidRequestError(f"{len(strangers)} recordings have no reference: {named}", field="hypotheses")
-
-
-def _counts_json(counts: WordErrors) -> dict[str, int]:
-    return {
-        "insertions": counts.insertions,
-        "deletions": counts.deletions,
-        "substitutions": counts.substitutions,
-        "words": counts.words,
-    }
