@@ -4,12 +4,11 @@ import fcntl
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from svc.errors import ArtifactError
-from svc.models.transcriber import Transcriber
 from training.ablation_conversations import kept, sounds_of
 from training.ablation_scores import RunScores, hear, judge
 from training.ablation_variants import AblationRun
@@ -103,16 +102,9 @@ def finished_scores(
     return found
 
 
-def averaged_model(run: AblationRun, trainer: TranscriberTrainer) -> Transcriber:
-    """The weights that are judged, in evaluation."""
-    model = Transcriber(replace(run.recipe.model, num_tokens=len(trainer.data.runtime_units))).eval()
-    model.load_state_dict(trainer.averaged)
-    return model
-
-
 def judged_with_overlap(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:
     """RunScores of the averaged weights on all conversations."""
-    model, units = averaged_model(run, trainer), trainer.data.runtime_units
+    model, units = trainer.averaged_model(), trainer.data.runtime_units
     dev, test = shop.judging_of(DEV), shop.judging_of(TEST)
     pause_s, conversations = judge(
         units,

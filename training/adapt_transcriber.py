@@ -12,13 +12,15 @@ training.export_transcriber.
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
 from training.adaptation import Adaptation, AdaptationTrainer
 from training.adaptation_recipe import read_adaptation
+from training.command_line import mistakes_told
 from training.data.manifest import DEV
 from training.distributed import joined_world
 from training.export_transcriber import export
@@ -40,7 +42,8 @@ def run(chosen: argparse.Namespace) -> None:
     paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers)
-        speakers = cohort_speakers(chosen.cohorts, chosen.cohort, artifact, data)
+        members = members_of(chosen.cohorts)
+        speakers = speakers_of(members, chosen.cohort or worst_on_dev(members, artifact, data))
         adaptation = Adaptation(recipe=recipe, artifact=artifact, speakers=speakers)
         fisher = chosen.fisher or chosen.out / FISHER
         trainer = AdaptationTrainer(adaptation, data, out=chosen.out, fisher=fisher, world=world)
@@ -53,23 +56,30 @@ def run(chosen: argparse.Namespace) -> None:
             export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands)
 
 
-def cohort_speakers(
-    path: Path, name: str | None, artifact: TranscriberArtifact, data: TranscriberData
-) -> frozenset[str]:
-    """Of the cohort of that name, or of the one with most errors on dev talkers. Raises InvalidRequestError for a name
-    that is not in the file, ValueError when too few dev talkers are.
+def members_of(cohorts: Path) -> Mapping[str, frozenset[str]]:
+    """Talkers by the name of their cohort. Raises InvalidRequestError naming the file."""
+    return {cohort.name: frozenset(cohort.speakers) for cohort in read_cohorts(cohorts)}
+
+
+def speakers_of(members: Mapping[str, frozenset[str]], name: str) -> frozenset[str]:
+    """Raises InvalidRequestError for a name that is not there."""
+    if name not in members:
+        raise InvalidRequestError(f"no cohort {name}: there are {', '.join(members)}", field="cohort")
+    return members[name]
+
+
+def worst_on_dev(members: Mapping[str, frozenset[str]], artifact: TranscriberArtifact, data: TranscriberData) -> str:
+    """The name of the cohort of which the artifact gets most words wrong. Raises ValueError without enough dev talkers.
+
+    Says so on stderr.
     """
-    cohorts = {cohort.name: frozenset(cohort.speakers) for cohort in read_cohorts(path)}
-    if name is None:
-        spoken = data.utterances[DEV]
-        with progress_over(len(spoken), "dev talkers") as tick:
-            errors = errors_by_speaker(artifact.model, spoken, data.sounds, data.units, tick=tick)
-        name = worst_cohort(cohorts, errors)
-        rate = 100 * total(errors, cohorts[name]).word_error_rate
-        print(f"worst on dev talkers: {name}, WER {rate:.1f} %", file=sys.stderr)
-    if name not in cohorts:
-        raise InvalidRequestError(f"no cohort {name} in {path}: there are {', '.join(cohorts)}", field="cohort")
-    return cohorts[name]
+    spoken = data.utterances[DEV]
+    with progress_over(len(spoken), "dev talkers") as tick:
+        errors = errors_by_speaker(artifact.model, spoken, data.sounds, data.units, tick=tick)
+    name = worst_cohort(members, errors)
+    rate = 100 * total(errors, members[name]).word_error_rate
+    print(f"worst on dev talkers: {name}, WER {rate:.1f} %", file=sys.stderr)
+    return name
 
 
 def command_line() -> str:
@@ -88,10 +98,8 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    try:
+    with mistakes_told():
         run(parsed())
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

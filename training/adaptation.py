@@ -77,17 +77,25 @@ class AdaptationTrainer(TranscriberTrainer):
         self.anchor = anchor
 
     def _importance(self) -> Fisher:
-        recipe, artifact = self.adaptation.recipe, self.adaptation.artifact
-        making = FisherMaking(
-            weights=artifact.fingerprint,
-            mixtures=recipe.stage.mixtures,
-            losses=recipe.stage.losses,
-            number=recipe.method.fisher_mixtures,
-            utterances=tuple(sorted(spoken.utterance_id for spoken in self.data.utterances[TRAIN])),
-        )
-        fisher = kept_fisher(self.fisher, making, artifact.model, self.data)
+        fisher = fisher_of(self.adaptation, self.data, self.fisher)
         return {name: value.to(self.world.device) for name, value in fisher.items()}
 
     def _optimise(self, batch: Batch, stage: Stage) -> dict[str, float]:
         penalty = {"penalty": self.anchor.penalty().item()} if self.anchor else {}
         return super()._optimise(batch, stage) | penalty
+
+
+def fisher_of(adaptation: Adaptation, data: TranscriberData, path: Path) -> Fisher:
+    """Of the artifact on mixtures like the stage's, but of everybody; from the file, or else computed and put there.
+
+    Raises ArtifactError when the file is of anything else.
+    """
+    recipe = adaptation.recipe
+    making = FisherMaking(
+        weights=adaptation.artifact.fingerprint,
+        mixtures=recipe.stage.mixtures,
+        losses=recipe.stage.losses,
+        number=recipe.method.fisher_mixtures,
+        utterances=tuple(sorted(spoken.utterance_id for spoken in data.utterances[TRAIN])),
+    )
+    return kept_fisher(path, making, adaptation.artifact.model, data)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from svc.models.separator import NUM_CHANNELS
 from svc.models.transcriber import Transcriber
-from training.ablation_run import Judging, Workshop, averaged_model
+from training.ablation_run import Judging, Workshop
 from training.ablation_scores import ConversationScore, Heard, conversations_of, heard_of, mels_of, score
 from training.ablation_variants import AblationRun
 from training.compare_encoders import TIMED_FRAMES, cpu_factor
@@ -45,7 +45,7 @@ class EncoderScores:
 
 def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:
     """EncoderScores of the averaged weights on the test conversations, the mixture taken for its own separation."""
-    model, units = averaged_model(run, trainer), trainer.data.runtime_units
+    model, units = trainer.averaged_model(), trainer.data.runtime_units
     test = shop.judging_of(TEST)
     heard, shares = zip(*_heard(model, test), strict=True)
     share = float(torch.cat(shares).mean())

@@ -155,10 +155,15 @@ class TranscriberTrainer:
 
     def validated(self, stage: Stage) -> dict[str, float]:
         """The averaged weights on mixtures like the stage's, of dev talkers."""
+        examples = self.data.validation(stage.mixtures, self.recipe.validation_mixtures)
+        separated = stage.trains == "recogniser"
+        return validate(self.averaged_model(), examples, self.data.runtime_units, separated=separated)
+
+    def averaged_model(self) -> Transcriber:
+        """A model of the averaged weights, in evaluation."""
         averaged = copy.deepcopy(self.model).eval()
         averaged.load_state_dict(self.averaged)
-        examples = self.data.validation(stage.mixtures, self.recipe.validation_mixtures)
-        return validate(averaged, examples, self.data.runtime_units, separated=stage.trains == "recogniser")
+        return averaged
 
 
 def flush_denormals() -> None:

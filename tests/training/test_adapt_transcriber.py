@@ -8,7 +8,7 @@ from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import InvalidRequestError
 from tests.training.toy_adaptation import toy_artifact, toy_trainer
 from tests.training.toy_transcriber_run import toy_data
-from training.adapt_transcriber import cohort_speakers
+from training.adapt_transcriber import members_of, speakers_of, worst_on_dev
 from training.adaptation_recipe import MethodConfig
 from training.data.units import UnitEncoder
 from training.export_transcriber import export
@@ -24,16 +24,16 @@ def cohorts(tmp_path: Path) -> Path:
 
 
 def test_a_cohort_is_found_by_its_name(cohorts: Path) -> None:
-    assert cohort_speakers(cohorts, "odd", toy_artifact(), toy_data()) == {"t0"}
+    assert speakers_of(members_of(cohorts), "odd") == {"t0"}
 
 
 def test_without_a_name_it_is_the_worst_of_those_large_enough(cohorts: Path) -> None:
-    assert cohort_speakers(cohorts, None, toy_artifact(), toy_data()) == {"t1", "t2", "t3"}
+    assert worst_on_dev(members_of(cohorts), toy_artifact(), toy_data()) == "even"
 
 
 def test_an_unknown_name_is_refused_with_those_there_are(cohorts: Path) -> None:
     with pytest.raises(InvalidRequestError, match="there are even, odd, small"):
-        cohort_speakers(cohorts, "none", toy_artifact(), toy_data())
+        speakers_of(members_of(cohorts), "none")
 
 
 def test_what_was_adapted_is_exported_and_loaded_again(tmp_path: Path) -> None:

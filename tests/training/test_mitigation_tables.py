@@ -1,0 +1,99 @@
+"""What a mitigation study tells: rates by cohort against sums by hand, paired changes, who is too few to compare."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.mitigation_arms import ARMS, BEFORE
+from training.mitigation_tables import ALL, GAP, MIN_SPEAKERS, OTHERS, VARIANCE, WORST, Judges, change, markdown
+from training.speaker_errors import SpeakerErrors
+from training.transcriber_validation import ChannelErrors
+
+COHORTS = {
+    "good": frozenset(f"g{number}" for number in range(6)),
+    "bad": frozenset(f"b{number}" for number in range(MIN_SPEAKERS)),
+    "tiny": frozenset({"t0"}),
+}
+SPEAKERS = sorted(who for members in COHORTS.values() for who in members)
+
+
+def counted(rates: Mapping[str, float], words: int = 100) -> SpeakerErrors:
+    """By the first letter of a talker's name."""
+    return {who: ChannelErrors(words=words, errors=round(words * rates[who[0]])) for who in SPEAKERS}
+
+
+BEFORE_ERRORS = counted({"g": 0.1, "b": 0.4, "t": 0.9})
+
+
+def judges() -> Judges:
+    return Judges.of(COHORTS, "bad", BEFORE_ERRORS)
+
+
+def test_cohorts_of_few_held_out_talkers_are_not_compared() -> None:
+    assert judges().names == ("good", "bad")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=len(SPEAKERS), max_size=len(SPEAKERS)))
+def test_rates_are_sums_over_sums(counts: list[tuple[int, int]]) -> None:
+    errors = {
+        who: ChannelErrors(words=words, errors=wrong) for who, (words, wrong) in zip(SPEAKERS, counts, strict=True)
+    }
+    rates = Judges.of(COHORTS, "bad", errors).rates([errors])
+    for number, name in enumerate(("good", "bad")):
+        own = [errors[who] for who in COHORTS[name]]
+        by_hand = sum(each.errors for each in own) / sum(each.words for each in own)
+        assert rates.cohorts[0, number] == pytest.approx(by_hand)
+    others = [errors[who] for who in SPEAKERS if who not in COHORTS["bad"]]
+    assert rates.others[0] == pytest.approx(sum(e.errors for e in others) / sum(e.words for e in others))
+
+
+def test_statistics_are_those_of_the_cohorts() -> None:
+    rates = judges().rates([BEFORE_ERRORS])
+    figures = {column.title: column.statistic(rates, judges())[0] for column in (ALL, WORST, VARIANCE, GAP)}
+    assert figures == pytest.approx(
+        {"all words": (6 * 0.1 + 5 * 0.4 + 0.9) / 12, "worst cohort": 0.4, "variance": 0.0225, "gap": 3.0}
+    )
+
+
+def test_a_method_that_halves_every_error_changes_rates_by_half_for_sure() -> None:
+    after = judges().rates([counted({"g": 0.05, "b": 0.2, "t": 0.45})] * 3)
+    before = judges().rates([BEFORE_ERRORS])
+    for column, expected in ((ALL, -0.5), (WORST, -0.5), (OTHERS, -0.5), (VARIANCE, -0.75), (GAP, 0.0)):
+        found = change(column, before, after, judges())
+        assert found.value == pytest.approx(expected)
+        assert found.ci95 == pytest.approx((expected, expected))
+
+
+def test_a_run_is_not_surer_of_itself_than_its_seeds_allow() -> None:
+    seeds = [counted({"g": rate, "b": 0.4, "t": 0.9}) for rate in (0.05, 0.1, 0.2)]
+    found = change(OTHERS, judges().rates([BEFORE_ERRORS]), judges().rates(seeds), judges())
+    assert found.value is not None
+    assert found.ci95 is not None
+    assert found.ci95[0] < 0 < found.ci95[1]
+
+
+def test_draws_keep_the_sizes_of_cohorts() -> None:
+    draws = judges().draws()
+    for number, size in enumerate((6, 5)):
+        assert (draws[:, judges().cohort == number].sum(1) == size).all()
+    assert np.ptp(draws[1:]) > 0
+
+
+def test_the_table_has_a_row_for_every_method_that_is_done_and_a_verdict_for_each_claim() -> None:
+    told = markdown(
+        COHORTS,
+        "bad",
+        {BEFORE: {0: BEFORE_ERRORS}, "ewc": {0: counted({"g": 0.1, "b": 0.3, "t": 0.9}), 1: BEFORE_ERRORS}},
+    )
+    assert ARMS["ewc"].title in told
+    assert ARMS["plain"].title not in told
+    assert "Too few of them to compare: tiny." in told
+    assert told.count("2207.07850") == 1
+
+
+def test_without_the_artifact_s_own_errors_nothing_is_told() -> None:
+    assert markdown(COHORTS, "bad", {"ewc": {0: BEFORE_ERRORS}}).startswith("no finished run")

@@ -1,0 +1,89 @@
+"""The mitigation study on synthetic talkers: it trains, judges, resumes, repeats nothing, and settles its cohort."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svc.errors import ServiceError
+from tests.training.data.talkers import talkers
+from tests.training.toy_adaptation import COHORT, TOY, toy_artifact
+from tests.training.toy_transcriber_run import toy_data
+from training.adaptation import Adaptation, AdaptationTrainer
+from training.many_runs import Outcome, do_all
+from training.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
+from training.mitigation_run import FISHER, SCORES, Bench, do, is_done
+from training.study_mitigation import errors_of, parsed, settled_cohort
+
+WHOLE = Adaptation(recipe=TOY, artifact=toy_artifact(), speakers=COHORT)
+RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc")], [0, 1])
+
+
+def bench(out: Path) -> Bench:
+    return Bench(out=out, data_of=toy_data, judged=talkers(3), sounds=toy_data().sounds)
+
+
+def study(out: Path) -> list[Outcome[ArmRun]]:
+    return do_all(RUNS, lambda run: do(run, bench(out)), done=lambda run: is_done(run, out), jobs=1)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("study")
+    assert [outcome.problem for outcome in study(out)] == [None] * len(RUNS)
+    return out
+
+
+def test_what_is_not_trained_is_judged_once(finished: Path) -> None:
+    found = errors_of(RUNS, finished)
+    assert {arm: [*seeds] for arm, seeds in found.items()} == {BEFORE: [0], "plain": [0, 1], "ewc": [0, 1]}
+
+
+def test_every_method_is_judged_on_the_same_words(finished: Path) -> None:
+    words = [
+        {who: one.words for who, one in run.items()}
+        for arm in errors_of(RUNS, finished).values()
+        for run in arm.values()
+    ]
+    assert all(each == words[0] for each in words)
+    assert sum(words[0].values()) == sum(len(spoken.words) for spoken in talkers(3))
+
+
+def test_what_is_finished_is_not_repeated(finished: Path) -> None:
+    assert study(finished) == []
+
+
+def test_a_study_killed_within_a_run_ends_with_the_same_scores(finished: Path, tmp_path: Path) -> None:
+    last = RUNS[-1]
+    for run in RUNS[:-1]:
+        (tmp_path / run.name).symlink_to(finished / run.name)
+    trainer = AdaptationTrainer(last.adaptation, toy_data(1), out=tmp_path / last.name, fisher=finished / FISHER)
+    trainer.begin()
+    next(trainer.stage_steps(0, 0))
+    trainer.save()
+    assert [outcome.run.name for outcome in study(tmp_path)] == [last.name]
+    assert (tmp_path / last.name / SCORES).read_text() == (finished / last.name / SCORES).read_text()
+
+
+def test_names_of_runs_change_with_what_they_are_made_by() -> None:
+    others = arm_runs(replace(WHOLE, speakers=frozenset({"t2"})), [ARMS["plain"]], [0, 1])
+    names = {run.name for run in (*RUNS, *others)}
+    assert len(names) == len(RUNS) + len(others)
+
+
+def test_a_study_keeps_to_its_cohort(tmp_path: Path) -> None:
+    words = ["recipe", "--out", str(tmp_path)]
+    for name in ("artifact", "cohorts", "utterances", "units"):
+        words += [f"--{name}", "none"]
+    assert settled_cohort(parsed([*words, "--cohort", "a"]), toy_artifact()) == "a"
+    assert settled_cohort(parsed(words), toy_artifact()) == "a"
+    with pytest.raises(ServiceError, match="is a study of a"):
+        settled_cohort(parsed([*words, "--cohort", "b"]), toy_artifact())
+
+
+@pytest.mark.parametrize("wrong", [["--methods", "none"], ["--seeds", "a"], ["--jobs", "0"]])
+def test_wrong_options_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    files = [word for name in ("artifact", "cohorts", "utterances", "units", "out") for word in (f"--{name}", "x")]
+    with pytest.raises(SystemExit, match="2"):
+        parsed(["recipe", *files, *wrong])
+    assert "error:" in capsys.readouterr().err

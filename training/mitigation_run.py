@@ -1,0 +1,77 @@
+"""One run of a mitigation study, resumable: fine-tuning, then the word errors of every held-out talker."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.ablation_run import alone_in
+from training.adaptation import AdaptationTrainer
+from training.data.manifest import TEST
+from training.data.rendering import Sounds
+from training.data.speech_store import SpeechStore
+from training.data.utterances import Utterance, read_utterances
+from training.mitigation_arms import ARMS, ArmRun
+from training.report_json import write_json
+from training.speaker_errors import SpeakerErrors, errors_by_speaker
+from training.training_curves import TrainingCurves
+from training.transcriber_data import DataPaths, TranscriberData
+from training.transcriber_validation import ChannelErrors
+
+SCORES, FISHER = "scores.json", "fisher.pt"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Bench:
+    """Where runs are kept, what they learn from, and what is said by those who judge them."""
+
+    out: Path
+    data_of: Callable[[int], TranscriberData]
+    judged: Sequence[Utterance]
+    sounds: Sounds
+
+
+def bench_at(out: Path, paths: DataPaths, *, domains: Sequence[str]) -> Bench:
+    """On the real data: whole utterances of the test talkers, as they were recorded."""
+    everything = read_utterances(paths.utterances)
+    judged = [spoken for spoken in everything if spoken.split == TEST and spoken.domain in domains and spoken.words]
+    return Bench(
+        out=out,
+        data_of=lambda seed: TranscriberData.open(paths, seed=seed, workers=0),
+        judged=judged,
+        sounds=Sounds(SpeechStore.open(judged, root=paths.root, folder=paths.cache)),
+    )
+
+
+def is_done(run: ArmRun, out: Path) -> bool:
+    """Trained to its end and judged."""
+    return (out / run.name / SCORES).exists()
+
+
+def do(run: ArmRun, bench: Bench) -> None:
+    """Trains the rest of the run and judges it. Raises ArtifactError when another process is at it."""
+    folder = bench.out / run.name
+    with alone_in(folder):
+        data = bench.data_of(run.seed)
+        model = run.adaptation.artifact.model
+        if ARMS[run.arm].trained:
+            trainer = AdaptationTrainer(run.adaptation, data, out=folder, fisher=bench.out / FISHER)
+            trainer.begin()
+            steps = run.adaptation.recipe.stage.steps
+            with TrainingCurves(folder / "curves", total_steps=steps, first_step=trainer.step) as curves:
+                trainer.run(curves)
+            model = trainer.averaged_model()
+        write_errors(folder / SCORES, errors_by_speaker(model, bench.judged, bench.sounds, data.units))
+
+
+def write_errors(path: Path, errors: SpeakerErrors) -> None:
+    """Words and errors by talker."""
+    write_json(path, {who: [counted.words, counted.errors] for who, counted in sorted(errors.items())})
+
+
+def read_errors(path: Path) -> Mapping[str, ChannelErrors] | None:
+    """None when there are none yet."""
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {who: ChannelErrors(words=words, errors=errors) for who, (words, errors) in found.items()}

@@ -1,0 +1,228 @@
+"""What came out of a mitigation study, beside what two papers claim: Markdown.
+
+Cohorts are compared by the word error rate over all words of each. A draw takes the talkers of each cohort and the
+seeds with replacement, the same ones for every method: what is hard for all does not count as a difference.
+Letters: S seeds, U talkers, G cohorts, R draws; row 0 is exact, the others are the draws.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.ablation_tables import figure_text, verdict
+from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.resampling import REPLICAS
+from training.metrics.verification import Array
+from training.mitigation_arms import ARMS, BEFORE
+from training.speaker_errors import SpeakerErrors
+from training.tables import markdown_table
+
+# Arm -> seed -> errors.
+StudyErrors = Mapping[str, Mapping[int, SpeakerErrors]]
+# With fewer held-out talkers a cohort counts for the mean over all words alone.
+MIN_SPEAKERS = 5
+DRAWS_SEED = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Judges:
+    """The held-out talkers: who they are, what they said, which cohort each is in; -1 = none that is compared."""
+
+    speakers: tuple[str, ...]
+    words: Array  # (U,)
+    cohort: Array  # (U,)
+    names: tuple[str, ...]
+    adapted: int | None  # the number of the cohort that was adapted to
+
+    @classmethod
+    def of(cls, cohorts: Mapping[str, Collection[str]], adapted: str, errors: SpeakerErrors) -> "Judges":
+        speakers = tuple(sorted(errors))
+        heard = {name: [who for who in speakers if who in set(members)] for name, members in cohorts.items()}
+        names = tuple(name for name, members in heard.items() if len(members) >= MIN_SPEAKERS)
+        number_of = {who: number for number, name in enumerate(names) for who in heard[name]}
+        return cls(
+            speakers=speakers,
+            words=np.array([errors[who].words for who in speakers], np.float64),
+            cohort=np.array([number_of.get(who, -1) for who in speakers]),
+            names=names,
+            adapted=names.index(adapted) if adapted in names else None,
+        )
+
+    def draws(self) -> Array:
+        """(1 + R, U) how often each talker counts; cohorts keep their sizes."""
+        random = np.random.default_rng(DRAWS_SEED)
+        times = np.ones((1 + REPLICAS, len(self.speakers)))
+        for number in np.unique(self.cohort):
+            (members,) = np.nonzero(self.cohort == number)
+            even = np.full(len(members), 1 / len(members))
+            times[1:, members] = random.multinomial(len(members), even, size=REPLICAS)
+        return times
+
+    def rates(self, runs: Sequence[SpeakerErrors]) -> "Rates":
+        """The mean over so many seeds: of all, then of as many drawn with replacement."""
+        errors = np.array([[run[who].errors for who in self.speakers] for run in runs], np.float64)  # (S, U)
+        random = np.random.default_rng(DRAWS_SEED)
+        seeds = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=1 + REPLICAS) / len(runs)
+        seeds[0] = 1 / len(runs)
+        mean = seeds @ errors  # (1 + R, U) errors of each talker
+        times, member = self.draws(), self.cohort[:, None] == np.arange(len(self.names))  # (U, G)
+        return Rates(
+            cohorts=((times * mean) @ member) / ((times * self.words) @ member),
+            overall=(times * mean).sum(1) / (times @ self.words),
+            others=self._others(times, mean),
+        )
+
+    def _others(self, times: Array, mean: Array) -> Array:
+        kept = np.ones(len(self.words), bool) if self.adapted is None else self.cohort != self.adapted
+        return np.asarray((times * mean)[:, kept].sum(1) / (times @ (self.words * kept)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Rates:
+    """Word error rates: (1 + R, G) of each cohort, (1 + R,) of all words, and of those outside the adapted cohort."""
+
+    cohorts: Array
+    overall: Array
+    others: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A statistic of rates, (1 + R,), in percent but for variances, which are in points squared."""
+
+    title: str
+    statistic: Callable[[Rates, Judges], Array]
+    scale: float = 100.0
+
+
+def gap(cohorts: Array) -> Array:
+    """(.., G) -> (..) worst minus best over best."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(cohorts.max(-1) / cohorts.min(-1) - 1)
+
+
+def _adapted(rates: Rates, judges: Judges) -> Array:
+    if judges.adapted is None:
+        return np.full(len(rates.overall), np.nan)
+    return np.asarray(rates.cohorts[:, judges.adapted])
+
+
+ALL = Column(title="all words", statistic=lambda rates, judges: rates.overall)
+MEAN = Column(title="mean of cohorts", statistic=lambda rates, judges: rates.cohorts.mean(-1))
+WORST = Column(title="worst cohort", statistic=lambda rates, judges: rates.cohorts.max(-1))
+ADAPTED = Column(title="cohort adapted to", statistic=_adapted)
+OTHERS = Column(title="everybody else", statistic=lambda rates, judges: rates.others)
+VARIANCE = Column(title="variance", statistic=lambda rates, judges: rates.cohorts.var(-1), scale=1e4)
+GAP = Column(title="gap", statistic=lambda rates, judges: gap(rates.cohorts))
+COLUMNS = (ALL, MEAN, WORST, ADAPTED, OTHERS, VARIANCE, GAP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A figure of a paper, as a fraction, and the methods that stand for it here."""
+
+    text: str
+    column: Column
+    claimed: float
+    arms: tuple[str, ...]
+
+
+EWC_ARMS = ("ewc-weak", "ewc", "ewc-strong", "ewc-encoder", "ewc-predictor")
+CLAIMS = (
+    Claim(text="EWC: worst region -3.2 % (2207.07850)", column=WORST, claimed=-0.032, arms=EWC_ARMS),
+    Claim(text="EWC: mean -1.3 %", column=MEAN, claimed=-0.013, arms=EWC_ARMS),
+    Claim(text="EWC: variance over regions -7.9 %", column=VARIANCE, claimed=-0.079, arms=EWC_ARMS),
+    Claim(
+        text="oversampling: gap 56 % to about 40 % (2207.11345)",
+        column=GAP,
+        claimed=40 / 56 - 1,
+        arms=("oversampling",),
+    ),
+)
+
+
+def markdown(cohorts: Mapping[str, Collection[str]], adapted: str, errors: StudyErrors) -> str:
+    """Rates before and after, their changes with intervals, claims; methods without a finished run are left out."""
+    done = {arm: errors[arm] for arm in ARMS if errors.get(arm)}
+    if not done.get(BEFORE):
+        return "no finished run yet of the artifact as it is"
+    (before,) = done[BEFORE].values()
+    judges = Judges.of(cohorts, adapted, before)
+    if len(judges.names) < 2:
+        return f"fewer than two cohorts have {MIN_SPEAKERS} held-out talkers: nothing to compare"
+    rates = {arm: judges.rates([runs[seed] for seed in sorted(runs)]) for arm, runs in done.items()}
+    parts = (
+        _counts_text(judges, adapted, cohorts),
+        _rates_table(done, rates, judges),
+        "Relative change, **bold** where the interval excludes zero:",
+        _changes_table(rates, judges),
+        _cohorts_table(rates, judges),
+        _claims_table(rates, judges),
+    )
+    return "\n\n".join(parts)
+
+
+def change(column: Column, before: Rates, after: Rates, judges: Judges) -> Figure:
+    """Relative, paired by draw; none where it cannot be measured."""
+    was, is_now = (column.statistic(rates, judges) for rates in (before, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        changed = is_now / was - 1
+    return figure_of(float(changed[0]), changed[1:])
+
+
+def _change_text(found: Figure) -> str:
+    text = figure_text(found, sign="+", unit=" %")
+    sure = found.ci95 is not None and not found.ci95[0] <= 0 <= found.ci95[1]
+    return f"**{text}**" if sure else text
+
+
+def _rates_table(done: StudyErrors, rates: Mapping[str, Rates], judges: Judges) -> str:
+    rows = []
+    for arm, of_arm in rates.items():
+        values = (column.statistic(of_arm, judges) for column in COLUMNS)
+        figures = (figure_of(float(each[0]), each[1:]) for each in values)
+        cells = (figure_text(one, scale=column.scale) for one, column in zip(figures, COLUMNS, strict=True))
+        rows.append((ARMS[arm].title, str(len(done[arm])), *cells))
+    titles = (f"{column.title} {'points²' if column is VARIANCE else '%'}" for column in COLUMNS)
+    return markdown_table(("method", "seeds", *titles), rows)
+
+
+def _changes_table(rates: Mapping[str, Rates], judges: Judges) -> str:
+    rows = [
+        (ARMS[arm].title, *(_change_text(change(column, rates[BEFORE], after, judges)) for column in COLUMNS))
+        for arm, after in rates.items()
+        if arm != BEFORE
+    ]
+    return markdown_table(("method", *(column.title for column in COLUMNS)), rows)
+
+
+def _cohorts_table(rates: Mapping[str, Rates], judges: Judges) -> str:
+    """WER % of each cohort, the means alone."""
+    rows = [_cohort_row(number, rates, judges) for number in range(len(judges.names))]
+    return markdown_table(("cohort, WER %", "talkers", "words", *(ARMS[arm].title for arm in rates)), rows)
+
+
+def _cohort_row(number: int, rates: Mapping[str, Rates], judges: Judges) -> tuple[str, ...]:
+    members = judges.cohort == number
+    means = (f"{100 * of_arm.cohorts[0, number]:.1f}" for of_arm in rates.values())
+    return judges.names[number], str(members.sum()), f"{judges.words[members].sum():.0f}", *means
+
+
+def _claims_table(rates: Mapping[str, Rates], judges: Judges) -> str:
+    rows = []
+    for claim in CLAIMS:
+        for arm in claim.arms:
+            if arm in rates:
+                found = change(claim.column, rates[BEFORE], rates[arm], judges)
+                rows.append((claim.text, ARMS[arm].title, _change_text(found), verdict(found, claim.claimed)))
+    return markdown_table(("claimed", "method", "here", "so it"), rows)
+
+
+def _counts_text(judges: Judges, adapted: str, cohorts: Mapping[str, Collection[str]]) -> str:
+    left_out = [name for name in cohorts if name not in judges.names]
+    small = f" Too few of them to compare: {', '.join(left_out)}." if left_out else ""
+    return (
+        f"{len(judges.speakers)} held-out talkers, {judges.words.sum():.0f} words; adapted to: {adapted}.{small} Means "
+        "over seeds; in brackets 95 % intervals over talkers and seeds, paired."
+    )

@@ -1,0 +1,120 @@
+"""Which ways of repairing a transcriber help the cohort it serves worst, and what they cost everybody else.
+
+    python -m training.study_mitigation training/configs/adaptation/study.toml --artifact A --cohorts C \\
+        --utterances U --units F --out DIR
+    python -m training.study_mitigation .. --table
+
+Every method of training/mitigation_arms.py with every seed, on one configuration that says all else, judged by word
+errors of whole utterances of test talkers, each alone. The cohort is --cohort, or the worst on dev talkers; the first
+start settles it. Killed, a study goes on where it was when started again: finished runs are kept, the others have
+checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
+from svc.errors import InvalidRequestError
+from training.adapt_transcriber import members_of, speakers_of, worst_on_dev
+from training.adaptation import Adaptation, fisher_of
+from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
+from training.command_line import mistakes_told
+from training.mitigation_arms import ARMS, ArmRun, arm_runs
+from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, read_errors
+from training.mitigation_tables import StudyErrors, markdown
+from training.report_json import write_text
+from training.speaker_errors import SpeakerErrors
+from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
+from training.train_transcriber import flush_denormals
+from training.transcriber_data import DataPaths, TranscriberData
+
+COHORT = "cohort.txt"
+
+
+def errors_of(runs: Sequence[ArmRun], out: Path) -> StudyErrors:
+    """What is finished."""
+    found: defaultdict[str, dict[int, SpeakerErrors]] = defaultdict(dict)
+    for run in runs:
+        if errors := read_errors(out / run.name / SCORES):
+            found[run.arm][run.seed] = errors
+    return found
+
+
+def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
+    artifact, members = load_transcriber(options.artifact), members_of(options.cohorts)
+    cohort = settled_cohort(options, artifact)
+    recipe, speakers = read_adaptation(options.recipe), speakers_of(members, cohort)
+    whole = Adaptation(recipe=recipe, artifact=artifact, speakers=speakers)
+    runs = arm_runs(whole, [ARMS[name] for name in options.methods.split(",")], seeds_of(options))
+    names = ("artifact", "cohorts", "utterances", "units", "out", "root", "cache", "methods", "seeds")
+    return StudyPlan(
+        runs=runs,
+        command=["training.study_mitigation", str(options.recipe), *words_of(options, names)],
+        do=lambda run: do_alone(run, options, recipe),
+        is_done=lambda run: is_done(run, options.out),
+        table=lambda: markdown(members, cohort, errors_of(runs, options.out)),
+        prepare=lambda: prepare_fisher(runs, options),
+    )
+
+
+def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe) -> None:
+    """On the real data, in a process that does nothing else."""
+    flush_denormals()
+    do(run, bench_at(options.out, data_paths(options), domains=recipe.stage.mixtures.domains))
+
+
+def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact) -> str:
+    """Its name, once and for all. Raises InvalidRequestError for another than before."""
+    kept = options.out / COHORT
+    before = kept.read_text(encoding="utf-8").strip() if kept.exists() else None
+    if before and options.cohort not in (None, before):
+        raise InvalidRequestError(f"{options.out} is a study of {before}: give another --out", field="cohort")
+    name = before or options.cohort
+    if name is None:
+        data = TranscriberData.open(data_paths(options), seed=0, workers=0)
+        name = worst_on_dev(members_of(options.cohorts), artifact, data)
+    write_text(kept, f"{name}\n")
+    return str(name)
+
+
+def prepare_fisher(runs: Sequence[ArmRun], options: argparse.Namespace) -> None:
+    """Once for all runs: several at a time would each compute it."""
+    of_ewc = [run for run in runs if run.adaptation.recipe.method.penalty == EWC]
+    if of_ewc and not (options.out / FISHER).exists():
+        flush_denormals()
+        data = TranscriberData.open(data_paths(options), seed=0, workers=0)
+        fisher_of(of_ewc[0].adaptation, data, options.out / FISHER)
+
+
+def data_paths(options: argparse.Namespace) -> DataPaths:
+    return DataPaths(utterances=options.utterances, units=options.units, root=options.root, cache=options.cache)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path, help="a TOML file as those in training/configs/adaptation")
+    parser.add_argument("--artifact", type=Path, required=True, help="the transcriber to repair")
+    parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
+    parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
+    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
+    parser.add_argument("--units", type=Path, required=True, help="the units of the artifact's training")
+    parser.add_argument("--methods", default=",".join(ARMS), help="by commas, of %(default)s")
+    add_study_options(parser, seeds="0,1,2")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.methods.split(",")) - ARMS.keys()):
+        parser.error(f"no method {', '.join(unknown)}; there are {', '.join(ARMS)}")
+    check_study_options(parser, options)
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    with mistakes_told():
+        options = parsed(arguments)
+        sys.exit(plan_of(options).follow(options))
+
+
+if __name__ == "__main__":
+    main()
