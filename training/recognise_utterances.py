@@ -137,6 +137,29 @@ def recognise(
         yield from pool.map(heard, recordings)
 
 
+def add_speech_options(parser: argparse.ArgumentParser) -> None:
+    """Which talkers are heard, and how much of each."""
+    parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
+    parser.add_argument("--split", action="append", help="of the talkers, may be given twice; default test")
+    parser.add_argument("--domains", nargs="+", help="such as phrases, telephone; default all")
+    parser.add_argument("--most-s", type=float, help="seconds of each talker and domain at most, drawn by --seed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
+    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech")
+
+
+def material(options: argparse.Namespace) -> tuple[list[TalkerRecording], SpeechStore]:
+    """What the options of add_speech_options ask for. Raises InvalidRequestError."""
+    everything = read_utterances(options.utterances)
+    splits, domains = options.split or ["test"], options.domains
+    chosen = [spoken for spoken in everything if spoken.split in splits and spoken.domain in (domains or spoken.domain)]
+    if not chosen:
+        raise InvalidRequestError(f"no utterance of {', '.join(splits)}", field="utterances")
+    session_of = {clip.path: clip.session for clip in read_manifest(options.root / "manifest.csv")}
+    recordings = recordings_of(chosen, session_of, most_s=options.most_s, seed=options.seed)
+    return recordings, SpeechStore.open(chosen, root=options.root, folder=options.cache)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     options = _options().parse_args(arguments)
@@ -157,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _recognise_all(options: argparse.Namespace, application: Application) -> None:
     batcher = application.stream_batcher
     turns = live_config(application.config.transcription).turns
-    recordings, speech = _material(options)
+    recordings, speech = material(options)
     done = _done(options.out, batcher.recogniser.fingerprint)
     waiting = [recording for recording in recordings if recording.name not in done]
 
@@ -170,17 +193,6 @@ def _recognise_all(options: argparse.Namespace, application: Application) -> Non
             append_errors(options.out, errors)
             on_recording()
     print(_summary(read_errors(options.out)))
-
-
-def _material(options: argparse.Namespace) -> tuple[list[TalkerRecording], SpeechStore]:
-    everything = read_utterances(options.utterances)
-    splits, domains = options.split or ["test"], options.domains
-    chosen = [spoken for spoken in everything if spoken.split in splits and spoken.domain in (domains or spoken.domain)]
-    if not chosen:
-        raise InvalidRequestError(f"no utterance of {', '.join(splits)}", field="utterances")
-    session_of = {clip.path: clip.session for clip in read_manifest(options.root / "manifest.csv")}
-    recordings = recordings_of(chosen, session_of, most_s=options.most_s, seed=options.seed)
-    return recordings, SpeechStore.open(chosen, root=options.root, folder=options.cache)
 
 
 def _done(out: Path, fingerprint: str) -> set[str]:
@@ -227,16 +239,10 @@ def _drawn(
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
+    add_speech_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="file of errors, added to where it exists")
     parser.add_argument("--artifact", type=Path, help="folder of training.export_transcriber; default the shipped one")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration")
-    parser.add_argument("--split", action="append", help="of the talkers, may be given twice; default test")
-    parser.add_argument("--domains", nargs="+", help="such as phrases, telephone; default all")
-    parser.add_argument("--most-s", type=float, help="seconds of each talker and domain at most, drawn by --seed")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech")
     return parser
 
 

@@ -107,7 +107,7 @@ def by_people(
 ) -> Grouping:
     """An attribute, or several crossed ("sex+country"); countries too small are pooled unless minimum is None."""
     units = sorted({*trials.units})
-    parts = [_attribute(part, people, units, minimum) for part in name.split(CROSSED_BY)]
+    parts = [attribute(part, people, units, minimum) for part in name.split(CROSSED_BY)]
     group_of = {
         unit: f" {CROSSED_BY} ".join(values) if all(values := [part[unit] for part in parts]) else UNKNOWN
         for unit in units
@@ -123,7 +123,8 @@ def by_people(
     return _grouping(name, names.tolist(), labels, trials, pairs=pairs, members=members)
 
 
-def _attribute(name: str, people: People, units: Sequence[str], minimum: Minimum | None) -> dict[str, str]:
+def attribute(name: str, people: People, units: Sequence[str], minimum: Minimum | None) -> dict[str, str]:
+    """Unit -> value, empty = unknown; countries too small are pooled unless minimum is None."""
     known = people.known(name)
     values = {unit: known.get(unit, "") for unit in units}
     if name != COUNTRY or minimum is None:

@@ -56,14 +56,16 @@ class Cohorts:
         return {speaker: number for number, cohort in enumerate(self.cohorts) for speaker in cohort.speakers}
 
 
-def cohorts_of(kind: str, cohort_of: Mapping[str, str], *, order: tuple[str, ...] = ()) -> Cohorts:
+def cohorts_of(
+    kind: str, cohort_of: Mapping[str, str], *, order: tuple[str, ...] = (), centroids: FloatArray | None = None
+) -> Cohorts:
     """Speaker to the name of the cohort -> cohorts, by name unless an order of all names is given."""
     names = order or tuple(sorted({*cohort_of.values()}))
     speakers: dict[str, list[str]] = {name: [] for name in names}
     for speaker, name in cohort_of.items():
         speakers[name].append(speaker)
     made = (Cohort(name=name, speakers=tuple(sorted(of_name))) for name, of_name in speakers.items())
-    return Cohorts(kind=kind, cohorts=tuple(made))
+    return Cohorts(kind=kind, cohorts=tuple(made), centroids=centroids)
 
 
 def write_cohorts(path: Path, cohorts: Cohorts) -> None:

@@ -1,0 +1,74 @@
+"""What chance makes of a gap, and whether it stands on people who did not choose it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.training.fairness.cohorts.heard_people import heard, names, places, voices, worse_quarter
+from training.fairness.cohorts.finders import EmbeddingFinder, Finder, LabelFinder
+from training.fairness.cohorts.held_out import LuckConfig, Placed, chance_of, ends, gap_found, held_out, relative_gap
+from training.fairness.cohorts.region_tree import RegionTreeFinder
+
+CONFIG = LuckConfig(deals=39, splits=3)
+STRATA = [""] * 80
+QUARTERS: Mapping[str, str] = {name: str(number % 4) for number, name in enumerate(names(80))}
+FINDERS: list[Finder] = [
+    EmbeddingFinder(voices=voices(), count=4),
+    RegionTreeFinder(place_of=places(), max_leaves=4),
+    LabelFinder(kind="quarter", group_of=QUARTERS),
+]
+
+
+@pytest.mark.parametrize("finder", FINDERS, ids=lambda finder: finder.kind)
+def test_a_planted_cohort_stands_on_the_other_half(finder: Finder) -> None:
+    errors = heard(worse_quarter, utterances=8).by_speaker()
+    found = held_out(finder, errors, STRATA, CONFIG)
+    assert found
+    assert found.gap > 1
+    assert (found.worse_share, found.splits) == (1.0, 6)
+    assert found.chance.p == 1 / 40
+    assert chance_of(finder, errors, CONFIG).p == 1 / 40
+
+
+@pytest.mark.parametrize("finder", FINDERS, ids=lambda finder: finder.kind)
+def test_where_all_are_served_alike_there_is_a_gap_but_it_does_not_stand(finder: Finder) -> None:
+    gaps, left, likely = [], [], []
+    for seed in range(4):
+        errors = heard(lambda _: 0.2, seed=seed).by_speaker()
+        gaps.append(gap_found(Placed.by(finder.learn(errors, least_speakers=10), errors), errors, least_speakers=10))
+        likely.append(chance_of(finder, errors, LuckConfig(deals=19)).p)
+        found = held_out(finder, errors, STRATA, LuckConfig(deals=1, splits=3))
+        assert found
+        left.append(found.gap)
+    assert min(gaps) > 0
+    assert np.mean(left) < np.mean(gaps) / 2
+    assert np.mean(likely) > 0.15
+
+
+def test_errors_dealt_anew_show_what_they_did_the_last_time() -> None:
+    errors = heard(lambda _: 0.2).by_speaker()
+    assert chance_of(FINDERS[1], errors, LuckConfig(deals=5)) == chance_of(FINDERS[1], errors, LuckConfig(deals=5))
+
+
+def test_nothing_can_be_held_out_where_only_one_cohort_is_large_enough() -> None:
+    finder = LabelFinder(kind="one", group_of=dict.fromkeys(names(80), "all"))
+    assert held_out(finder, heard(worse_quarter).by_speaker(), STRATA, CONFIG) is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=6))
+def test_worst_and_best_are_of_those_that_count(cohorts: list[tuple[float, bool]]) -> None:
+    rates = np.array([rate for rate, _ in cohorts])
+    enough = np.array([counts for _, counts in cohorts], np.bool_)
+    found = ends(rates, enough)
+    if enough.sum() < 2:
+        assert found is None
+    else:
+        assert found
+        assert (rates[found[0]], rates[found[1]]) == (rates[enough].max(), rates[enough].min())
+
+
+def test_a_gap_is_relative_to_the_best() -> None:
+    np.testing.assert_allclose(relative_gap(np.array([0.3, 0.2, 0.1]), np.array([0.2, 0.2, 0.0])), [0.5, 0, np.inf])

@@ -1,0 +1,57 @@
+"""Mean voices of talkers, by an embedder that hears pitch alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from svc.errors import InvalidRequestError, TooLittleSpeechError
+from svc.types import Band, Voiceprint, Waveform
+from tests.training.data.talkers import TonesInMemory, talkers
+from training.embed_speakers import mean_voices, read_voices, write_voices
+from training.recognise_utterances import recordings_of
+
+SPOKEN = talkers(3)
+RECORDINGS = recordings_of(SPOKEN, {})
+
+
+def by_pitch(waveform: Waveform) -> Voiceprint:
+    """Eight bands of the spectrum."""
+    power = np.abs(np.fft.rfft(waveform.samples)[: len(waveform.samples) // 20])
+    vector = np.array([band.sum() for band in np.array_split(power, 8)], np.float32)
+    vector /= np.linalg.norm(vector)
+    return Voiceprint(
+        vector=vector,
+        model_fingerprint="toy",
+        net_speech_s=waveform.duration_s,
+        band=Band.WIDE,
+        snr_db=0.0,
+        clipped_share=0.0,
+    )
+
+
+def test_a_talker_is_nearest_to_what_they_say_themselves() -> None:
+    voices = mean_voices(RECORDINGS, TonesInMemory(SPOKEN), by_pitch)
+    assert {*voices} == {spoken.speaker for spoken in SPOKEN}
+    for recording in RECORDINGS:
+        heard = by_pitch(Waveform(recording.samples(TonesInMemory(SPOKEN)), 16_000)).vector
+        assert max(voices, key=lambda who: float(voices[who] @ heard)) == recording.utterances[0].speaker
+    assert all(np.linalg.norm(voice) == pytest.approx(1) for voice in voices.values())
+
+
+def test_who_says_too_little_has_no_voice() -> None:
+    def deaf_to_digits(waveform: Waveform) -> Voiceprint:
+        if waveform.duration_s > 6:
+            raise TooLittleSpeechError("nothing heard")
+        return by_pitch(waveform)
+
+    some = [one for one in RECORDINGS if one.utterances[0].speaker != "t0" or one.duration_s > 6]
+    assert {*mean_voices(some, TonesInMemory(SPOKEN), deaf_to_digits)} <= {"t1", "t2"}
+
+
+def test_voices_are_kept(tmp_path: Path) -> None:
+    write_voices(tmp_path / "voices.npz", {"b": np.eye(2, dtype=np.float32)[0], "a": np.eye(2, dtype=np.float32)[1]})
+    read = read_voices(tmp_path / "voices.npz")
+    assert [(who, voice.tolist()) for who, voice in read.items()] == [("b", [1.0, 0.0]), ("a", [0.0, 1.0])]
+    with pytest.raises(InvalidRequestError, match="no voices of speakers"):
+        read_voices(tmp_path / "other.npz")

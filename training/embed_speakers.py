@@ -1,0 +1,106 @@
+"""The mean voice of each talker of some utterances: `python -m training.embed_speakers ..`.
+
+    python -m training.embed_speakers --utterances utterances.jsonl --split test --domains phrases telephone \\
+        --most-s 12 --out voices.npz
+
+What cohorts by voice are found with. Recordings are those of training.recognise_utterances with the same options, so
+that a talker's voice and words come from the same speech. Letters: S speakers, D embedding width.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from svc.application import build_application
+from svc.config import load_settings
+from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
+from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
+from training.data.rendering import SpeechReader
+from training.embeddings import Embed
+from training.recognise_utterances import TalkerRecording, add_speech_options, material
+from training.tables import progress_over
+
+
+def mean_voices(
+    recordings: Sequence[TalkerRecording],
+    speech: SpeechReader,
+    embed: Embed,
+    *,
+    on_recording: Callable[[], None] = lambda: None,
+) -> dict[str, FloatArray]:
+    """Speaker -> (D,) unit mean of their recordings' voices; who never speaks enough for one is not there."""
+    voices = {}
+    ordered = sorted(recordings, key=lambda recording: recording.utterances[0].speaker)
+    for speaker, of_speaker in groupby(ordered, key=lambda recording: recording.utterances[0].speaker):
+        heard = []
+        for recording in of_speaker:
+            try:
+                heard.append(embed(Waveform(recording.samples(speech), MODEL_RATE_HZ)).vector)
+            except TooLittleSpeechError:
+                continue
+            finally:
+                on_recording()
+        if heard:
+            mean = np.mean(heard, axis=0)
+            voices[speaker] = (mean / np.linalg.norm(mean)).astype(np.float32)
+    return voices
+
+
+def write_voices(path: Path, voices: Mapping[str, FloatArray]) -> None:
+    """Beside and renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    np.savez(part, speakers=np.array([*voices], dtype=str), vectors=np.stack([*voices.values()]))
+    part.replace(path)
+
+
+def read_voices(path: Path) -> dict[str, FloatArray]:
+    """The inverse of write_voices. Raises InvalidRequestError."""
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            vectors = np.asarray(saved["vectors"], np.float32)
+            return dict(zip(map(str, saved["speakers"]), vectors, strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        message = f"{path}: no voices of speakers, as python -m training.embed_speakers makes them: {error}"
+        raise InvalidRequestError(message, field="voices") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit code."""
+    options = _options().parse_args(arguments)
+    application = build_application(load_settings(options.config))
+    try:
+        recordings, speech = material(options)
+        extractor = application.extractor
+        with progress_over(len(recordings), "recordings") as on_recording:
+            voices = mean_voices(
+                recordings,
+                speech,
+                lambda waveform: extractor.extract(waveform).voiceprint,
+                on_recording=on_recording,
+            )
+        write_voices(options.out, voices)
+    except ServiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        application.close()
+    print(f"{len(voices)} voices in {options.out}")
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_speech_options(parser)
+    parser.add_argument("--out", type=Path, required=True, help="voices.npz")
+    parser.add_argument("--config", type=Path, help="the server's TOML configuration: the embedder")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Cohorts by what is known of people: country, first language, sex, age band, and any of these crossed.
+
+Countries too small are pooled into regions of M49, as in audits; other values too small into "other (pooled)".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from training.data.manifest import Clip
+from training.fairness.cohorts.finders import LabelFinder
+from training.fairness.cohorts.region_tree import Degrees, RegionTreeFinder, country_place
+from training.fairness.countries import Minimum
+from training.fairness.groups import COUNTRY, CROSSED_BY, SEX, UNKNOWN, People, attribute
+
+AGE_BANDS = (25, 40, 60)
+LANGUAGE, AGE = "language", "age"
+OTHER = "other (pooled)"
+
+
+def known_people(clips: Iterable[Clip]) -> People:
+    """Of a manifest; what varies over somebody's clips is the first that is known."""
+    columns: dict[str, dict[str, str]] = {name: {} for name in (COUNTRY, LANGUAGE, SEX, AGE)}
+    for clip in clips:
+        values = (clip.country, clip.language, clip.sex, age_band(clip.age))
+        for column, value in zip(columns.values(), values, strict=True):
+            column[clip.speaker] = column.get(clip.speaker) or value
+    return People(columns=columns)
+
+
+def age_band(age: float | None) -> str:
+    """ "under 25", "25 to 39", .., "60 and over"; empty for unknown."""
+    if age is None:
+        return ""
+    if age < AGE_BANDS[0]:
+        return f"under {AGE_BANDS[0]}"
+    below = [edge for edge in AGE_BANDS if edge <= age]
+    above = [edge for edge in AGE_BANDS if edge > age]
+    return f"{below[-1]} to {above[0] - 1}" if above else f"{below[-1]} and over"
+
+
+def metadata_finder(name: str, people: People, speakers: Sequence[str], *, least_speakers: int) -> LabelFinder:
+    """A column, or several crossed as "sex+age". Pooled by how many of the `speakers` there are.
+
+    Raises InvalidRequestError listing the columns there are.
+    """
+    minimum = Minimum(people=least_speakers, each_sex=0)
+    parts = [_pooled(part, people, speakers, minimum) for part in name.split(CROSSED_BY)]
+    crossed = {
+        speaker: f" {CROSSED_BY} ".join(values) if all(values := [part[speaker] for part in parts]) else UNKNOWN
+        for speaker in speakers
+    }
+    return LabelFinder(kind=name, group_of=crossed)
+
+
+def region_finder(people: People, *, max_leaves: int) -> RegionTreeFinder:
+    """Of everybody whose country is known and in the table."""
+    places = {speaker: country_place(country) for speaker, country in people.known(COUNTRY).items()}
+    found: dict[str, Degrees] = {speaker: place for speaker, place in places.items() if place}
+    return RegionTreeFinder(place_of=found, max_leaves=max_leaves)
+
+
+def _pooled(name: str, people: People, speakers: Sequence[str], minimum: Minimum) -> Mapping[str, str]:
+    values = attribute(name, people, speakers, minimum)
+    if name == COUNTRY:
+        return values
+    many = Counter(values.values())
+    return {
+        speaker: value if not value or many[value] >= minimum.people else OTHER for speaker, value in values.items()
+    }

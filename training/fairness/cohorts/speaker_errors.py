@@ -1,0 +1,142 @@
+"""Errors and words of each speaker by domain, WER of cohorts with the domain's effect taken out, and draws of both.
+
+One domain may be ten times as hard as another and its talkers other people, so a cohort's plain WER tells mostly what
+its people said. Hence indirect standardisation, as epidemiologists compare death rates of towns of unlike age: the
+errors of a cohort over those expected had everybody been served alike in each domain, times the WER of all. Of one
+domain alone this is the plain WER.
+Letters: S speakers, D domains, U utterances, K cohorts, R draws.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.metrics.bootstrap import POISSON_TABLE
+from training.metrics.verification import Array
+from training.utterance_errors import UtteranceErrors
+
+Labels = npt.NDArray[np.int64]
+"""(S,) the cohort of each speaker by number; -1 = of none."""
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SpeakerErrors:
+    """`errors` and `words` (.., S, D): of the speakers as they are, or of draws of them."""
+
+    speakers: tuple[str, ...]
+    domains: tuple[str, ...]
+    errors: Array
+    words: Array
+
+    def select(self, people: Mask) -> "SpeakerErrors":
+        """The speakers where `people` (S,) holds."""
+        return SpeakerErrors(
+            speakers=tuple(speaker for speaker, kept in zip(self.speakers, people, strict=True) if kept),
+            domains=self.domains,
+            errors=self.errors[..., people, :],
+            words=self.words[..., people, :],
+        )
+
+    def shuffled(self, random: np.random.Generator) -> "SpeakerErrors":
+        """Somebody else's errors and words for everybody, of somebody heard in the same domains."""
+        order = np.arange(len(self.speakers))
+        heard = self.words > 0  # (S, D)
+        for pattern in np.unique(heard, axis=0):
+            (alike,) = np.nonzero((heard == pattern).all(axis=1))
+            order[alike] = random.permutation(alike)
+        return SpeakerErrors(
+            speakers=self.speakers, domains=self.domains, errors=self.errors[order], words=self.words[order]
+        )
+
+    @property
+    def overall(self) -> Array:
+        """(..) WER of everybody."""
+        return ratio(self.errors.sum(axis=(-1, -2)), self.words.sum(axis=(-1, -2)))
+
+    @property
+    def expected(self) -> Array:
+        """(.., S) errors of each speaker were all served alike in each domain."""
+        of_domain = ratio(self.errors.sum(axis=-2), self.words.sum(axis=-2))  # (.., D)
+        return np.asarray((self.words * np.nan_to_num(of_domain)[..., None, :]).sum(axis=-1))
+
+    def rates(self, labels: Labels, num_cohorts: int) -> Array:
+        """(S,) cohorts -> (.., K) standardised WER; NaN for one without a word."""
+        member = (labels[:, None] == np.arange(num_cohorts)).astype(np.float64)  # (S, K)
+        observed = self.errors.sum(axis=-1) @ member  # (.., K)
+        return np.asarray(ratio(observed, self.expected @ member) * self.overall[..., None])
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Drawn:
+    """(R, S) times each speaker was drawn, and what was heard of them then."""
+
+    times: Array
+    errors: SpeakerErrors
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """NaN for nothing out of nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.asarray(numerator, np.float64) / denominator)
+
+
+class HeardUtterances:
+    """All utterances of one system, by speaker and domain."""
+
+    def __init__(self, utterances: Iterable[UtteranceErrors]) -> None:
+        utterances = list(utterances)
+        self.speakers = tuple(sorted({one.speaker for one in utterances}))
+        self.domains = tuple(sorted({one.domain for one in utterances}))
+        self._cell = np.array(
+            [
+                self.speakers.index(one.speaker) * len(self.domains) + self.domains.index(one.domain)
+                for one in utterances
+            ],
+            np.int64,
+        )  # (U,)
+        self._errors = np.array([one.errors.errors for one in utterances], np.float64)
+        self._words = np.array([one.errors.words for one in utterances], np.float64)
+
+    def __len__(self) -> int:
+        return len(self._cell)
+
+    def by_speaker(self) -> SpeakerErrors:
+        """As they are."""
+        return self._summed(np.ones((1, len(self))), ())
+
+    def drawn(self, replicas: int, *, seed: int = 0) -> Drawn:
+        """Speakers with replacement, then their utterances, each a Poisson(1) number of times."""
+        random = np.random.default_rng(seed)
+        num_speakers = len(self.speakers)
+        times = random.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers), size=replicas)
+        again = POISSON_TABLE[random.integers(0, len(POISSON_TABLE), (replicas, len(self)))]
+        weights = again * times[:, self._cell // len(self.domains)]  # (R, U)
+        return Drawn(times=times.astype(np.float64), errors=self._summed(weights, (replicas,)))
+
+    def _summed(self, weights: Array, shape: tuple[int, ...]) -> SpeakerErrors:
+        cells = (*shape, len(self.speakers), len(self.domains))
+        num_cells = len(self.speakers) * len(self.domains)
+        errors, words = (
+            np.stack([np.bincount(self._cell, row * of, num_cells) for row in weights]).reshape(cells)
+            for of in (self._errors, self._words)
+        )
+        return SpeakerErrors(
+            speakers=self.speakers, domains=self.domains, errors=errors.astype(float), words=words.astype(float)
+        )
+
+
+def sizes(labels: Labels, num_cohorts: int) -> Labels:
+    """(S,) -> (K,) speakers of each."""
+    return np.bincount(labels[labels >= 0], minlength=num_cohorts)
+
+
+def halves(strata: Sequence[str], random: np.random.Generator) -> Mask:
+    """(S,) true for one half: of two neighbours in an order by stratum, random within, one is in each half."""
+    order = sorted(range(len(strata)), key=lambda number: (strata[number], random.random()))
+    first = random.integers(0, 2, len(strata) // 2 + 1)
+    chosen = np.zeros(len(strata), np.bool_)
+    chosen[order] = np.array([first[place // 2] == place % 2 for place in range(len(order))], np.bool_)
+    return chosen
