@@ -156,20 +156,21 @@ def _examples(
     cache: Path,
 ) -> SpeakerExamples:
     config = recipe.data
-    if recipe.embedder.trains != "head":
+    pooled = recipe.embedder.trains == "head"
+    if not pooled and not config.keep_features:
         return SpeakerFeatures(speakers, sounds, config.cuts, seed=recipe.seed)
     cuts = replace(config.cuts, utterances=config.cached_cuts)
     features = SpeakerFeatures(speakers, sounds, cuts, seed=CACHE_SEED)
-    return cached_features(features, embedder, utterances=config.cuts.utterances, seed=recipe.seed, cache=cache)
+    # A step per talker, so that cuts of several lengths are cached.
+    places = [(number, number) for number in range(len(speakers))]
+    made = pooled_once(features, places, embedder, cache=cache) if pooled else heard_once(features, places, cache=cache)
+    return cached_features(features, places, made, utterances=config.cuts.utterances, seed=recipe.seed)
 
 
 def cached_features(
-    features: SpeakerFeatures, embedder: TrainedEmbedder, *, utterances: int, seed: int, cache: Path
+    features: SpeakerFeatures, places: Sequence[tuple[int, int]], made: FloatArray, *, utterances: int, seed: int
 ) -> CachedFeatures:
-    """Pools all cuts of every talker once; kept on disk."""
-    # A step per talker, so that cuts of several lengths are cached.
-    places = [(number, number) for number in range(len(features.speakers))]
-    made = pooled_once(features, places, embedder, cache=cache)
+    """What was made of every talker's cuts, (S, C, W) or (S, C, T, F), with the sessions these are of."""
     cuts = [features.cuts(place) for place in places]
     sessions = [
         [speaker.sessions.index(cut.session) for cut in of] for speaker, of in zip(features.speakers, cuts, strict=True)
@@ -182,20 +183,31 @@ def pooled_once(
     features: SpeakerFeatures, places: Sequence[tuple[int, int]], embedder: TrainedEmbedder, *, cache: Path
 ) -> FloatArray:
     """(S, C, W) statistics of the examples at these places, kept by network, speech, cuts and augmentation."""
-    made_from = [
-        _digest_of(embedder),
+
+    def make() -> FloatArray:
+        pooled = [embedder.pooled(torch.from_numpy(features[place].inputs)) for place in places]
+        return torch.stack(pooled).cpu().numpy()
+
+    return cached_array(cache, "pooled", [_digest_of(embedder), *_made_from(features, places)], make)
+
+
+def heard_once(features: SpeakerFeatures, places: Sequence[tuple[int, int]], *, cache: Path) -> FloatArray:
+    """(S, C, T, F) inputs of the examples at these places, kept by speech, cuts and augmentation."""
+
+    def make() -> FloatArray:
+        return np.stack([features[place].inputs for place in places])
+
+    return cached_array(cache, "heard", _made_from(features, places), make)
+
+
+def _made_from(features: SpeakerFeatures, places: Sequence[tuple[int, int]]) -> list[object]:
+    return [
         asdict(features.config),
         features.seed,
         features.noises,
         [[step for step, _ in places]],
         [[str(speaker.speed), [[c.path for c in s.clips] for s in speaker.sessions]] for speaker in features.speakers],
     ]
-
-    def make() -> FloatArray:
-        pooled = [embedder.pooled(torch.from_numpy(features[place].inputs)) for place in places]
-        return torch.stack(pooled).cpu().numpy()
-
-    return cached_array(cache, "pooled", made_from, make)
 
 
 def _digest_of(embedder: TrainedEmbedder) -> str:

@@ -25,8 +25,10 @@ class SpeakerDataConfig:
     min_speech_s: float = 4.0
     noise_corpus: str = "noise"
     cuts: CutConfig = field(default_factory=CutConfig)
-    # Of each talker, when only the projection is trained: computed once, with their augmentation.
+    # Of each talker, when only the projection is trained, or with keep_features: made once, with their augmentation.
     cached_cuts: int = 8
+    # For a network so small that hearing a batch costs as much as a step: fewer different cuts, all of one length.
+    keep_features: bool = False
     # Of each dev talker; trials are between talkers who have the same, known value in each of these columns.
     validation_cuts: int = 4
     trials_within: tuple[str, ...] = ("sex",)
@@ -36,6 +38,8 @@ class SpeakerDataConfig:
             raise ValueError("need a corpus, and speeds above zero")
         if self.validation_cuts < 2 or self.cached_cuts < self.cuts.utterances:
             raise ValueError("need validation_cuts >= 2 and cached_cuts >= cuts.utterances")
+        if self.keep_features and len({*self.cuts.duration_s}) > 1:
+            raise ValueError("keep_features needs cuts of one length: shortest and longest cuts.duration_s alike")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

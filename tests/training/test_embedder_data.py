@@ -144,6 +144,23 @@ def test_the_curves_are_written(root: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "run/curves").glob("events.out.*"))
 
 
+def test_cuts_that_are_kept_are_heard_once_for_all_seeds(root: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_at(tmp_path, trains="whole", method="pw"))
+    cuts = replace(recipe.data.cuts, duration_s=(0.3, 0.3))
+    kept = replace(recipe, data=replace(recipe.data, cuts=cuts, keep_features=True))
+    first, second = (trainer_of(replace(kept, seed=seed), root, tmp_path).data.examples for seed in (0, 1))
+    assert len(list((tmp_path / "cache").glob("heard-*.npy"))) == 1
+    known = {example.tobytes() for place in range(6) for example in first[place, 2].inputs}
+    assert {example.tobytes() for place in range(6) for example in second[place, 2].inputs} & known
+    assert first[0, 2].inputs.shape == (2, 28, 80)
+
+
+def test_kept_cuts_must_be_of_one_length(tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_at(tmp_path))
+    with pytest.raises(ValueError, match="cuts of one length"):
+        replace(recipe.data, keep_features=True)
+
+
 def test_groups_are_crossings_of_any_columns_and_unknown_where_one_is() -> None:
     values = {"a.wav": ("f", "uk"), "b.wav": ("m", "uk"), "c.wav": ("f", "")}
     numbers, names = group_numbers(values)

@@ -106,9 +106,9 @@ class SpeakerFeatures(Dataset[SpeakerExample]):
 
 
 class CachedFeatures(Dataset[SpeakerExample]):
-    """What a frozen network made of C cuts of each talker: M of them at a time, across sessions.
+    """C cuts of each talker made once, as features or by a frozen network: M of them at a time, across sessions.
 
-    `made` is (S, C, W); `sessions` and `groups` are (S, C).
+    `made` is (S, C, T, F) or (S, C, W); `sessions` and `groups` are (S, C).
     """
 
     def __init__(self, made: FloatArray, sessions: IntArray, groups: IntArray, *, utterances: int, seed: int) -> None:
