@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from svc.backends.batching import BatchReport
 from svc.rpc.call import Call
 from svc.rpc.stream_telemetry import StreamMetrics
+from svc.rpc.thread_times import ThreadTimes
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 1800)
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -51,6 +52,7 @@ class Metrics:
         self._http_thread: threading.Thread | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self.registry.register(ThreadTimes())
         self.calls = Counter("equivox_calls", "Calls ended", ["method", "code"], registry=self.registry)
         self.errors = Counter("equivox_errors", "Calls that failed", ["method", "reason"], registry=self.registry)
         self.in_flight = Gauge("equivox_calls_in_flight", "Calls under way", registry=self.registry)
