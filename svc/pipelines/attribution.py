@@ -31,6 +31,8 @@ from svc.types import FloatArray, Span
 
 # An open turn is first placed after so much speech alone, then whenever it has twice as much.
 FIRST_GUESS_S = 1.5
+# And once more at its end where it has so many times the speech of the last time; else that voice is as good.
+GROWN = 1.5
 # Sound around a turn that the second pass hears with it.
 MARGIN_S = 0.2
 
@@ -47,6 +49,8 @@ class _HeardTurn:
     # Nothing of its own voice is still to come.
     is_settled: bool = False
     alone_s: float = 0.0
+    # As much of it was listened to.
+    listened_s: float = 0.0
     next_guess_s: float = FIRST_GUESS_S
     last_frame: int = -1
 
@@ -165,7 +169,10 @@ class Attributor:
     def _end(self, event: TurnEnded, frame: int) -> list[TranscriptionEvent]:
         turn = self._turns[event.turn_id]
         turn.is_open = False
-        self._ask(turn, end_s=event.end_s, frame=frame)
+        if turn.alone_s < GROWN * turn.listened_s:
+            self.voices.ask(event.turn_id, None, is_last=True)
+        else:
+            self._ask(turn, end_s=event.end_s, frame=frame)
         warnings = self._place(wait=False)
         speaker = self._speaker(turn.placement)
         ended: list[TranscriptionEvent] = [replace(event, speaker=speaker)]
@@ -177,7 +184,9 @@ class Attributor:
     def _ask(self, turn: _HeardTurn, *, end_s: float, frame: int) -> None:
         span = Span(turn.started.start_s, end_s)
         heard = self.listener.hear(self.sound, turn.started.channel, span=span, last_frame=frame)
-        self.voices.ask(turn.started.turn_id, heard, is_last=not turn.is_open)
+        is_taken = self.voices.ask(turn.started.turn_id, heard, is_last=not turn.is_open)
+        if heard and is_taken:
+            turn.listened_s = turn.alone_s
 
     def _place(self, *, wait: bool) -> list[StreamWarning]:
         """Gives the turns whose voices came their labels."""

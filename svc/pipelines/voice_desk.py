@@ -49,8 +49,8 @@ class VoiceAnswer:
 class VoiceDesk(Protocol):
     """One stream's side. Not thread-safe: one call at a time."""
 
-    def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> None:
-        """Hands in what was heard of a turn; of one that is not over it may be passed over, unanswered."""
+    def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> bool:
+        """Hands in what was heard of a turn; of one that is not over it may be passed over, unanswered: False then."""
         ...
 
     def answers(self, *, wait: bool) -> list[VoiceAnswer]:
@@ -69,7 +69,7 @@ class PromptDesk:
         self.listener = listener
         self._answers: list[VoiceAnswer] = []
 
-    def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> None:
+    def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> bool:
         """As the protocol says; passes nothing over."""
         try:
             voice = self.listener.voice(speech) if speech else None
@@ -77,6 +77,7 @@ class PromptDesk:
             self._answers.append(VoiceAnswer(turn_id=turn_id, is_last=is_last, behind=True))
         else:
             self._answers.append(VoiceAnswer(turn_id=turn_id, is_last=is_last, voice=voice))
+        return True
 
     def answers(self, *, wait: bool) -> list[VoiceAnswer]:
         answers, self._answers = self._answers, []
@@ -128,17 +129,18 @@ class BackgroundDesk:
         self.takers = takers
         self._jobs: deque[_Job] = deque()
 
-    def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> None:
+    def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> bool:
         """As the protocol says. Waits when too much of this stream waits already, `patience_s` at most."""
         job = _Job(turn_id, speech, is_last=is_last)
         if not is_last and (self.takers.is_behind or self._is_full):
-            return
+            return False
         if self._is_full:
             self._make_room()
         if speech and not self._is_full:
             job.future = self.takers.take(job)
         job.was_turned_away = speech is not None and job.future is None
         self._jobs.append(job)
+        return True
 
     def answers(self, *, wait: bool) -> list[VoiceAnswer]:
         """As the protocol says. What is not there after `patience_s` is given up."""
@@ -162,12 +164,13 @@ class BackgroundDesk:
         return [job for job in self._jobs if not job.is_done]
 
     def _make_room(self) -> None:
-        """By what was asked of a turn that has said more since; else by waiting for the oldest."""
-        for job in self._unfinished():
-            if not job.is_last and job.give_up():
+        """By what was asked of a turn of which more was handed in since; else by waiting for the oldest."""
+        unfinished = self._unfinished()
+        for place, job in enumerate(unfinished):
+            if any(later.turn_id == job.turn_id for later in unfinished[place + 1 :]) and job.give_up():
                 self._jobs.remove(job)
                 return
-        self._wait(self._unfinished()[:1])
+        self._wait(unfinished[:1])
 
     def _wait(self, jobs: "list[_Job]") -> None:
         """Until all are done, patience is at its end, or the caller gone: raises CallAbandonedError then."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc.errors import OverloadedError
+from svc.pipelines.attribution import GROWN
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.speaker_labels import LabelConfig
 from svc.pipelines.transcription_events import PartialWords, TranscriptionEvent, TurnEnded, WarningReason
@@ -17,6 +18,7 @@ from svc.scoring.policy import NAMED_POLICIES
 from svc.types import FloatArray
 from tests.pipelines.attributed_stream import Account, Parts, attributed_stream, identifying
 from tests.pipelines.enrolled_voices import TENANT
+from tests.pipelines.test_local_voices import LengthKeeper
 from tests.pipelines.toy_conversation import Said, conversation
 from tests.pipelines.toy_voices import HumEmbedder
 
@@ -104,6 +106,16 @@ def test_an_early_unknown_turn_is_revised_when_its_speaker_has_spoken_more() -> 
     account = Account().read(run(conversation(talk, duration_s=5.0)))
     assert account.labels() == [("S0",), ("S0",)]
     assert account.revised == [0]
+
+
+@pytest.mark.parametrize(("lasts_s", "times"), [(1.2, 1), (2.0, 1), (2.6, 2), (4.0, 2), (5.5, 3)])
+def test_a_turn_is_listened_to_again_at_its_end_only_if_much_was_said_since(lasts_s: float, times: int) -> None:
+    embedder = LengthKeeper()
+    said = Said(0, 0, 0.5, 0.5 + lasts_s, ("one", "two"))
+    account = Account().read(run(conversation([said], duration_s=8.0), parts=Parts(embedder=embedder)))
+    assert account.labels() == [("S0",)]
+    assert len(embedder.seconds) == times
+    assert embedder.seconds[-1] >= lasts_s / GROWN
 
 
 class BusyEmbedder(HumEmbedder):
