@@ -12,19 +12,17 @@ training.export_transcriber.
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
-from svc.errors import InvalidRequestError
 from training.adaptation import Adaptation, AdaptationTrainer
 from training.adaptation_recipe import read_adaptation
 from training.command_line import mistakes_told
 from training.data.manifest import DEV
 from training.distributed import joined_world
 from training.export_transcriber import export
-from training.fairness.cohorts.cohort import read_cohorts
+from training.fairness.cohorts.cohort import Cohorts, read_cohorts
 from training.speaker_errors import errors_by_speaker, total, worst_cohort
 from training.tables import progress_over
 from training.train_transcriber import flush_denormals
@@ -42,9 +40,9 @@ def run(chosen: argparse.Namespace) -> None:
     paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers)
-        members = members_of(chosen.cohorts)
-        speakers = speakers_of(members, chosen.cohort or worst_on_dev(members, artifact, data))
-        adaptation = Adaptation(recipe=recipe, artifact=artifact, speakers=speakers)
+        cohorts = read_cohorts(chosen.cohorts)
+        name = chosen.cohort or worst_on_dev(cohorts, artifact, data)
+        adaptation = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
         fisher = chosen.fisher or chosen.out / FISHER
         trainer = AdaptationTrainer(adaptation, data, out=chosen.out, fisher=fisher, world=world)
         trainer.begin()
@@ -56,23 +54,12 @@ def run(chosen: argparse.Namespace) -> None:
             export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands)
 
 
-def members_of(cohorts: Path) -> Mapping[str, frozenset[str]]:
-    """Talkers by the name of their cohort. Raises InvalidRequestError naming the file."""
-    return {cohort.name: frozenset(cohort.speakers) for cohort in read_cohorts(cohorts)}
-
-
-def speakers_of(members: Mapping[str, frozenset[str]], name: str) -> frozenset[str]:
-    """Raises InvalidRequestError for a name that is not there."""
-    if name not in members:
-        raise InvalidRequestError(f"no cohort {name}: there are {', '.join(members)}", field="cohort")
-    return members[name]
-
-
-def worst_on_dev(members: Mapping[str, frozenset[str]], artifact: TranscriberArtifact, data: TranscriberData) -> str:
+def worst_on_dev(cohorts: Cohorts, artifact: TranscriberArtifact, data: TranscriberData) -> str:
     """The name of the cohort of which the artifact gets most words wrong. Raises ValueError without enough dev talkers.
 
     Says so on stderr.
     """
+    members = {cohort.name: cohort.speakers for cohort in cohorts}
     spoken = data.utterances[DEV]
     with progress_over(len(spoken), "dev talkers") as tick:
         errors = errors_by_speaker(artifact.model, spoken, data.sounds, data.units, tick=tick)

@@ -5,6 +5,7 @@ Each way is a line of `[method]`, and they combine:
     everybody_share = 0.5                 replay: so many mixtures are of everybody
     everybody_share = 1.0, oversampling = 4.0    everybody, the cohort's talkers four times as often
     parts = "encoder"                     the rest stays
+    cohort_vector = true                  the encoder is told whose speech it hears, which it learns to use
 With none of them it is plain fine-tuning on the cohort alone.
 """
 
@@ -20,13 +21,16 @@ from training.transcriber_recipe import OptimiserConfig, Stage, TranscriberRecip
 
 NONE, L2, EWC = "none", "l2", "ewc"
 PENALTIES = (NONE, L2, EWC)
-# What adapts -> the model's parts. Joint, separator and heads never do.
+# What adapts -> the model's parts, beside the input for cohorts. Joint, separator and heads never do.
 PARTS = {"encoder": ("encoder",), "predictor": ("predictor",), "all": ("encoder", "predictor")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodConfig:
-    """See the module's text. `fisher_mixtures`: of everybody, each of which gives a squared gradient."""
+    """See the module's text. `fisher_mixtures`: of everybody, each of which gives a squared gradient.
+
+    What a cohort adds to the encoder's input is new and wants larger steps: `cohort_rate` times the learning rate.
+    """
 
     parts: str = "all"
     penalty: str = NONE
@@ -34,8 +38,14 @@ class MethodConfig:
     fisher_mixtures: int = 400
     everybody_share: float = 0.0
     oversampling: float = 1.0
+    cohort_vector: bool = False
+    cohort_rate: float = 100.0
+    # Of the mixtures, those whose talker's cohort is not told.
+    unknown_share: float = 0.2
 
     def __post_init__(self) -> None:
+        if not 0 <= self.unknown_share < 1 or self.cohort_rate <= 0:
+            raise ValueError(f"need 0 <= unknown_share < 1 and cohort_rate > 0: {self}")
         if self.parts not in PARTS or self.penalty not in PENALTIES:
             raise ValueError(f"parts must be one of {', '.join(PARTS)} and penalty of {', '.join(PENALTIES)}: {self}")
         if self.strength < 0 or (self.strength and self.penalty == NONE) or self.fisher_mixtures < 1:

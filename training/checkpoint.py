@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 CHECKPOINT = "checkpoint.pt"
+# Keys that came after runs were made, at the value that changes nothing: left out of digests, so that those runs can
+# still be gone on with.
+NEUTRAL = {"cohort_width": 0, "voice_width": 192, "cohort_vector": False, "cohort_rate": 100.0, "unknown_share": 0.2}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,8 +35,12 @@ class Checkpoint:
 
 def recipe_digest(recipe: "DataclassInstance") -> str:
     """16 hex digits naming all of it."""
-    content = json.dumps(asdict(recipe), sort_keys=True)
+    content = json.dumps(asdict(recipe, dict_factory=_without_neutral), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _without_neutral(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in NEUTRAL or NEUTRAL[name] != value}
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

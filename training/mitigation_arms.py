@@ -44,6 +44,16 @@ ARMS = {
             title="oversampling, 4 times",
             method=MethodConfig(everybody_share=1.0, oversampling=4.0),
         ),
+        Arm(
+            name="vector",
+            title="cohort vector",
+            method=MethodConfig(everybody_share=1.0, cohort_vector=True),
+        ),
+        Arm(
+            name="vector-oversampling",
+            title="cohort vector and oversampling",
+            method=MethodConfig(everybody_share=1.0, oversampling=4.0, cohort_vector=True),
+        ),
     )
 }
 

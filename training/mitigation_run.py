@@ -61,7 +61,9 @@ def do(run: ArmRun, bench: Bench) -> None:
             with TrainingCurves(folder / "curves", total_steps=steps, first_step=trainer.step) as curves:
                 trainer.run(curves)
             model = trainer.averaged_model()
-        write_errors(folder / SCORES, errors_by_speaker(model, bench.judged, bench.sounds, data.units))
+        told = run.adaptation.vectors()
+        errors = errors_by_speaker(model, bench.judged, bench.sounds, data.units, cohorts=told)
+        write_errors(folder / SCORES, errors)
 
 
 def write_errors(path: Path, errors: SpeakerErrors) -> None:

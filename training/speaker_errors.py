@@ -8,6 +8,7 @@ from svc.backends.loading import decoder_config
 from svc.config import TranscriptionConfig
 from svc.models.transcriber import Transcriber
 from training.data.batches import TrainingExample, make_example
+from training.data.cohort_vectors import NO_COHORTS, CohortVectors
 from training.data.mixture_recipe import MixtureRecipe, Piece, PlacedTurn
 from training.data.rendering import Sounds, render
 from training.data.targets import TargetConfig
@@ -37,13 +38,14 @@ def errors_by_speaker(
     sounds: Sounds,
     units: UnitEncoder,
     *,
+    cohorts: CohortVectors = NO_COHORTS,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, ChannelErrors]:
-    """The model, in evaluation, on everything said; utterances without words are left out."""
+    """The model, in evaluation, on everything said; utterances without words are left out. It is told `cohorts`."""
     decoder = decoder_config(TranscriptionConfig())
     found: dict[str, ChannelErrors] = defaultdict(ChannelErrors)
     for batch in _batches(utterances):
-        examples = [*_examples(batch, sounds, units)]
+        examples = [*_examples(batch, sounds, units, cohorts)]
         errors = channel_errors(model, examples, units.units, separated=True, decoder=decoder)
         for spoken, counted in zip(batch, errors, strict=True):
             found[spoken.speaker] += counted
@@ -58,10 +60,12 @@ def _batches(utterances: Sequence[Utterance]) -> Iterator[Sequence[Utterance]]:
         yield by_length[start : start + BATCH]
 
 
-def _examples(utterances: Sequence[Utterance], sounds: Sounds, units: UnitEncoder) -> Iterator[TrainingExample]:
+def _examples(
+    utterances: Sequence[Utterance], sounds: Sounds, units: UnitEncoder, cohorts: CohortVectors
+) -> Iterator[TrainingExample]:
     filterbank, config = Filterbank(FilterbankConfig()), TargetConfig()
     for utterance in utterances:
-        yield make_example(render(spoken_alone(utterance), sounds), filterbank, units, config)
+        yield make_example(render(spoken_alone(utterance), sounds), filterbank, units, config, cohorts=cohorts)
 
 
 def total(errors: SpeakerErrors, speakers: Collection[str]) -> ChannelErrors:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
 from svc.errors import InvalidRequestError
-from training.adapt_transcriber import members_of, speakers_of, worst_on_dev
+from training.adapt_transcriber import worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
 from training.command_line import mistakes_told
+from training.fairness.cohorts.cohort import Cohorts, read_cohorts
 from training.mitigation_arms import ARMS, ArmRun, arm_runs
 from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, read_errors
 from training.mitigation_tables import StudyErrors, markdown
@@ -44,10 +45,9 @@ def errors_of(runs: Sequence[ArmRun], out: Path) -> StudyErrors:
 
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
-    artifact, members = load_transcriber(options.artifact), members_of(options.cohorts)
-    cohort = settled_cohort(options, artifact)
-    recipe, speakers = read_adaptation(options.recipe), speakers_of(members, cohort)
-    whole = Adaptation(recipe=recipe, artifact=artifact, speakers=speakers)
+    artifact, cohorts = load_transcriber(options.artifact), read_cohorts(options.cohorts)
+    recipe, name = read_adaptation(options.recipe), settled_cohort(options, artifact, cohorts)
+    whole = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
     runs = arm_runs(whole, [ARMS[name] for name in options.methods.split(",")], seeds_of(options))
     names = ("artifact", "cohorts", "utterances", "units", "out", "root", "cache", "methods", "seeds")
     return StudyPlan(
@@ -55,7 +55,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
         command=["training.study_mitigation", str(options.recipe), *words_of(options, names)],
         do=lambda run: do_alone(run, options, recipe),
         is_done=lambda run: is_done(run, options.out),
-        table=lambda: markdown(members, cohort, errors_of(runs, options.out)),
+        table=lambda: markdown(cohorts, name, errors_of(runs, options.out)),
         prepare=lambda: prepare_fisher(runs, options),
     )
 
@@ -66,7 +66,7 @@ def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe)
     do(run, bench_at(options.out, data_paths(options), domains=recipe.stage.mixtures.domains))
 
 
-def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact) -> str:
+def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, cohorts: Cohorts) -> str:
     """Its name, once and for all. Raises InvalidRequestError for another than before."""
     kept = options.out / COHORT
     before = kept.read_text(encoding="utf-8").strip() if kept.exists() else None
@@ -75,7 +75,7 @@ def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact) -
     name = before or options.cohort
     if name is None:
         data = TranscriberData.open(data_paths(options), seed=0, workers=0)
-        name = worst_on_dev(members_of(options.cohorts), artifact, data)
+        name = worst_on_dev(cohorts, artifact, data)
     write_text(kept, f"{name}\n")
     return str(name)
 

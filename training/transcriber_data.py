@@ -13,6 +13,7 @@ from svc.models.transcriber import Transcriber
 from svc.units import Units
 from training.data.batches import Batch, MixtureBatches, MixtureExamples, Simulator, TrainingExample
 from training.data.cohort_sampling import CohortSampling, CohortSimulator
+from training.data.cohort_vectors import NO_COHORTS, CohortVectors
 from training.data.manifest import DEV, TRAIN, Clip, read_manifest
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
@@ -51,6 +52,8 @@ class TranscriberData:
     turn_tokens: bool = True
     # Whom training draws from, other than everybody alike.
     sampling: CohortSampling | None = None
+    # What the encoder is told of talkers.
+    cohorts: CohortVectors = NO_COHORTS
     # What mean and deviation of the mels are taken from.
     statistics_mixtures: int = 32
 
@@ -134,4 +137,12 @@ class TranscriberData:
 
     def _examples(self, simulator: Simulator, seed: int, *, fixed: int = 0) -> MixtureExamples:
         config = TargetConfig(turn_tokens=self.turn_tokens)
-        return MixtureExamples(simulator, self.sounds, self.units, config=config, seed=seed, fixed_mixtures=fixed)
+        return MixtureExamples(
+            simulator,
+            self.sounds,
+            self.units,
+            config=config,
+            seed=seed,
+            fixed_mixtures=fixed,
+            cohorts=self.cohorts,
+        )

@@ -30,14 +30,16 @@ class TrainingStep(nn.Module):
         elif stage.trains == "recogniser":
             # Where nobody is talked over all speech is on channel 0, and the mixture is its own separation.
             batch = batch.first_channel()
-            output = self.model.recognise_whole(batch.mels[:, None], _anywhere_on_the_ring(batch.mels))
+            offset = _anywhere_on_the_ring(batch.mels)
+            output = self.model.recognise_whole(batch.mels[:, None], offset, cohorts=batch.cohorts)
         elif stage.silent_share < 1:
             masked = self.model.separate_whole(batch.mels).masked
             rows = _channels_to_hear(batch.target_lengths.flatten(), stage.silent_share)
             batch = batch.channels(rows)
-            output = self.model.recognise_whole(masked.flatten(0, 1)[rows][:, None], _anywhere_on_the_ring(batch.mels))
+            heard, offset = masked.flatten(0, 1)[rows][:, None], _anywhere_on_the_ring(batch.mels)
+            output = self.model.recognise_whole(heard, offset, cohorts=batch.cohorts)
         else:
-            output = self.model(batch.mels, _anywhere_on_the_ring(batch.mels))
+            output = self.model(batch.mels, _anywhere_on_the_ring(batch.mels), cohorts=batch.cohorts)
         return transcriber_loss(
             output,
             batch,

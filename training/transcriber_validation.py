@@ -58,7 +58,10 @@ def channel_errors(
 ) -> list[ChannelErrors]:
     """Of each channel of each example, or where each is `separated` already of each example."""
     batch = collate(examples)
-    output = model.recognise_whole(batch.mels[:, None]) if separated else model(batch.mels)
+    if separated:
+        output = model.recognise_whole(batch.mels[:, None], cohorts=batch.cohorts[:, :1])
+    else:
+        output = model(batch.mels, cohorts=batch.cohorts)
     channels = output.frames.shape[1]
     lengths = encoder_lengths(batch.mel_lengths, model.stride_frames).repeat_interleave(channels)
     said = greedy_tokens(model, output.frames.flatten(0, 1), lengths, decoder)

@@ -4,7 +4,7 @@ Sklyar et al., "Separator-Transducer-Segmenter", arXiv 2205.05199. Separator -> 
 channels share. Turn borders are vocabulary items; a head on the encoder tells where each channel has speech.
 
 Letters: B streams, C = 2 channels, N = B * C, T mel frames of 10 ms, T' = T / 4 encoder frames of 40 ms, M mels, D
-encoder width, U labels, V vocabulary.
+encoder width, U labels, V vocabulary, K cohorts.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from svc.models.amortised_transformer import AmortisedTransformer, AmortisedTransformerConfig
 from svc.models.attention_encoder import AttentionEncoder
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
+from svc.models.cohort_input import CohortInput
 from svc.models.conformer import Conformer, ConformerConfig
 from svc.models.contextnet import ContextNet, ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
@@ -70,6 +71,9 @@ class TranscriberConfig:
     joint_width: int = 256
     # A second head that names tokens frame by frame; only training uses it.
     ctc: bool = True
+    # Cohorts of talkers the encoder can be told of (K), and the width of the voices that are put to them; 0 = none.
+    cohort_width: int = 0
+    voice_width: int = 192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +110,8 @@ class Transcriber(nn.Module):
         self.joint = Joint(config.joint_width, width, config.predictor.width, config.num_tokens)
         self.to_activity = nn.Linear(width, 1)
         self.to_ctc = nn.Linear(width, config.num_tokens) if config.ctc else None
+        cohort_sizes = config.cohort_width, config.voice_width, config.num_mels
+        self.from_cohort = CohortInput(*cohort_sizes) if config.cohort_width else None
 
     @property
     def stride_frames(self) -> int:
@@ -143,13 +149,17 @@ class Transcriber(nn.Module):
             raise ValueError("this transcriber has no CTC head: set ctc in its config")
         return self.to_ctc(frames)  # type: ignore[no-any-return]
 
-    def forward(self, mels: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
+    def forward(
+        self, mels: Tensor, offset: Tensor | None = None, *, cohorts: Tensor | None = None
+    ) -> TranscriberOutput:
         """(B, T, M) -> everything a loss needs but the joint's logits.
 
-        `offset` (B,) starts the ring of positions elsewhere; only encoders that attend have one.
+        `offset` (B,) starts the ring of positions elsewhere; only encoders that attend have one. `cohorts` (B, C, K):
+        of each channel's talker, zeros = unknown; without them all are.
         """
         masked, separation = self._separate_lagging(mels)
-        return self._recognise(masked, separation.log_masks, num_frames=mels.shape[1], offset=offset)
+        heard = self._told(masked, cohorts)
+        return self._recognise(heard, masked, separation.log_masks, num_frames=mels.shape[1], offset=offset)
 
     def separate_whole(self, mels: Tensor) -> TranscriberOutput:
         """(B, T, M) -> the separator's part of a pass, its own idea of the activity included; no frames, no CTC."""
@@ -164,11 +174,14 @@ class Transcriber(nn.Module):
             ctc=None,
         )
 
-    def recognise_whole(self, separated: Tensor, offset: Tensor | None = None) -> TranscriberOutput:
+    def recognise_whole(
+        self, separated: Tensor, offset: Tensor | None = None, *, cohorts: Tensor | None = None
+    ) -> TranscriberOutput:
         """(B, C, T, M), any number of channels that are separate already -> the pass without the separator."""
         lag = self.config.separator.lookahead_frames
         masked = F.pad(separated, (0, 0, lag, -separated.shape[2] % self.stride_frames), value=SILENCE)
-        return self._recognise(masked, torch.zeros_like(masked), num_frames=separated.shape[2], offset=offset)
+        heard, log_masks = self._told(masked, cohorts), torch.zeros_like(masked)
+        return self._recognise(heard, masked, log_masks, num_frames=separated.shape[2], offset=offset)
 
     def _separate_lagging(self, mels: Tensor) -> tuple[Tensor, Separation]:
         """(B, T, M) -> masked (B, C, lag + T, M), T rounded up to the stride: silence, then what a stream would get."""
@@ -177,12 +190,18 @@ class Transcriber(nn.Module):
         separation, _ = self.separator(mels, self.separator.initial_state(len(mels)))
         return mask_mels(separation.delayed, separation.log_masks), separation
 
+    def _told(self, masked: Tensor, cohorts: Tensor | None) -> Tensor:
+        """(B, C, T, M) and (B, C, K) -> (B, C, T, M) as the encoder hears it."""
+        if self.from_cohort is None or cohorts is None or not cohorts.shape[-1]:
+            return masked
+        return self.from_cohort(masked.flatten(0, 1), cohorts.flatten(0, 1)).view_as(masked)  # type: ignore[no-any-return]
+
     def _recognise(
-        self, masked: Tensor, log_masks: Tensor, *, num_frames: int, offset: Tensor | None
+        self, heard: Tensor, masked: Tensor, log_masks: Tensor, *, num_frames: int, offset: Tensor | None
     ) -> TranscriberOutput:
         lag, (batch, channels) = self.config.separator.lookahead_frames, masked.shape[:2]
         frames, _, share = self.encoder.forward_counted(
-            masked.flatten(0, 1), self._encoder_state(batch, channels, offset)
+            heard.flatten(0, 1), self._encoder_state(batch, channels, offset)
         )
         frames = frames[:, lag // self.stride_frames :].reshape(batch, channels, -1, self.encoder.width)
         if share is not None:
@@ -221,12 +240,12 @@ class Transcriber(nn.Module):
         encoder = self.encoder.initial_state(batch * NUM_CHANNELS)
         return *self.separator.initial_state(batch), *map(by_channel, encoder)
 
-    def step(self, mels: Tensor, state: State) -> tuple[StepOutput, State]:
-        """(B, 4 k, M) and the previous state -> k encoder frames and the next state."""
+    def step(self, mels: Tensor, state: State, *, cohorts: Tensor | None = None) -> tuple[StepOutput, State]:
+        """(B, 4 k, M), the previous state and (B, C, K) -> k encoder frames and the next state."""
         cut = self._num_separator_tensors
         encoder_state = tuple(tensor.flatten(0, 1) for tensor in state[cut:])
         separation, separator_state = self.separator(mels, state[:cut])
-        masked = mask_mels(separation.delayed, separation.log_masks).flatten(0, 1)
+        masked = self._told(mask_mels(separation.delayed, separation.log_masks), cohorts).flatten(0, 1)
         frames, encoder_state = self.encoder(masked, encoder_state)
         return self._step_output(frames, separation.log_masks), (*separator_state, *map(by_channel, encoder_state))
 
@@ -234,14 +253,16 @@ class Transcriber(nn.Module):
         """The state of one live stream, for `step_streams` alone."""
         return *self.separator.initial_state(1), *self.encoder.open_stream(NUM_CHANNELS)
 
-    def step_streams(self, mels: Tensor, states: Sequence[State]) -> tuple[StepOutput, list[State]]:
-        """(B, 4 k, M) of B live streams and their states -> k encoder frames and the next states.
+    def step_streams(
+        self, mels: Tensor, states: Sequence[State], *, cohorts: Tensor | None = None
+    ) -> tuple[StepOutput, list[State]]:
+        """(B, 4 k, M) of B live streams, their states and (B, C, K) -> k encoder frames and the next states.
 
         What `step` gives, without copying what an encoder remembers. The states given are used up.
         """
         cut = self._num_separator_tensors
         separation, separator_state = self.separator(mels, stack_states([state[:cut] for state in states]))
-        masked = mask_mels(separation.delayed, separation.log_masks).flatten(0, 1)
+        masked = self._told(mask_mels(separation.delayed, separation.log_masks), cohorts).flatten(0, 1)
         frames, encoder_states = self.encoder.step_streams(masked, [state[cut:] for state in states])
         separated = split_states(separator_state)
         after = [(*first, *second) for first, second in zip(separated, encoder_states, strict=True)]

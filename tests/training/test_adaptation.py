@@ -3,21 +3,24 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from svc.errors import ArtifactError, InvalidRequestError
-from tests.training.toy_adaptation import COHORT, TOY, toy_artifact, toy_trainer
+from tests.training.toy_adaptation import COHORT, COHORTS, TOY, toy_adaptation, toy_artifact, toy_trainer
 from tests.training.toy_transcriber_run import toy_data
-from training.adaptation import Adaptation, AdaptationTrainer
+from training.adaptation import AdaptationTrainer
 from training.adaptation_recipe import AdaptationRecipe, MethodConfig, read_adaptation
 from training.data.batches import collate
+from training.fairness.cohorts.cohort import cohorts_of
 from training.fisher import FisherMaking, kept_fisher, transcriber_fisher
 from training.transcriber_step import TrainingStep
 
 CONFIGS = Path(__file__).parents[2] / "training/configs/adaptation"
 PLAIN = MethodConfig()
+VECTOR = MethodConfig(everybody_share=1.0, cohort_vector=True)
 EWC = MethodConfig(penalty="ewc", strength=1e3, fisher_mixtures=3)
 
 
@@ -89,17 +92,59 @@ def test_only_the_cohort_is_heard_unless_everybody_is_asked_for(tmp_path: Path) 
 
 def test_other_units_than_the_artifact_s_are_refused(tmp_path: Path) -> None:
     artifact = replace(toy_artifact(), units=replace(toy_artifact().units, pieces=("a", "b")))
-    adaptation = Adaptation(recipe=TOY, artifact=artifact, speakers=COHORT)
+    adaptation = replace(toy_adaptation(), artifact=artifact)
     with pytest.raises(InvalidRequestError, match="not the artifact's"):
         AdaptationTrainer(adaptation, toy_data(), out=tmp_path, fisher=tmp_path / "fisher.pt")
 
 
 def test_a_cohort_nobody_of_which_can_be_learnt_from_is_refused(tmp_path: Path) -> None:
-    adaptation = Adaptation(recipe=TOY, artifact=toy_artifact(), speakers=frozenset({"nobody"}))
-    trainer = AdaptationTrainer(adaptation, toy_data(), out=tmp_path, fisher=tmp_path / "fisher.pt")
+    trainer = toy_trainer(tmp_path, PLAIN, cohorts=cohorts_of("toy", {"nobody": "odd"}))
     trainer.begin()
     with pytest.raises(InvalidRequestError, match="no speech of the cohort"):
         next(trainer.stage_steps(0, 0))
+
+
+def test_an_unknown_cohort_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InvalidRequestError, match="there are even, odd"):
+        replace(toy_adaptation(), name="none")
+
+
+def test_a_model_that_is_told_of_cohorts_starts_to_the_bit_as_it_was(tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path, VECTOR)
+    trainer.begin()
+    batch = next(trainer.data.batches(TOY.stage, 0, first_step=0, world=trainer.world))
+    assert batch.cohorts.any()
+    told = trainer.model.eval().recognise_whole(batch.mels[:, None], cohorts=batch.cohorts[:, :1])
+    assert torch.equal(told.frames, toy_artifact().model.recognise_whole(batch.mels[:, None]).frames)
+
+
+def test_it_learns_to_use_what_it_is_told(tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path, VECTOR)
+    trainer.begin()
+    trainer.run(None)
+    assert trainer.model.from_cohort is not None
+    assert trainer.model.from_cohort.project.weight.detach().abs().max() > 0.1
+    assert moved_parts({name: value for name, value in trainer.model.state_dict().items() if "from_cohort" not in name})
+
+
+def test_what_is_new_is_held_by_no_penalty(tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path, replace(VECTOR, penalty="l2", strength=float("inf")))
+    trainer.begin()
+    trainer.run(None)
+    assert trainer.model.from_cohort is not None
+    assert trainer.model.from_cohort.project.weight.any()
+    assert not moved_parts(
+        {name: value for name, value in trainer.model.state_dict().items() if "from_cohort" not in name}
+    )
+
+
+def test_centroids_of_cohorts_go_into_the_model(tmp_path: Path) -> None:
+    centroids = np.eye(2, 5, dtype=np.float32)
+    trainer = toy_trainer(tmp_path, VECTOR, cohorts=replace(COHORTS, centroids=centroids))
+    trainer.begin()
+    trainer.run(None)
+    assert trainer.model.from_cohort is not None
+    assert torch.equal(trainer.averaged["from_cohort.centroids"], torch.from_numpy(centroids))
 
 
 def making(weights: str = "toy") -> FisherMaking:

@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.fairness.cohorts.cohort import cohorts_of
 from training.mitigation_arms import ARMS, BEFORE
 from training.mitigation_tables import ALL, GAP, MIN_SPEAKERS, OTHERS, VARIANCE, WORST, Judges, change, markdown
 from training.speaker_errors import SpeakerErrors
 from training.transcriber_validation import ChannelErrors
 
-COHORTS = {
-    "good": frozenset(f"g{number}" for number in range(6)),
-    "bad": frozenset(f"b{number}" for number in range(MIN_SPEAKERS)),
-    "tiny": frozenset({"t0"}),
+MEMBERS = {
+    "good": [f"g{number}" for number in range(6)],
+    "bad": [f"b{number}" for number in range(MIN_SPEAKERS)],
+    "tiny": ["t0"],
 }
-SPEAKERS = sorted(who for members in COHORTS.values() for who in members)
+SPEAKERS = sorted(who for members in MEMBERS.values() for who in members)
+COHORTS = cohorts_of("toy", {who: name for name in MEMBERS for who in MEMBERS[name]}, order=tuple(MEMBERS))
 
 
 def counted(rates: Mapping[str, float], words: int = 100) -> SpeakerErrors:
@@ -44,10 +46,10 @@ def test_rates_are_sums_over_sums(counts: list[tuple[int, int]]) -> None:
     }
     rates = Judges.of(COHORTS, "bad", errors).rates([errors])
     for number, name in enumerate(("good", "bad")):
-        own = [errors[who] for who in COHORTS[name]]
+        own = [errors[who] for who in MEMBERS[name]]
         by_hand = sum(each.errors for each in own) / sum(each.words for each in own)
         assert rates.cohorts[0, number] == pytest.approx(by_hand)
-    others = [errors[who] for who in SPEAKERS if who not in COHORTS["bad"]]
+    others = [errors[who] for who in SPEAKERS if who not in MEMBERS["bad"]]
     assert rates.others[0] == pytest.approx(sum(e.errors for e in others) / sum(e.words for e in others))
 
 

@@ -7,16 +7,16 @@ import pytest
 
 from svc.errors import ServiceError
 from tests.training.data.talkers import talkers
-from tests.training.toy_adaptation import COHORT, TOY, toy_artifact
+from tests.training.toy_adaptation import COHORTS, toy_adaptation, toy_artifact
 from tests.training.toy_transcriber_run import toy_data
-from training.adaptation import Adaptation, AdaptationTrainer
+from training.adaptation import AdaptationTrainer
 from training.many_runs import Outcome, do_all
 from training.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
 from training.mitigation_run import FISHER, SCORES, Bench, do, is_done
 from training.study_mitigation import errors_of, parsed, settled_cohort
 
-WHOLE = Adaptation(recipe=TOY, artifact=toy_artifact(), speakers=COHORT)
-RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc")], [0, 1])
+WHOLE = toy_adaptation()
+RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc", "vector")], [0, 1])
 
 
 def bench(out: Path) -> Bench:
@@ -36,7 +36,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_not_trained_is_judged_once(finished: Path) -> None:
     found = errors_of(RUNS, finished)
-    assert {arm: [*seeds] for arm, seeds in found.items()} == {BEFORE: [0], "plain": [0, 1], "ewc": [0, 1]}
+    trained = {arm: [0, 1] for arm in ("plain", "ewc", "vector")}
+    assert {arm: [*seeds] for arm, seeds in found.items()} == {BEFORE: [0], **trained}
 
 
 def test_every_method_is_judged_on_the_same_words(finished: Path) -> None:
@@ -66,7 +67,7 @@ def test_a_study_killed_within_a_run_ends_with_the_same_scores(finished: Path, t
 
 
 def test_names_of_runs_change_with_what_they_are_made_by() -> None:
-    others = arm_runs(replace(WHOLE, speakers=frozenset({"t2"})), [ARMS["plain"]], [0, 1])
+    others = arm_runs(replace(WHOLE, name="even"), [ARMS["plain"]], [0, 1])
     names = {run.name for run in (*RUNS, *others)}
     assert len(names) == len(RUNS) + len(others)
 
@@ -75,10 +76,10 @@ def test_a_study_keeps_to_its_cohort(tmp_path: Path) -> None:
     words = ["recipe", "--out", str(tmp_path)]
     for name in ("artifact", "cohorts", "utterances", "units"):
         words += [f"--{name}", "none"]
-    assert settled_cohort(parsed([*words, "--cohort", "a"]), toy_artifact()) == "a"
-    assert settled_cohort(parsed(words), toy_artifact()) == "a"
+    assert settled_cohort(parsed([*words, "--cohort", "a"]), toy_artifact(), COHORTS) == "a"
+    assert settled_cohort(parsed(words), toy_artifact(), COHORTS) == "a"
     with pytest.raises(ServiceError, match="is a study of a"):
-        settled_cohort(parsed([*words, "--cohort", "b"]), toy_artifact())
+        settled_cohort(parsed([*words, "--cohort", "b"]), toy_artifact(), COHORTS)
 
 
 @pytest.mark.parametrize("wrong", [["--methods", "none"], ["--seeds", "a"], ["--jobs", "0"]])

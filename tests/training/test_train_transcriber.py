@@ -1,6 +1,8 @@
 """The transcriber's trainer on synthetic talkers: resumed = uninterrupted, two processes = one, what stages train."""
 
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -180,6 +182,14 @@ def test_every_key_of_a_recipe_changes_its_digest() -> None:
     fixed = (*RECIPE.stages[:-1], replace(RECIPE.stages[-1], fixed_mixtures=3))
     changed = {replace(RECIPE, turn_tokens=False).digest, replace(RECIPE, stages=fixed).digest}
     assert len(changed | {RECIPE.digest}) == 3
+
+
+def test_keys_that_came_later_leave_the_digests_of_earlier_runs_alone() -> None:
+    content = asdict(RECIPE)
+    del content["model"]["cohort_width"], content["model"]["voice_width"]
+    earlier = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    assert RECIPE.digest == earlier
+    assert replace(RECIPE, model=replace(RECIPE.model, cohort_width=3)).digest != earlier
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)

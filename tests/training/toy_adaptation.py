@@ -12,9 +12,11 @@ from tests.training.toy_transcriber_run import BANDED, RECIPE, toy_data
 from training.adaptation import Adaptation, AdaptationTrainer
 from training.adaptation_recipe import AdaptationRecipe, MethodConfig
 from training.data.mixtures import MixtureConfig
+from training.fairness.cohorts.cohort import Cohorts, cohorts_of
 from training.transcriber_recipe import OptimiserConfig, Stage
 
 COHORT = frozenset({"t1", "t3"})
+COHORTS = cohorts_of("toy", {f"t{who}": "odd" if f"t{who}" in COHORT else "even" for who in range(4)})
 ALONE = MixtureConfig(
     room_share=0,
     noise_share=0,
@@ -50,6 +52,10 @@ def toy_artifact() -> TranscriberArtifact:
     return TranscriberArtifact(model=model, units=units, fingerprint="toy", card={}, card_toml="")
 
 
-def toy_trainer(out: Path, method: MethodConfig, *, seed: int = 0) -> AdaptationTrainer:
-    adaptation = Adaptation(recipe=replace(TOY, method=method, seed=seed), artifact=toy_artifact(), speakers=COHORT)
+def toy_adaptation(recipe: AdaptationRecipe = TOY, cohorts: Cohorts = COHORTS) -> Adaptation:
+    return Adaptation(recipe=recipe, artifact=toy_artifact(), cohorts=cohorts, name="odd")
+
+
+def toy_trainer(out: Path, method: MethodConfig, *, seed: int = 0, cohorts: Cohorts = COHORTS) -> AdaptationTrainer:
+    adaptation = toy_adaptation(replace(TOY, method=method, seed=seed), cohorts)
     return AdaptationTrainer(adaptation, toy_data(seed), out=out, fisher=out / "fisher.pt")

@@ -7,7 +7,7 @@
 Mixture n of the run has a seed of its own, whoever renders it. Those of eight steps are put in order of length, so
 that little is padded, and each step takes a stretch of them: rank r of w its mixtures r, r + w, .. So two ranks with
 batches of b see in each step what one process with batches of 2 b sees.
-Letters: B mixtures, C = 2 channels, T mel frames (10 ms), T' encoder frames (40 ms), M mels, U tokens.
+Letters: B mixtures, C = 2 channels, T mel frames (10 ms), T' encoder frames (40 ms), M mels, U tokens, K cohorts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.models.separator import SILENCE
 from svc.types import FloatArray
+from training.data.cohort_vectors import NO_COHORTS, CohortVectors
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Mixture, Sounds, render
 from training.data.targets import ChannelTargets, TargetConfig, WordEncoder, channel_targets
@@ -35,12 +36,15 @@ MIXTURE_PARTS = ("mels", "mel_lengths")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingExample:
-    """(T, M) log mels of a mixture, (C, T, M) of its channels, T a multiple of the stride, and both targets."""
+    """(T, M) log mels of a mixture, (C, T, M) of its channels, T a multiple of the stride, both targets, and the
+    cohorts told of the channels' talkers (C, K).
+    """
 
     recipe: MixtureRecipe
     mels: FloatArray
     source_mels: FloatArray
     targets: tuple[ChannelTargets, ...]
+    cohorts: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -55,6 +59,7 @@ class Batch:
     token_frames: Tensor  # (B, C, U) int32
     activity: Tensor  # (B, C, T')
     frame_labels: Tensor  # (B, C, T') int64
+    cohorts: Tensor  # (B, C, K), K = 0 where nothing is told of them
 
     def first_channel(self) -> "Batch":
         """The same mixtures with C = 1: all there is where nobody is talked over."""
@@ -74,7 +79,14 @@ class Batch:
         return Batch(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
 
-def make_example(mixture: Mixture, filterbank: Filterbank, units: WordEncoder, config: TargetConfig) -> TrainingExample:
+def make_example(
+    mixture: Mixture,
+    filterbank: Filterbank,
+    units: WordEncoder,
+    config: TargetConfig,
+    *,
+    cohorts: CohortVectors = NO_COHORTS,
+) -> TrainingExample:
     """Features by the front end the service listens with; the last frames short of a stride are left out."""
     num_frames = filterbank.config.num_frames(len(mixture.samples)) // config.stride_frames
     kept = slice(num_frames * config.stride_frames)
@@ -83,6 +95,7 @@ def make_example(mixture: Mixture, filterbank: Filterbank, units: WordEncoder, c
         mels=filterbank(mixture.samples)[kept],
         source_mels=np.stack([filterbank(source)[kept] for source in mixture.sources]),
         targets=channel_targets(mixture.recipe, units, num_frames=num_frames, config=config),
+        cohorts=cohorts.of(mixture.recipe),
     )
 
 
@@ -109,8 +122,10 @@ class MixtureExamples(Dataset[TrainingExample]):
         config: TargetConfig | None = None,
         seed: int = 0,
         fixed_mixtures: int = 0,
+        cohorts: CohortVectors = NO_COHORTS,
     ) -> None:
         self.simulator = simulator
+        self.cohorts = cohorts
         self.sounds = sounds
         self.units = units
         self.config = config or TargetConfig()
@@ -119,7 +134,8 @@ class MixtureExamples(Dataset[TrainingExample]):
         self.filterbank = Filterbank(FilterbankConfig())
 
     def __getitem__(self, index: int) -> TrainingExample:
-        return make_example(render(self.recipe(index), self.sounds), self.filterbank, self.units, self.config)
+        mixture = render(self.recipe(index), self.sounds)
+        return make_example(mixture, self.filterbank, self.units, self.config, cohorts=self.cohorts)
 
     def recipe(self, index: int) -> MixtureRecipe:
         """Of mixture `index`; half a millisecond."""
@@ -211,6 +227,7 @@ def collate(examples: Sequence[TrainingExample]) -> Batch:
         token_frames=_by_channel(_padded([target.frames for target in channels], 0), len(examples)),
         activity=_by_channel(_padded([target.activity for target in channels], 0), len(examples)),
         frame_labels=_by_channel(_padded([target.labels for target in channels], NO_LABEL), len(examples)).long(),
+        cohorts=torch.from_numpy(np.stack([example.cohorts for example in examples])),
     )
 
 
