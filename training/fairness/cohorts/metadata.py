@@ -4,7 +4,7 @@ Countries too small are pooled into regions of M49, as in audits; other values t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from training.data.manifest import Clip
 from training.fairness.cohorts.finders import LabelFinder
@@ -39,15 +39,17 @@ def age_band(age: float | None) -> str:
 
 
 def metadata_finder(name: str, people: People, speakers: Sequence[str], *, least_speakers: int) -> LabelFinder:
-    """A column, or several crossed as "sex+age". Pooled by how many of the `speakers` there are.
+    """A column, or several crossed as "sex+age". Pooled by how many of the `speakers` there are; anybody else of whom
+    the same is known is of the same cohort.
 
     Raises InvalidRequestError listing the columns there are.
     """
     minimum = Minimum(people=least_speakers, each_sex=0)
-    parts = [_pooled(part, people, speakers, minimum) for part in name.split(CROSSED_BY)]
+    parts = [_groups(part, people, speakers, minimum) for part in name.split(CROSSED_BY)]
+    everybody = sorted({*speakers, *parts[0]})
     crossed = {
-        speaker: f" {CROSSED_BY} ".join(values) if all(values := [part[speaker] for part in parts]) else UNKNOWN
-        for speaker in speakers
+        speaker: f" {CROSSED_BY} ".join(values) if all(values := [part.get(speaker, "") for part in parts]) else UNKNOWN
+        for speaker in everybody
     }
     return LabelFinder(kind=name, group_of=crossed)
 
@@ -59,11 +61,20 @@ def region_finder(people: People, *, max_leaves: int) -> RegionTreeFinder:
     return RegionTreeFinder(place_of=found, max_leaves=max_leaves)
 
 
-def _pooled(name: str, people: People, speakers: Sequence[str], minimum: Minimum) -> Mapping[str, str]:
+def _groups(name: str, people: People, speakers: Sequence[str], minimum: Minimum) -> dict[str, str]:
+    """Of everybody, by what became of their value among the speakers."""
+    known = people.known(name)
+    values = (known.get(speaker, "") for speaker in speakers)
+    group_of = dict(zip(values, _pooled(name, people, speakers, minimum), strict=True))
+    return {speaker: group_of.get(value, "") for speaker, value in known.items()}
+
+
+def _pooled(name: str, people: People, speakers: Sequence[str], minimum: Minimum) -> list[str]:
     values = attribute(name, people, speakers, minimum)
     if name == COUNTRY:
-        return values
+        return [values[speaker] for speaker in speakers]
     many = Counter(values.values())
-    return {
-        speaker: value if not value or many[value] >= minimum.people else OTHER for speaker, value in values.items()
-    }
+    return [
+        values[speaker] if not values[speaker] or many[values[speaker]] >= minimum.people else OTHER
+        for speaker in speakers
+    ]

@@ -78,9 +78,20 @@ class Ranking:
         return tuple(cohort for cohort in self.cohorts if not cohort.too_small)
 
 
-def rank(finder: Finder, errors: SpeakerErrors, drawn: Drawn, *, strata: Sequence[str], config: LuckConfig) -> Ranking:
-    """Cohorts found on all of the speakers, and what puts them into proportion. `strata` (S,): for halves alike."""
-    rule = finder.learn(errors, least_speakers=config.least_speakers)
+def rank(
+    finder: Finder,
+    errors: SpeakerErrors,
+    drawn: Drawn,
+    *,
+    strata: Sequence[str],
+    config: LuckConfig,
+    found_on: SpeakerErrors | None = None,
+) -> Ranking:
+    """Cohorts found on all of the speakers, and what puts them into proportion. `strata` (S,): for halves alike.
+
+    `found_on`: the errors of an earlier system, by which the cohorts are found in place of these.
+    """
+    rule = finder.learn(found_on or errors, least_speakers=config.least_speakers)
     spread = spread_of(rule, errors, drawn, least_speakers=config.least_speakers)
     return Ranking(
         kind=finder.kind,

@@ -84,10 +84,11 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 
 
 class HeardUtterances:
-    """All utterances of one system, by speaker and domain."""
+    """All utterances of one system, by speaker and domain. Two systems that heard the same are drawn alike."""
 
     def __init__(self, utterances: Iterable[UtteranceErrors]) -> None:
-        utterances = list(utterances)
+        utterances = sorted(utterances, key=lambda one: one.utterance_id)
+        self.utterance_ids = tuple(one.utterance_id for one in utterances)
         self.speakers = tuple(sorted({one.speaker for one in utterances}))
         self.domains = tuple(sorted({one.domain for one in utterances}))
         self._cell = np.array(

@@ -29,16 +29,22 @@ def names(count: int) -> list[str]:
     return [f"p{number:03d}" for number in range(count)]
 
 
-def heard(
+def lines(
     wer_of: Callable[[int], float], *, people: int = 80, seed: int = 0, utterances: int = 4, domain: str = "d"
-) -> HeardUtterances:
+) -> list[UtteranceErrors]:
     """Person number -> chance that a word is misheard."""
     random = np.random.default_rng(seed)
-    return HeardUtterances(
+    return [
         utterance(name, each, int(random.binomial(WORDS, wer_of(number))), domain=domain)
         for number, name in enumerate(names(people))
         for each in range(utterances)
-    )
+    ]
+
+
+def heard(
+    wer_of: Callable[[int], float], *, people: int = 80, seed: int = 0, utterances: int = 4, domain: str = "d"
+) -> HeardUtterances:
+    return HeardUtterances(lines(wer_of, people=people, seed=seed, utterances=utterances, domain=domain))
 
 
 def worse_quarter(number: int) -> float:

@@ -1,0 +1,74 @@
+"""The report on cohorts keeps to its schema, and what changes between two systems is paired."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import training.fairness.cohorts
+from svc.errors import InvalidRequestError
+from tests.training.fairness.cohorts.heard_people import heard, worse_quarter
+from tests.training.fairness.cohorts.toy_discovery import found
+from training.fairness.cohorts.changes import check_paired
+from training.fairness.cohorts.report import Discovery, comparison_json
+
+SCHEMA = json.loads((Path(training.fairness.cohorts.__file__).parent / "report_schema.json").read_text())
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["one system", "two systems"])
+def discovery(request: pytest.FixtureRequest) -> Discovery:
+    return found(repaired=request.param)
+
+
+def written(discovery: Discovery) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return json.loads(json.dumps(discovery.as_json(), allow_nan=False))
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_what_is_written_keeps_to_the_schema(discovery: Discovery) -> None:
+    Draft202012Validator(SCHEMA).validate(written(discovery))
+
+
+@pytest.mark.parametrize("name", SCHEMA["required"])
+def test_the_schema_misses_what_is_left_out(discovery: Discovery, name: str) -> None:
+    content = written(discovery)
+    del content[name]
+    assert not Draft202012Validator(SCHEMA).is_valid(content)
+
+
+def test_every_person_is_counted_once_in_every_ranking(discovery: Discovery) -> None:
+    content = written(discovery)
+    for ranking in content["rankings"]:
+        placed = sum(cohort["n_speakers"] for cohort in ranking["cohorts"])
+        assert placed + ranking["n_unplaced"] == content["n_speakers"] == 80
+
+
+def test_a_kind_compared_with_itself_is_no_better(discovery: Discovery) -> None:
+    ranking = discovery.rankings[0]
+    assert comparison_json(ranking, ranking)["gap"] == {"value": 0.0, "ci95": [0.0, 0.0]}
+
+
+def test_a_mended_cohort_changes_and_the_others_do_not() -> None:
+    mended = found(repaired=True)
+    assert mended.changes
+    changes = mended.changes["country"]
+    assert changes
+    assert changes.worst == "Lagos"
+    assert changes.of_worst.value == pytest.approx(-0.5, abs=0.15)
+    ends = {name: figure.ci95 for name, figure in changes.by_cohort.items()}
+    assert ends["Lagos"] is not None
+    assert ends["Lagos"][1] < 0
+    assert ends["Quito"] is not None
+    assert ends["Quito"][0] < 0 < ends["Quito"][1]
+    assert changes.of_variance.value is not None
+    assert changes.of_variance.value < -0.5
+
+
+def test_systems_that_heard_other_utterances_are_not_compared() -> None:
+    with pytest.raises(InvalidRequestError, match="4 utterances are of one alone"):
+        check_paired(heard(worse_quarter, people=9), heard(worse_quarter, people=10))

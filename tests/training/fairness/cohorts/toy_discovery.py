@@ -1,0 +1,35 @@
+"""A discovery among made-up people, of one system or of two."""
+
+from tests.training.fairness.cohorts.heard_people import lines, names, places, voices, worse_quarter
+from training.discover_cohorts import ErrorsOf, discover
+from training.fairness.cohorts.finders import EmbeddingFinder, Finder, LabelFinder
+from training.fairness.cohorts.held_out import LuckConfig
+from training.fairness.cohorts.region_tree import RegionTreeFinder
+from training.fairness.cohorts.report import Discovery
+
+HOSTILE = "<script>document.title='owned'</script>"
+# A quarter each of two groups, a hostile name, and of 18 and 2; the first is misheard.
+GROUPS = ("Lagos", "Quito", HOSTILE, "Vaduz")
+GROUP_OF = {name: GROUPS[number % 4] if number < 72 else "small" for number, name in enumerate(names(80))}
+CONFIG = LuckConfig(deals=19, splits=2)
+
+
+def finders() -> list[Finder]:
+    return [
+        EmbeddingFinder(voices=voices(), count=4),
+        LabelFinder(kind="country", group_of=GROUP_OF),
+        RegionTreeFinder(place_of=places(), max_leaves=3),
+    ]
+
+
+def milder(number: int) -> float:
+    """The worse quarter is half as bad as it was, everybody else the same."""
+    return 0.15 if number % 4 == 0 else 0.1
+
+
+def found(*, repaired: bool = False, replicas: int = 100) -> Discovery:
+    """Of the toy system, or of one that mends it with what was before."""
+    before = ErrorsOf(system="toy", utterances=lines(worse_quarter))
+    after = ErrorsOf(system="mended", utterances=lines(milder, seed=1))
+    now, earlier = (after, before) if repaired else (before, None)
+    return discover(now, finders(), dict(GROUP_OF), config=CONFIG, replicas=replicas, before=earlier)
