@@ -89,6 +89,9 @@ class TranscriptionConfig:
     # Of the encoder's arithmetic; auto = bfloat16 where the processor multiplies it faster. In bfloat16 a word that is
     # a close call can fall differently with the chunks it came in and the streams beside it; in float32 it does not.
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    # Without a second voice for so long, nobody listens to its words until it is heard again, which saves half of the
+    # encoder's work; 0 = always listens. It must be longer than idle_turn_s, or the ends of turns are missed.
+    second_voice_rest_s: float = 4.0
     # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.
     idle_turn_s: float = 1.5
     longest_turn_s: float = 60.0
@@ -108,6 +111,8 @@ class TranscriptionConfig:
     def __post_init__(self) -> None:
         if self.max_streams < 1 or min(self.max_backlog_s, self.voice_threads) < 0 or self.idle_timeout_s <= 0:
             raise ValueError("need max_streams >= 1, max_backlog_s >= 0, voice_threads >= 0 and idle_timeout_s > 0")
+        if self.second_voice_rest_s and self.second_voice_rest_s <= self.idle_turn_s:
+            raise ValueError("need second_voice_rest_s > idle_turn_s, or 0 for a second voice that never rests")
         if self.max_speed and (self.max_speed < 1 or self.max_burst_s < 2):
             raise ValueError(
                 "a stream must be let send in real time, and one chunk of 2 s at once: max_speed, max_burst_s"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from svc.config import parse_config
+from svc.config import TranscriptionConfig, parse_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +56,10 @@ def test_an_optional_table_is_none_until_it_is_there() -> None:
 def test_what_is_wrong_is_named(table: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         parse_config(Plan, table)
+
+
+@pytest.mark.parametrize("rest_s", [0.5, 1.5])
+def test_a_second_voice_must_not_rest_before_its_turn_can_have_ended(rest_s: float) -> None:
+    with pytest.raises(ValueError, match="second_voice_rest_s > idle_turn_s"):
+        TranscriptionConfig(second_voice_rest_s=rest_s, idle_turn_s=1.5)
+    assert TranscriptionConfig(second_voice_rest_s=0.0).second_voice_rest_s == 0  # never

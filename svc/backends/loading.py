@@ -107,21 +107,32 @@ def load_transcriber(config: TranscriptionConfig) -> StreamRecogniser[Any]:
         )
     from svc.backends.transcriber import load_recogniser  # torch: seconds
 
-    return load_recogniser(folder, decoder_config(config), precision=config.precision)
+    return load_recogniser(
+        folder,
+        decoder_config(config),
+        precision=config.precision,
+        rest_after_frames=round(config.second_voice_rest_s / frame_s()),
+    )
 
 
 def decoder_config(config: TranscriptionConfig) -> "DecoderConfig":
     """How streams are decoded."""
     from svc.models.decoding import DecoderConfig  # torch
-    from svc.models.encoder import Encoder
-    from svc.models.transcriber import HOP_S
 
     return DecoderConfig(
         beam=config.beam,
         blank_penalty=config.blank_penalty,
         end_of_turn_bonus=config.end_of_turn_bonus,
-        forget_after_frames=round(config.forget_after_s / (HOP_S * Encoder.stride_frames)),
+        forget_after_frames=round(config.forget_after_s / frame_s()),
     )
+
+
+def frame_s() -> float:
+    """What one of a transcriber's frames covers."""
+    from svc.models.encoder import Encoder  # torch
+    from svc.models.transcriber import HOP_S
+
+    return HOP_S * Encoder.stride_frames
 
 
 def load_open_vocabulary(store: ModelStore) -> OpenVocabularyRecogniser:

@@ -44,11 +44,15 @@ class LiveState:
 class TransducerRecogniser:
     """A StreamRecogniser. torch's thread count is the process's, so it is left as the caller set it."""
 
-    def __init__(self, model: Transcriber, decoder: Decoder[Any], *, units: Units, fingerprint: str) -> None:
+    def __init__(
+        self, model: Transcriber, decoder: Decoder[Any], *, units: Units, fingerprint: str, rest_after_frames: int = 0
+    ) -> None:
+        """`rest_after_frames`: of 40 ms, without a second voice; then channel 1 rests until there is one. 0 = never."""
         self.model = model
         self.decoder = decoder
         self.units = units
         self.fingerprint = fingerprint
+        self.rest_after_frames = rest_after_frames
         self._lag_frames = model.delay_frames // model.stride_frames  # of 40 ms
 
     @property
@@ -72,9 +76,15 @@ class TransducerRecogniser:
     @torch.inference_mode()
     def step(self, states: Sequence[LiveState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:
         """As the protocol says. Raises ValueError for pieces of different lengths, or that are no whole frames."""
-        output, models = self.model.step_streams(torch.from_numpy(np.stack(mels)), [state.model for state in states])
+        output, models = self.model.step_streams(
+            torch.from_numpy(np.stack(mels)),
+            [state.model for state in states],
+            rest_after_frames=self.rest_after_frames,
+        )
         decoded, decoder = self.decoder.decode(
-            output.frames.flatten(0, 1), self.decoder.join([state.decoder for state in states])
+            output.frames.flatten(0, 1),
+            self.decoder.join([state.decoder for state in states]),
+            None if output.heard is None else output.heard.flatten(0, 1),
         )
         chunks = self._chunks(states, output, decoded)
         # Nothing before this line has changed a state but for ring slots, which a second try writes again.
@@ -141,17 +151,21 @@ def bfloat16_pays(precision: str) -> bool:
 
 
 def build_recogniser(
-    model: Transcriber, *, units: Units, fingerprint: str, decoder: DecoderConfig
+    model: Transcriber, *, units: Units, fingerprint: str, decoder: DecoderConfig, rest_after_frames: int = 0
 ) -> TransducerRecogniser:
     """Greedy for a beam of 1."""
     search = GreedyDecoder if decoder.beam == 1 else BeamDecoder
     return TransducerRecogniser(
-        model, search(model.predictor, model.joint, decoder), units=units, fingerprint=fingerprint
+        model,
+        search(model.predictor, model.joint, decoder),
+        units=units,
+        fingerprint=fingerprint,
+        rest_after_frames=rest_after_frames,
     )
 
 
 def load_recogniser(
-    folder: Path, decoder: DecoderConfig | None = None, *, precision: str = "float32"
+    folder: Path, decoder: DecoderConfig | None = None, *, precision: str = "float32", rest_after_frames: int = 0
 ) -> TransducerRecogniser:
     """From an artifact. Raises ArtifactError when it is missing, broken, or not a transcriber.
 
@@ -162,5 +176,9 @@ def load_recogniser(
     if narrow:
         artifact.model.encoder.narrow()
     return build_recogniser(
-        artifact.model, units=artifact.units, fingerprint=artifact.fingerprint, decoder=decoder or DecoderConfig()
+        artifact.model,
+        units=artifact.units,
+        fingerprint=artifact.fingerprint,
+        decoder=decoder or DecoderConfig(),
+        rest_after_frames=rest_after_frames,
     )

@@ -90,11 +90,14 @@ class BeamDecoder:
         return [Beam(first_frame, (empty,), first_frame) for _ in range(batch)]
 
     @torch.no_grad()
-    def decode(self, frames: Tensor, state: list[Beam]) -> tuple[list[Decoded], list[Beam]]:
+    def decode(
+        self, frames: Tensor, state: list[Beam], heard: Tensor | None = None
+    ) -> tuple[list[Decoded], list[Beam]]:
         """As the protocol says."""
         found: list[list[Emission]] = [[] for _ in state]
-        for projected in self.joint.from_frames(frames).unbind(1):  # (N, J)
-            state = self._decode_frame(projected, [self._forgotten(beam) for beam in state])
+        whom = [[True] * len(state)] * frames.shape[1] if heard is None else heard.t().tolist()  # k of N
+        for projected, listening in zip(self.joint.from_frames(frames).unbind(1), whom, strict=True):  # (N, J)
+            state = self._decode_frame(projected, [self._forgotten(beam) for beam in state], listening)
             for row, beam in enumerate(state):
                 settled, state[row] = settle(beam, self.config)
                 found[row] += settled
@@ -124,11 +127,11 @@ class BeamDecoder:
         fresh = replace(beam.hypotheses[0], labels=labels[0], memory=tuple(tensor[0] for tensor in memory))
         return Beam(beam.next_frame, (fresh,), beam.next_frame, beam.in_turn)
 
-    def _decode_frame(self, projected: Tensor, state: list[Beam]) -> list[Beam]:
+    def _decode_frame(self, projected: Tensor, state: list[Beam], heard: list[bool]) -> list[Beam]:
         """(N, J) -> the beams past this frame."""
         frames = [_Frame(beam.hypotheses, beam.next_frame) for beam in state]
-        # What lies before the stream is skipped as if it had been blank.
-        under_way = {row: frame for row, frame in enumerate(frames) if frame.frame >= 0}
+        # What lies before the stream, or was not heard, is skipped as if it had been blank.
+        under_way = {row: frame for row, frame in enumerate(frames) if frame.frame >= 0 and heard[row]}
         for depth in range(self.config.max_symbols_per_frame + 1):
             expansions = self._expand(projected, under_way, last=depth == self.config.max_symbols_per_frame)
             self._accept(under_way, expansions)

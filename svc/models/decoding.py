@@ -67,8 +67,10 @@ class Decoder(Protocol, Generic[Kept]):
         """Of `batch` streams whose next frame is `first_frame`. Frames below 0 lie before it: skipped."""
         ...
 
-    def decode(self, frames: Tensor, state: Kept) -> tuple[list[Decoded], Kept]:
-        """(N, k, D) and the previous state -> N results and the next state."""
+    def decode(self, frames: Tensor, state: Kept, heard: Tensor | None = None) -> tuple[list[Decoded], Kept]:
+        """(N, k, D) and the previous state -> N results and the next state. Where a frame was not `heard` (N, k), it
+        is blank whatever it holds.
+        """
         ...
 
     def finish(self, state: Kept) -> list[Decoded]:
@@ -115,12 +117,13 @@ class GreedyDecoder:
         )
 
     @torch.no_grad()
-    def decode(self, frames: Tensor, state: State) -> tuple[list[Decoded], State]:
+    def decode(self, frames: Tensor, state: State, heard: Tensor | None = None) -> tuple[list[Decoded], State]:
         """As the protocol says. A row leaves the loop at its last blank, so most rows pass the joint once."""
         next_frame, quiet, in_turn, labels, *memory = state
         num_frames = frames.shape[1]
         chunk = _Chunk(
             projected=self.joint.from_frames(frames),
+            heard=torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device) if heard is None else heard,
             found=[[] for _ in frames],
             cursor=(-next_frame).clamp(0, num_frames),
             emitted_here=torch.zeros_like(next_frame),
@@ -152,7 +155,7 @@ class GreedyDecoder:
         scores = self._scores(chunk.projected[rows], labels[rows])  # (n, k, V)
         tokens = scores.argmax(-1)  # (n, k)
         ahead = torch.arange(num_frames, device=rows.device) >= chunk.cursor[rows, None]
-        frame = first_true((tokens != BLANK) & ahead)
+        frame = first_true((tokens != BLANK) & ahead & chunk.heard[rows])
         if self._forget_late(rows, frame, chunk):
             return rows
         emits = frame < num_frames
@@ -206,6 +209,7 @@ class _Chunk:
     """A chunk under way. Letters as above; frames count from the chunk's first."""
 
     projected: Tensor  # (N, k, J)
+    heard: Tensor  # (N, k)
     found: list[list[Emission]]
     cursor: Tensor  # (N,) the frame a row has come to
     emitted_here: Tensor  # (N,) tokens that left this frame

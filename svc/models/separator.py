@@ -50,6 +50,7 @@ class Separation:
 
     delayed: Tensor  # (B, T, M) log mels
     log_masks: Tensor  # (B, C, T, M)
+    shut: Tensor  # (B, T) whether channel 1 was kept from hearing any of it
     activity: Tensor  # (B, C, T') logits of speech; only training uses them
 
 
@@ -92,21 +93,23 @@ class Separator(nn.Module):
         logits = self.to_masks(hidden).reshape(len(mels), num_frames, NUM_CHANNELS + 1, self.num_mels)
         log_masks = logits.log_softmax(dim=2)[:, :, :NUM_CHANNELS].transpose(1, 2)
         heard = delayed[:, :num_frames]
+        shut = torch.zeros(heard.shape[:2], dtype=torch.bool, device=heard.device)
         if self.config.second_voice_share:
-            log_masks, shares = self._gated(heard, log_masks, shares)
+            log_masks, shut, shares = self._gated(heard, log_masks, shares)
         every = ENCODER_STRIDE_FRAMES // self.config.stack_frames
         activity = self.to_activity(hidden[:, every - 1 :: every]).transpose(1, 2)
-        return Separation(heard, log_masks, activity), (delayed[:, num_frames:], shares, *memory)
+        return Separation(heard, log_masks, shut, activity), (delayed[:, num_frames:], shares, *memory)
 
-    def _gated(self, heard: Tensor, log_masks: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, M), (B, C, T, M) and the last shares -> masks, channel 1 shut where in doubt, and next shares."""
+    def _gated(self, heard: Tensor, log_masks: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, M), (B, C, T, M), last shares -> masks, channel 1 shut where in doubt, where (B, T), next shares."""
         sound = (SHARE_POWER * heard).exp()[:, None]
         first, second = ((log_masks.exp() * sound).sum(-1) / sound.sum(-1)).unbind(1)  # (B, T) each
         shares = torch.cat([shares, second / (first + second + 0.05)], dim=1)  # (B, 29 + T)
         averages = shares.unfold(1, SHARE_FRAMES, 1).mean(-1)  # (B, T)
-        shut = (averages <= self.config.second_voice_share)[:, None, :, None]
+        shut = averages <= self.config.second_voice_share
         everything = log_masks.new_tensor([0.0, SILENCE])[:, None, None]
-        return torch.where(shut, everything, log_masks), shares[:, 1 - SHARE_FRAMES :]
+        masks = torch.where(shut[:, None, :, None], everything, log_masks)
+        return masks, shut, shares[:, 1 - SHARE_FRAMES :]
 
     def _remember(self, mels: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """(B, T, M) and the layers' memories -> (B, T / K, H) and their next memories."""

@@ -24,6 +24,7 @@ from svc.models.contextnet import ContextNet, ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
 from svc.models.encoder import Encoder, State, split_states, stack_states
 from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
+from svc.models.resting import encode_heard, still_awake
 from svc.models.separator import NUM_CHANNELS, SILENCE, Separation, Separator, SeparatorConfig, mask_mels
 from svc.models.transducer import Joint, Predictor, PredictorConfig
 from svc.units import BLANK
@@ -40,6 +41,8 @@ ENCODERS: dict[str, Callable[[Any, int], Encoder]] = {
 ENCODER_KINDS = tuple(ENCODERS)
 # The front end's window and hop.
 WINDOW_S, HOP_S = 0.025, 0.010
+# The logit of speech where nothing is listened to.
+NOBODY = -100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class StepOutput:
     frames: Tensor  # (B, C, k, D)
     activity: Tensor  # (B, C, k) logits
     masks: Tensor  # (B, C, 4 k, M) linear, 0..1
+    heard: Tensor | None = None  # (B, C, k) whether the encoder heard it; None = all
 
 
 class Transcriber(nn.Module):
@@ -250,31 +254,49 @@ class Transcriber(nn.Module):
         return self._step_output(frames, separation.log_masks), (*separator_state, *map(by_channel, encoder_state))
 
     def open_stream(self) -> State:
-        """The state of one live stream, for `step_streams` alone."""
-        return *self.separator.initial_state(1), *self.encoder.open_stream(NUM_CHANNELS)
+        """The state of one live stream, for `step_streams` alone: the separator's, for how many frames channel 1 was
+        shut (1,), then the encoder's of each channel.
+        """
+        quiet = torch.zeros(1, dtype=torch.long, device=self.separator.mean.device)
+        return *self.separator.initial_state(1), quiet, *self.encoder.open_stream(1), *self.encoder.open_stream(1)
 
     def step_streams(
-        self, mels: Tensor, states: Sequence[State], *, cohorts: Tensor | None = None
+        self,
+        mels: Tensor,
+        states: Sequence[State],
+        *,
+        cohorts: Tensor | None = None,
+        rest_after_frames: int = 0,
     ) -> tuple[StepOutput, list[State]]:
         """(B, 4 k, M) of B live streams, their states and (B, C, K) -> k encoder frames and the next states.
 
-        What `step` gives, without copying what an encoder remembers. The states given are used up.
+        What `step` gives, without copying what an encoder remembers. The states given are used up. Where channel 1 was
+        shut for more than `rest_after_frames` it rests: see svc.models.resting; 0 = never.
         """
         cut = self._num_separator_tensors
         separation, separator_state = self.separator(mels, stack_states([state[:cut] for state in states]))
+        quiet = torch.cat([state[cut] for state in states])
+        second, quiet = still_awake(separation.shut, quiet, rest_after_frames)
+        heard = torch.stack([torch.ones_like(second), second], dim=1)  # (B, C, k)
         masked = self._told(mask_mels(separation.delayed, separation.log_masks), cohorts).flatten(0, 1)
-        frames, encoder_states = self.encoder.step_streams(masked, [state[cut:] for state in states])
-        separated = split_states(separator_state)
-        after = [(*first, *second) for first, second in zip(separated, encoder_states, strict=True)]
-        return self._step_output(frames, separation.log_masks), after
+        frames, channels = encode_heard(self.encoder, masked, heard.flatten(0, 1), channels_of(states, cut + 1))
+        separated = split_states((*separator_state, quiet))
+        after = [
+            (*first, *channels[NUM_CHANNELS * row], *channels[NUM_CHANNELS * row + 1])
+            for row, first in enumerate(separated)
+        ]
+        return self._step_output(frames, separation.log_masks, heard), after
 
     @property
     def _num_separator_tensors(self) -> int:
         return len(self.separator.initial_state(0))
 
-    def _step_output(self, frames: Tensor, log_masks: Tensor) -> StepOutput:
+    def _step_output(self, frames: Tensor, log_masks: Tensor, heard: Tensor | None = None) -> StepOutput:
         frames = by_channel(frames)
-        return StepOutput(frames=frames, activity=self.activity(frames), masks=log_masks.exp())
+        activity = self.activity(frames)
+        if heard is not None:
+            activity = activity.masked_fill(~heard, NOBODY)
+        return StepOutput(frames=frames, activity=activity, masks=log_masks.exp(), heard=heard)
 
     def _encoder_state(self, batch: int, channels: int, offset: Tensor | None) -> State:
         if isinstance(self.encoder, AttentionEncoder) and offset is not None:
@@ -291,3 +313,10 @@ def build_encoder(config: TranscriberConfig) -> Encoder:
 def by_channel(tensor: Tensor) -> Tensor:
     """(B * C, ..) -> (B, C, ..)."""
     return tensor.reshape(-1, NUM_CHANNELS, *tensor.shape[1:])
+
+
+def channels_of(states: Sequence[State], start: int) -> list[State]:
+    """B states of C channels' tensors from `start` on -> N states of one channel each."""
+    size = (len(states[0]) - start) // NUM_CHANNELS
+    starts = range(start, start + NUM_CHANNELS * size, size)
+    return [state[first : first + size] for state in states for first in starts]

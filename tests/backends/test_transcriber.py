@@ -47,6 +47,29 @@ def test_any_pieces_give_what_single_frames_give(beam: int, chunks: list[int]) -
 
 
 @every_beam
+@settings(max_examples=5, deadline=None)
+@given(chunks=chunkings, seed=st.integers(0, 9))
+def test_a_second_channel_that_rests_does_so_however_it_is_cut_and_changes_nothing_of_the_first(
+    beam: int, chunks: list[int], seed: int
+) -> None:
+    resting = toy_recogniser(beam, second_voice_share=0.5, rest_after_frames=2)
+    mels = toy_mels(4 * sum(chunks), seed)
+    pieces, singles = run(resting, mels, chunks), run(resting, mels, [1] * sum(chunks))
+    assert tokens_of(pieces) == tokens_of(singles)
+    assert tokens_of(pieces)[0] == tokens_of(run(toy_recogniser(beam, second_voice_share=0.5), mels, chunks))[0]
+
+
+@every_beam
+def test_a_channel_that_rests_is_silent_and_says_nothing(beam: int) -> None:
+    chunks = run(toy_recogniser(beam, second_voice_share=0.99, rest_after_frames=3), toy_mels(80), [5, 5, 5, 5])
+    activity = np.concatenate([chunk.activity for chunk in chunks], axis=1)
+    assert activity[0].all()
+    assert (activity[1, :3] > 0).all()
+    assert not activity[1, 3:].any()
+    assert all(frame < 3 for _, frame in tokens_of(chunks)[1])
+
+
+@every_beam
 def test_streams_of_different_age_step_together_as_alone(beam: int) -> None:
     recogniser = toy_recogniser(beam)
     together, alone = [[recogniser.open() for _ in range(3)] for _ in range(2)]

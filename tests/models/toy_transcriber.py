@@ -42,11 +42,15 @@ AMORTISED = AmortisedTransformerConfig(
 )
 
 
-def toy_config(kind: str = "transformer", predictor: str = "lstm", lookahead_frames: int = 4) -> TranscriberConfig:
+def toy_config(
+    kind: str = "transformer", predictor: str = "lstm", lookahead_frames: int = 4, *, second_voice_share: float = 0.0
+) -> TranscriberConfig:
     return TranscriberConfig(
         num_tokens=NUM_TOKENS,
         num_mels=NUM_MELS,
-        separator=SeparatorConfig(hidden_width=16, lookahead_frames=lookahead_frames),
+        separator=SeparatorConfig(
+            hidden_width=16, lookahead_frames=lookahead_frames, second_voice_share=second_voice_share
+        ),
         encoder=EncoderConfig(
             kind=kind,
             transformer=TRANSFORMER,
