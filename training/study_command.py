@@ -24,7 +24,9 @@ class StudyPlan(Generic[Run]):
     is_done: Callable[[Run], bool]
     # Of what is finished.
     table: Callable[[], str]
-    prepare: Callable[[], None] = lambda: None
+    # Before the first run, and after the last.
+    prepare: Callable[[], object] = lambda: None
+    finish: Callable[[], None] = lambda: None
 
     def follow(self, options: argparse.Namespace) -> int:
         """The exit code: 1 when a run failed."""
@@ -42,6 +44,7 @@ class StudyPlan(Generic[Run]):
             done=self.is_done,
             jobs=options.jobs,
         )
+        self.finish()
         print(self.table())
         return int(not succeeded)
 
@@ -55,14 +58,16 @@ def take_given_threads() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
 
 
-def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> None:
-    """`seeds` unless others are asked for."""
+def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> "argparse._MutuallyExclusiveGroup":
+    """`seeds` unless others are asked for. Returns what is done in place of the study: one run, or its table."""
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--seeds", default=seeds, help="by commas (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default one a core)")
-    parser.add_argument("--run", help="only this one, in this process")
-    parser.add_argument("--table", action="store_true", help="train nothing, print what is finished")
     add_folders(parser)
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--run", help="only this one, in this process")
+    only.add_argument("--table", action="store_true", help="train nothing, print what is finished")
+    return only
 
 
 def check_study_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

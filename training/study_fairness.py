@@ -17,18 +17,10 @@ from pathlib import Path
 
 from training.command_line import mistakes_told
 from training.data.manifest import DEV, TEST
-from training.many_runs import all_told, run_named
 from training.study_arms import ARMS, ArmRun
+from training.study_command import StudyPlan, add_study_options, take_given_threads
 from training.study_figures import RunFigures, read_figures
-from training.study_options import (
-    asked_runs,
-    checked,
-    heard_by_the_service,
-    one_of_several,
-    paths_of,
-    run_in_a_process,
-    study_parser,
-)
+from training.study_options import asked_runs, checked, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
 from training.study_sides import judged_lists
 from training.study_tables import StudyFigures, markdown
@@ -54,42 +46,35 @@ def open_bench(options: argparse.Namespace) -> Bench:
     return bench_at(options.out, paths_of(options), lists, replicas=options.replicas)
 
 
-def run_study(options: argparse.Namespace) -> int:
-    """The exit code: 1 when a run failed."""
+def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     runs = asked_runs(options)
-    if options.table:
-        print(markdown(figures_by_arm(runs, options.out)))
-        return 0
-    if options.run or options.time:
-        one_of_several()
-    if options.time:
-        print(timing_table(time_steps(runs, open_bench(options), steps=options.time)))
-        return 0
-    if options.run:
-        do(run_named(runs, options.run), open_bench(options))
-        return 0
-    succeeded = all_told(
-        runs,
-        lambda run: run_in_a_process("training.study_fairness", run.name, options),
-        done=lambda run: is_done(run, options.out),
-        jobs=options.jobs,
+    return StudyPlan(
+        runs=runs,
+        command=command_of("training.study_fairness", options),
+        do=lambda run: do(run, open_bench(options)),
+        is_done=lambda run: is_done(run, options.out),
+        table=lambda: markdown(figures_by_arm(runs, options.out)),
     )
-    print(markdown(figures_by_arm(runs, options.out)))
-    return int(not succeeded)
+
+
+def timings(options: argparse.Namespace) -> str:
+    take_given_threads()
+    return timing_table(time_steps(asked_runs(options), open_bench(options), steps=options.time))
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = study_parser(__doc__, methods=tuple(ARMS), seeds="0,1,2,3,4")
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument("--run", help="only this one, in this process")
-    only.add_argument("--table", action="store_true", help="train nothing, print what is finished")
+    parser = study_parser(__doc__, methods=tuple(ARMS))
+    only = add_study_options(parser, seeds="0,1,2,3,4")
     only.add_argument("--time", type=int, metavar="N", help="steps of each method to time, of the first seed")
     return checked(parser, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     with mistakes_told():
-        sys.exit(run_study(parsed(arguments)))
+        options = parsed(arguments)
+        if not options.time:
+            sys.exit(plan_of(options).follow(options))
+        print(timings(options))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +23,12 @@ from training.command_line import mistakes_told
 from training.data.folds import Fold, make_folds
 from training.data.manifest import DEV, SPLITS, TEST, read_manifest
 from training.data.trial_list import TrialList, read_trials, write_trials
-from training.many_runs import all_told, run_named
 from training.study_arms import ArmRun
+from training.study_command import StudyPlan, add_study_options
 from training.study_fairness import figures_by_arm
 from training.study_figures import ListFigures, RunFigures, write_figures
 from training.study_fold_tables import markdown
-from training.study_options import (
-    asked_runs,
-    checked,
-    heard_by_the_service,
-    one_of_several,
-    paths_of,
-    run_in_a_process,
-    study_parser,
-)
+from training.study_options import asked_runs, checked, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
 from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists
 
@@ -130,45 +123,39 @@ def tables(runs: Sequence[ArmRun], folds: Sequence[Fold], out: Path) -> str:
     return markdown(figures_by_arm(runs, out / POOLED), by_fold)
 
 
-def run_study(options: argparse.Namespace) -> int:
-    """The exit code: 1 when a run failed."""
+def plan_of(options: argparse.Namespace) -> StudyPlan[FoldRun]:
     runs = asked_runs(options)
     folds = make_folds(read_manifest(options.root / "manifest.csv"), READ, options.folds, seed=SEED)
-    if options.table:
-        print(tables(runs, folds, options.out))
-        return 0
-    lists = open_lists(folds, options)
-    # Run by run, each through all folds: what is done can be pooled at any time.
-    fold_runs = [FoldRun(fold=fold, run=run) for run in runs for fold in folds]
-    if options.run:
-        one_of_several()
-        chosen = run_named(fold_runs, options.run)
-        do(chosen.run, bench_of(chosen.fold, lists, options))
-        return 0
-    succeeded = all_told(
-        fold_runs,
-        lambda one: run_in_a_process("training.study_folds", one.name, options, own=["--folds", str(options.folds)]),
-        done=lambda one: is_done(one.run, options.out / folder_of(one.fold)),
-        jobs=options.jobs,
+    lists = cache(lambda: open_lists(folds, options))
+
+    def pool_all() -> None:
+        for run in runs:
+            pool(run, folds, lists().tested, out=options.out, replicas=options.replicas)
+
+    return StudyPlan(
+        # Run by run, each through all folds: what is done can be pooled at any time.
+        runs=[FoldRun(fold=fold, run=run) for run in runs for fold in folds],
+        command=[*command_of("training.study_folds", options), "--folds", str(options.folds)],
+        do=lambda one: do(one.run, bench_of(one.fold, lists(), options)),
+        is_done=lambda one: is_done(one.run, options.out / folder_of(one.fold)),
+        table=lambda: tables(runs, folds, options.out),
+        # Else every run would make them.
+        prepare=lists,
+        finish=pool_all,
     )
-    for run in runs:
-        pool(run, folds, lists.tested, out=options.out, replicas=options.replicas)
-    print(tables(runs, folds, options.out))
-    return int(not succeeded)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = study_parser(__doc__, methods=METHODS, seeds="0")
+    parser = study_parser(__doc__, methods=METHODS)
+    add_study_options(parser, seeds="0")
     parser.add_argument("--folds", type=int, default=5, help="of all talkers (default %(default)s)")
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument("--run", help="only this one, in this process")
-    only.add_argument("--table", action="store_true", help="train nothing, print what is finished")
     return checked(parser, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     with mistakes_told():
-        sys.exit(run_study(parsed(arguments)))
+        options = parsed(arguments)
+        sys.exit(plan_of(options).follow(options))
 
 
 if __name__ == "__main__":

@@ -20,17 +20,10 @@ from svc.config import parse_config
 from training.command_line import mistakes_told
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import EmbedderRecipe, read_recipe
-from training.many_runs import all_told, run_named
 from training.study_arms import ARMS, ArmRun, arm_runs
+from training.study_command import StudyPlan, add_study_options, seeds_of
 from training.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
-from training.study_options import (
-    checked,
-    heard_by_the_service,
-    one_of_several,
-    paths_of,
-    run_in_a_process,
-    study_parser,
-)
+from training.study_options import checked, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
 from training.study_sides import READ, judged_lists
 from training.study_tables import change, change_text, mean_cells
@@ -116,43 +109,31 @@ def _row(arm: str, title: str, done: Mapping[tuple[str, str], Mapping[int, RunFi
     return (ARMS[arm].title, f"`{title}`", str(len(runs)), *means, *changes)
 
 
-def run_sweep(options: argparse.Namespace) -> int:
-    """The exit code: 1 when a run failed."""
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    chosen = variations(options.recipe, options.sweep, options.methods.split(","), seeds)
-    runs = [run for variation in chosen for run in variation.runs]
-    if options.table:
-        print(table(chosen, options.out))
-        return 0
-    if options.run:
-        one_of_several()
-        do(run_named(runs, options.run), open_bench(options))
-        return 0
+def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
+    chosen = variations(options.recipe, options.sweep, options.methods.split(","), seeds_of(options))
     own = [word for sweep in options.sweep for word in ("--sweep", sweep)]
-    succeeded = all_told(
-        runs,
-        lambda run: run_in_a_process("training.study_sweep", run.name, options, own=own),
-        done=lambda run: is_done(run, options.out),
-        jobs=options.jobs,
+    return StudyPlan(
+        runs=[run for variation in chosen for run in variation.runs],
+        command=[*command_of("training.study_sweep", options), *own],
+        do=lambda run: do(run, open_bench(options)),
+        is_done=lambda run: is_done(run, options.out),
+        table=lambda: table(chosen, options.out),
     )
-    print(table(chosen, options.out))
-    return int(not succeeded)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = study_parser(__doc__, methods=("pw",), seeds="0,1")
+    parser = study_parser(__doc__, methods=("pw",))
+    add_study_options(parser, seeds="0,1")
     parser.add_argument(
         "--sweep", action="append", required=True, metavar="KEY=V,..", help="a setting and its values; once for each"
     )
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument("--run", help="only this one, in this process")
-    only.add_argument("--table", action="store_true", help="train nothing, print what is finished")
     return checked(parser, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     with mistakes_told():
-        sys.exit(run_sweep(parsed(arguments)))
+        options = parsed(arguments)
+        sys.exit(plan_of(options).follow(options))
 
 
 if __name__ == "__main__":
