@@ -28,7 +28,7 @@ from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
 from svc.backends.stream_batching import StepReport, StreamBatcher, StreamBatchingConfig
 from svc.config import EquivoxConfig, TranscriptionConfig
-from svc.errors import FairnessReportNotFoundError
+from svc.errors import ArtifactError, FairnessReportNotFoundError
 from svc.fairness_report import REMEDY, FairnessReport, load_fairness_report
 from svc.loaded_model import LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
@@ -184,8 +184,13 @@ class Application:
 
     @cached_property
     def transcriber(self) -> LiveTranscriber:
-        """Raises ModelUnavailableError when there is none, ArtifactError when it is broken."""
+        """Raises ModelUnavailableError when there is none, ArtifactError when it is broken or wants other voices."""
         recogniser = self.stream_batcher.recogniser
+        if recogniser.voice_width not in (0, self.embedder.dimension):
+            raise ArtifactError(
+                f"the transcriber wants voices of width {recogniser.voice_width}, the embedder's are of "
+                f"{self.embedder.dimension}: serve it with the embedder its cohorts were found with"
+            )
         parts = LiveParts(
             open_session=self.stream_batcher.open,
             fingerprint=recogniser.fingerprint,

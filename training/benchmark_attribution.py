@@ -74,6 +74,9 @@ class TrueSession:
             first_frame=first, emissions=(one, other), partial=((), ()), activity=activity, masks=masks
         )
 
+    def tell(self, channel: int, voice: FloatArray | None) -> None:
+        """Knows better."""
+
     def finish(self) -> RecognisedChunk:
         """One frame more, of silence."""
         return self.recognise(np.zeros((STRIDE, self._masks.shape[2]), np.float32))

@@ -137,8 +137,17 @@ class StreamRecogniser(Protocol[StreamState]):
         """From a sound to the output that knows it, on an infinitely fast machine."""
         ...
 
+    @property
+    def voice_width(self) -> int:
+        """V, of the voices it wants to be told; 0 = it does not ask."""
+        ...
+
     def open(self) -> StreamState:
         """The state of a stream of which nothing was heard. Constant in size, however long the stream."""
+        ...
+
+    def tell(self, state: StreamState, channel: int, voice: FloatArray | None) -> None:
+        """Whose voice, (V,), the channel carries from the next step on; None = unknown. Also while a step runs."""
         ...
 
     def step(self, states: Sequence[StreamState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:

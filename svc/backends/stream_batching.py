@@ -87,6 +87,12 @@ class LiveSession(Generic[StreamState]):
     def delay_s(self) -> float:
         return self._recogniser.delay_s
 
+    def tell(self, channel: int, voice: FloatArray | None) -> None:
+        """Whose voice, (V,), the channel carries from now on; None = unknown. Of a closed session, too."""
+        state = self.waiting.state
+        if state is not None:
+            self._recogniser.tell(state, channel, voice)
+
     def recognise(self, mels: FloatArray) -> RecognisedChunk:
         """(4k, M) the next frames; waits for the answer.
 

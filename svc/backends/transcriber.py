@@ -1,6 +1,6 @@
 """The live transcriber on torch: the separator-transducer-segmenter and its decoder behind one step.
 
-Letters: B streams, C = 2 channels, k frames of 40 ms, M mels, D encoder width.
+Letters: B streams, C = 2 channels, k frames of 40 ms, M mels, D encoder width, K cohorts, V width of a voice.
 """
 
 import math
@@ -34,6 +34,7 @@ class LiveState:
     model: State
     decoder: Any  # what its Decoder keeps
     num_frames: int = 0  # of 40 ms, so far
+    cohorts: Tensor | None = None  # (C, K) of who speaks, zeros = unknown; None = a model that is not told
 
     @property
     def num_bytes(self) -> int:
@@ -67,18 +68,35 @@ class TransducerRecogniser:
     def algorithmic_latency_s(self) -> float:
         return self.model.algorithmic_latency_s
 
+    @property
+    def voice_width(self) -> int:
+        return 0 if self.model.from_cohort is None else self.model.config.voice_width
+
     @torch.inference_mode()
     def open(self) -> LiveState:
         """As the protocol says. The decoder skips what the delay puts before the first sound."""
         decoder = self.decoder.initial_state(NUM_CHANNELS, first_frame=-self._lag_frames)
-        return LiveState(self.model.open_stream(), decoder)
+        known = None if self.model.from_cohort is None else torch.zeros(NUM_CHANNELS, self.model.config.cohort_width)
+        return LiveState(self.model.open_stream(), decoder, cohorts=known)
+
+    @torch.inference_mode()
+    def tell(self, state: LiveState, channel: int, voice: FloatArray | None) -> None:
+        """As the protocol says. Raises ValueError for a voice of another width than `voice_width`."""
+        if state.cohorts is None or self.model.from_cohort is None:
+            return
+        told = state.cohorts.clone()
+        told[channel] = 0.0 if voice is None else self.model.from_cohort.shares(torch.from_numpy(voice))
+        # In one go: a step may be reading the old one.
+        state.cohorts = told
 
     @torch.inference_mode()
     def step(self, states: Sequence[LiveState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:
         """As the protocol says. Raises ValueError for pieces of different lengths, or that are no whole frames."""
+        known = [state.cohorts for state in states if state.cohorts is not None]
         output, models = self.model.step_streams(
             torch.from_numpy(np.stack(mels)),
             [state.model for state in states],
+            cohorts=torch.stack(known) if known else None,
             rest_after_frames=self.rest_after_frames,
         )
         decoded, decoder = self.decoder.decode(

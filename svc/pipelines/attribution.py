@@ -1,7 +1,8 @@
 """Who says the words of a live stream: every turn gets one speaker, and what changes later is said as a revision."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
     WarningReason,
 )
-from svc.pipelines.turn_voices import TurnListener
+from svc.pipelines.turn_voices import TurnListener, TurnVoice
 from svc.pipelines.turns import TurnEvent
 from svc.pipelines.voice_desk import VoiceAnswer, VoiceDesk
 from svc.types import FloatArray, Span
@@ -35,6 +36,13 @@ FIRST_GUESS_S = 1.5
 GROWN = 1.5
 # Sound around a turn that the second pass hears with it.
 MARGIN_S = 0.2
+
+Tell: TypeAlias = Callable[[int, FloatArray | None], None]
+"""A channel and the voice on it from now on, (V,); None = unknown."""
+
+
+def to_nobody(channel: int, voice: FloatArray | None) -> None:
+    """For recognisers that do not ask."""
 
 
 @dataclass(slots=True)
@@ -71,13 +79,18 @@ class Attributor:
         sound: RecentSound,
         profiles: LabelProfiles | None = None,
         second_pass: SecondPassDesk | None = None,
+        tell: Tell = to_nobody,
     ) -> None:
+        """`tell`: who hears whose voice each channel carries, as far as it is known."""
         self.listener = listener
         self.voices = voices
         self.labels = labels
         self.sound = sound
         self.profiles = profiles
         self.second_pass = second_pass
+        self.tell = tell
+        # Per channel, the latest turn.
+        self._latest: list[int | None] = [None] * NUM_CHANNELS
         self._turns: dict[int, _HeardTurn] = {}
         # Per channel, the first frame that no turn before was recognised again on.
         self._unheard = [0] * NUM_CHANNELS
@@ -100,6 +113,7 @@ class Attributor:
             match event:
                 case TurnStarted():
                     self._turns[event.turn_id] = _HeardTurn(event)
+                    self._expect(event)
                     told.append(event)
                 case FinalWord(word=word):
                     told.append(FinalWord(word=self._told(word)))
@@ -200,9 +214,23 @@ class Attributor:
             yield StreamWarning(reason=WarningReason.ATTRIBUTION_BEHIND, message=message)
         if answer.voice:
             turn.placement = self.labels.place(answer.turn_id, answer.voice)
+            self._tell_voice(turn, answer.voice)
         if answer.is_last:
             turn.is_settled = True
             self._revise()
+
+    def _expect(self, event: TurnStarted) -> None:
+        """Where one talker alone was heard so far it is he again; else who has just begun is not known yet."""
+        self._latest[event.channel] = event.turn_id
+        if len(self.labels.labels) > 1:
+            self.tell(event.channel, None)
+
+    def _tell_voice(self, turn: _HeardTurn, voice: TurnVoice) -> None:
+        """Of the latest turn of a channel: all that is known of its speaker's voice, or else its own."""
+        if self._latest[turn.started.channel] == turn.started.turn_id:
+            label = turn.placement.label
+            known = voice.voiceprint if label is None else self.labels.voiceprint(label)
+            self.tell(turn.started.channel, known.vector)
 
     def _revise(self) -> None:
         """Looks at the other turns again in the light of one that is over."""

@@ -29,6 +29,12 @@ class RecognitionSession(Protocol):
         """(4k, M) the next frames."""
         ...
 
+    def tell(self, channel: int, voice: FloatArray | None) -> None:
+        """Whose voice, (V,), the channel carries from the next frames on; None = unknown. A model that was trained to
+        be told hears better; then what it hears depends on when it is told.
+        """
+        ...
+
     def finish(self) -> RecognisedChunk:
         """The end of the stream: the frames that the delay held back."""
         ...

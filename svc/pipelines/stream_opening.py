@@ -125,6 +125,7 @@ class StreamOpener:
             sound=sound,
             profiles=profiles,
             second_pass=desk,
+            tell=session.tell,
         )
 
     def _enter(self) -> None:

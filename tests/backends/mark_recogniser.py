@@ -22,6 +22,7 @@ class MarkRecogniser:
     """Answers with the first value of each frame as activity; waits at `gate`; refuses mels below zero."""
 
     units, fingerprint, frame_s, delay_s, algorithmic_latency_s = Units(()), "0" * 16, 0.04, 0.04, 0.1
+    voice_width = 0
 
     def __init__(self) -> None:
         self.steps: list[tuple[int, int]] = []  # streams, and frames of each
@@ -42,6 +43,9 @@ class MarkRecogniser:
         if any((one < 0).any() for one in mels):
             raise ArithmeticError("a mel below zero")
         return [chunk_of(state, one) for state, one in zip(states, mels, strict=True)]
+
+    def tell(self, state: Heard, channel: int, voice: FloatArray | None) -> None:
+        """Does not ask."""
 
     def finish(self, state: Heard) -> RecognisedChunk:
         return chunk_of(state, np.zeros((4, 1), np.float32))

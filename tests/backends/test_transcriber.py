@@ -1,5 +1,6 @@
 """The live transcriber: streams together = each alone, in any pieces the same, for both decoders."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ from svc.backends.protocols import Emission, RecognisedChunk
 from svc.backends.transcriber import TransducerRecogniser, build_recogniser, load_recogniser
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.models.decoding import DecoderConfig, decode_whole
-from svc.models.transcriber import ENCODER_KINDS
+from svc.models.transcriber import ENCODER_KINDS, Transcriber
 from svc.types import FloatArray
 from tests.backends.toy_recogniser import UNITS, toy_mels, toy_recogniser
-from tests.models.toy_transcriber import toy_transcriber
+from tests.models.toy_transcriber import toy_config, toy_transcriber
 
 every_beam = pytest.mark.parametrize("beam", [1, 3])
 chunkings = st.lists(st.integers(1, 4), min_size=1, max_size=6)
@@ -182,3 +183,40 @@ def test_it_loads_from_an_artifact(tmp_path: Path) -> None:
     assert recogniser.algorithmic_latency_s <= 0.120
     again = build_recogniser(toy_transcriber(), units=UNITS, fingerprint="x", decoder=DecoderConfig())
     assert again.frame_s == pytest.approx(0.04)
+
+
+def asking_recogniser() -> TransducerRecogniser:
+    """Wants to be told voices of width 5, and hears otherwise for it."""
+    torch.manual_seed(3)
+    model = Transcriber(replace(toy_config(), cohort_width=3, voice_width=5)).eval()
+    assert model.from_cohort is not None
+    torch.nn.init.normal_(model.from_cohort.project.weight)
+    model.from_cohort.centroids.copy_(torch.randn(3, 5))
+    return build_recogniser(model, units=UNITS, fingerprint="toy", decoder=DecoderConfig())
+
+
+def test_a_stream_that_is_told_hears_otherwise_and_no_other_does() -> None:
+    recogniser, mels = asking_recogniser(), toy_mels(32)
+    assert recogniser.voice_width == 5
+    told, other, alone = (recogniser.open() for _ in range(3))
+    recogniser.tell(told, 0, np.ones(5, np.float32))
+    one, two = recogniser.step([told, other], [mels, mels])
+    (expected,) = recogniser.step([alone], [mels])
+    np.testing.assert_allclose(two.activity, expected.activity, atol=1e-5)
+    assert np.abs(one.activity[0] - expected.activity[0]).max() > 1e-3
+    np.testing.assert_allclose(one.activity[1], expected.activity[1], atol=1e-5)
+
+
+def test_what_a_stream_was_told_can_be_taken_back() -> None:
+    recogniser, mels = asking_recogniser(), toy_mels(32)
+    told, untold = recogniser.open(), recogniser.open()
+    recogniser.tell(told, 1, np.ones(5, np.float32))
+    recogniser.tell(told, 1, None)
+    one, two = (recogniser.step([state], [mels])[0] for state in (told, untold))
+    np.testing.assert_array_equal(one.activity, two.activity)
+
+
+def test_a_model_that_does_not_ask_takes_no_notice() -> None:
+    recogniser = toy_recogniser()
+    assert recogniser.voice_width == 0
+    recogniser.tell(recogniser.open(), 0, np.ones(7, np.float32))

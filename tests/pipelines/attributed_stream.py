@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.protocols import Embedder
-from svc.pipelines.attribution import Attributor
+from svc.pipelines.attribution import Attributor, Tell, to_nobody
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
@@ -50,6 +50,7 @@ class Parts:
     second_pass: SecondPassDesk | None = None
     takers: VoiceTakers | None = None  # else their stream waits for voices
     kept_s: float = 65.0
+    tell: Tell = to_nobody
 
 
 def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> TranscriptionStream:
@@ -64,6 +65,7 @@ def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> 
         ),
         profiles=parts.profiles,
         second_pass=parts.second_pass,
+        tell=parts.tell,
     )
     return TranscriptionStream(session, follower, options=StreamOptions(sample_rate_hz=16_000, partials=partials))
 

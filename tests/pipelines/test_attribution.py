@@ -20,7 +20,7 @@ from tests.pipelines.attributed_stream import Account, Parts, attributed_stream,
 from tests.pipelines.enrolled_voices import TENANT
 from tests.pipelines.test_local_voices import LengthKeeper
 from tests.pipelines.toy_conversation import Said, conversation
-from tests.pipelines.toy_voices import HumEmbedder
+from tests.pipelines.toy_voices import HumEmbedder, hum, turn
 
 # Person 0 on both channels, the second turn begun over the first, the fourth too short to tell.
 TALK = (
@@ -161,3 +161,31 @@ def test_an_enrolled_talker_is_named_and_strangers_are_not(profiles: LabelProfil
     names = [words[0].speaker.profile_id for _, words in sorted(account.words.items())]
     assert names == ["anna", None, "anna", None, None, None]
     assert account.labels() == Account().read(in_one_piece()).labels()
+
+
+def told_of(samples: FloatArray) -> list[list[FloatArray | None]]:
+    """What the recogniser is told, by channel."""
+    told: list[list[FloatArray | None]] = [[], []]
+    run(samples, parts=Parts(tell=lambda channel, voice: told[channel].append(voice)))
+    return told
+
+
+def voice_of(person: int) -> FloatArray:
+    voice: FloatArray = HumEmbedder().embed([hum([turn(0.0, 3.0, person)], duration_s=3.0).samples])[0]
+    return voice
+
+
+@pytest.mark.parametrize(("channel", "person"), [(0, 1), (1, 2)])
+def test_the_recogniser_is_told_who_spoke_last_on_each_channel(channel: int, person: int) -> None:
+    last = told_of(MIXTURE)[channel][-1]
+    assert last is not None
+    likeness = [float(last @ voice_of(other)) for other in range(3)]
+    assert int(np.argmax(likeness)) == person
+
+
+def test_who_has_just_begun_is_unknown_once_there_are_two_to_choose_from() -> None:
+    assert sum(voice is None for voice in told_of(MIXTURE)[0]) == 2
+    alone = conversation((Said(0, 0, 0.5, 2.5, ("one", "two")), Said(0, 0, 4.4, 6.0, ("two",))), duration_s=7.0)
+    heard = told_of(alone)[0]
+    assert heard
+    assert all(voice is not None for voice in heard)

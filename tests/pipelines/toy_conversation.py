@@ -115,6 +115,9 @@ class ToneSession:
             masks=np.repeat(channel_masks()[:, None], len(mels), axis=1),
         )
 
+    def tell(self, channel: int, voice: FloatArray | None) -> None:
+        """Does not ask."""
+
     def finish(self) -> RecognisedChunk:
         return self.recognise(np.full((DELAY_FRAMES * STRIDE, 80), -15.0, np.float32))
 
