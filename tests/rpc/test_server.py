@@ -1,6 +1,7 @@
 """The server's life: health, reflection, limits, TLS, tokens, drain, and clear words when it cannot start."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from svc.application import Application
 from svc.backends import loading
 from svc.config import ServerConfig
 from svc.errors import StorageError
-from svc.rpc.server import SERVICES, TRANSCRIPTION, Server, bind, run, server_credentials, sweep
+from svc.rpc.server import SERVICES, TRANSCRIPTION, Server, bind, leave_uncollected, run, server_credentials, sweep
 from svc.rpc.telemetry import Metrics
 from svc.types import FloatArray
 from tests.rpc.certificates import Authority
@@ -73,6 +74,23 @@ async def test_without_a_transcriber_all_else_serves_and_streams_are_told_the_re
     server.application.close()
     assert (error.code(), reason_of(error)) == (StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE")
     assert "transcription.artifact" in str(error.details())
+
+
+async def test_what_is_to_be_done_before_calls_come_is_done_when_all_is_loaded(tmp_path: Path) -> None:
+    application = TinyApplication(tiny_config(tmp_path))
+    server, seen = Server(application, Metrics()), list[tuple[bool, bool]]()
+    await server.warm_up(lambda: seen.append(("verifier" in vars(application), bool(server.admission.closed_because))))
+    assert seen == [(True, True)]
+    assert not server.admission.closed_because
+    application.close()
+
+
+def test_what_is_loaded_is_never_looked_through_again() -> None:
+    try:
+        leave_uncollected()
+        assert gc.get_freeze_count() > len(gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 async def test_before_warm_up_health_answers_and_calls_are_told_to_retry(tmp_path: Path) -> None:
