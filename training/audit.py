@@ -8,6 +8,7 @@ which other system beside.
 """
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -217,16 +218,13 @@ def write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
 def _listened(
     material: Material, trials: TrialList, attributes: Attributes | None, *, deployed: Deployed, settings: Settings
 ) -> Evaluation:
-    application = build_application(load_settings(material.config))
-    try:
+    with closing(build_application(load_settings(material.config))) as application:
         system = systems.equivox_system(application)
         threshold = deployed.of(application.policies, calibrated=system.calibrated)
         settings = replace(settings, threshold=threshold)
         with progress_over(len(trials.sides), "recordings") as on_side:
             reader = SegmentReader(material.audio)
             return evaluate(trials, system, reader, settings=settings, attributes=attributes, on_side=on_side)
-    finally:
-        application.close()
 
 
 def _judged_alike(evaluation: Evaluation, other: Other, attributes: Attributes | None) -> Evaluation:

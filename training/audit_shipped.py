@@ -8,15 +8,15 @@ its own. Strangers are of one sex. Neither audio nor names of recordings get int
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from svc.application import Application, build_application
 from svc.config import EquivoxConfig
-from svc.errors import ServiceError
-from training.data.manifest import TEST, Clip, data_root, read_manifest
+from training.command_line import add_root, mistakes_told
+from training.data.manifest import TEST, Clip, read_manifest
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import draw_trials
@@ -93,7 +93,7 @@ def _first_language(clip: Clip) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    add_root(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("out/shipped-audit"), help="folder for report.json and its page"
     )
@@ -101,8 +101,7 @@ def main() -> None:
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     parser.add_argument("--seed", type=int, default=0, help="of the trials and the bootstrap")
     chosen = parser.parse_args()
-    application = build_application(EquivoxConfig())
-    try:
+    with mistakes_told(), closing(build_application(EquivoxConfig())) as application:
         settings = Settings(seed=chosen.seed)
         evaluation = audit_shipped(application, chosen.root, voices=chosen.voices, settings=settings)
         report = evaluation.as_json() | {"about": ABOUT}
@@ -111,10 +110,6 @@ def main() -> None:
         write_text(chosen.out / "report.html", page)
         if chosen.artifact:
             attach(report, page, chosen.artifact)
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    finally:
-        application.close()
     print(f"report.html and report.json are in {chosen.out}")
 
 

@@ -8,8 +8,8 @@ the model stands the truth: the masks of the true sources, when which channel sp
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -21,7 +21,6 @@ from svc.application import build_application
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.protocols import Embedder, Emission, RecognisedChunk
 from svc.config import load_settings
-from svc.errors import ServiceError
 from svc.pipelines.identification import Identifier
 from svc.pipelines.stream_opening import LiveParts, StreamOpener
 from svc.pipelines.transcription import StreamOptions
@@ -29,6 +28,7 @@ from svc.pipelines.transcription_events import NOBODY_KNOWN
 from svc.scoring.calibration import Calibration
 from svc.types import MODEL_RATE_HZ, FloatArray
 from svc.units import WORD_START, Units
+from training.command_line import mistakes_told
 from training.data.conversation_sets import ConversationSet, add_set_options
 from training.data.rendering import Mixture, render
 from training.data.targets import TargetConfig, channel_targets
@@ -201,22 +201,14 @@ def markdown(attributed: Mapping[str, Attribution]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    application = build_application(load_settings(options.config))
-    try:
+    with mistakes_told(), closing(build_application(load_settings(options.config))) as application:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
         attributed = measure(application, made, options.domains, per_cell=options.per_cell)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
-        application.close()
     counts = {cell: asdict(each) for cell, each in attributed.items()}
     print(json.dumps(counts, indent=2) if options.json else markdown(attributed))
-    return 0
 
 
 def _options() -> argparse.ArgumentParser:
@@ -228,4 +220,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from typing import Any
 from svc.application import Application, build_application
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import load_settings
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
 from svc.pipelines.transcription import StreamOptions
 from svc.types import MODEL_RATE_HZ, FloatArray
+from training.command_line import mistakes_told
 from training.data.conversation_sets import DOMAINS, Conversation, ConversationSet, add_set_options
 from training.data.rendering import Sounds, render
 from training.data.transcripts import Transcript, write_transcripts
@@ -190,28 +192,20 @@ def grammars(utterances: Sequence[Utterance]) -> dict[str, GrammarRecogniser]:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     config = load_settings(options.config)
     # Recognition waits for the voices: then speakers do not depend on how busy the machine is.
     config = replace(config, transcription=replace(config.transcription, voice_threads=0))
-    application = build_application(config)
-    try:
+    with mistakes_told(), closing(build_application(config)) as application:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
         conversations = made.selected(options.domains, per_cell=options.per_cell)
         systems = make_systems(options.systems, application, utterances)
         with progress_over(len(conversations), "conversations") as on_recording:
             results, references = run(systems, rendered(conversations, made.sounds()), on_recording=on_recording)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
-        application.close()
     write_results(results, references, options.out)
     print(json.dumps([result.as_json() for result in results], indent=2) if options.json else markdown(results))
-    return 0
 
 
 def _options() -> argparse.ArgumentParser:
@@ -225,4 +219,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

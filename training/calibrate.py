@@ -19,6 +19,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,8 +173,7 @@ def figures_card(figures: Mapping[str, CalibrationFigures | None]) -> dict[str, 
 
 def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> None:
     """Embeds, cross-validates, fits on all, tests and writes, as chosen."""
-    application = build_application(config)
-    try:
+    with closing(build_application(config)) as application:
         source = VoiceSource(application=application, voices_folder=chosen.voices)
         settings = FitSettings(penalty=chosen.penalty, cohort=not chosen.no_cohort)
         strangers = strangers_of(application, chosen.cohort) if chosen.cohort else None
@@ -186,8 +186,6 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
             figures["test"] = on_test_sets(source, weights, chosen.root)
             console.print(figures_table("test sets", figures["test"]))
         card = card_of(chosen, config, application.embedder.fingerprint, weights)
-    finally:
-        application.close()
     if chosen.out:
         measured = {name: figures_card(rows) for name, rows in figures.items()}
         save_artifact(chosen.out, tensors_of(weights), {**card, "figures": measured})

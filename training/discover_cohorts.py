@@ -11,14 +11,14 @@ says what has changed.
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
 from training.cohort_tables import cohorts_table, summary_table
-from training.data.manifest import data_root, read_manifest
+from training.command_line import add_root, mistakes_told
+from training.data.manifest import read_manifest
 from training.embed_speakers import read_voices
 from training.fairness.cohorts.changes import Heard, check_paired, cohort_changes
 from training.fairness.cohorts.cohort import write_cohorts
@@ -105,10 +105,9 @@ def write_discovery(discovery: Discovery, finders: Sequence[Finder], out: Path) 
         write_cohorts(out / "cohorts" / f"{finder.kind}.json", cohorts)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    try:
+    with mistakes_told():
         now = _errors_of(options.errors, options.domains)
         before = _errors_of(options.before, options.domains) if options.before else None
         people = known_people(read_manifest(options.root / "manifest.csv"))
@@ -120,11 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         countries = people.columns[COUNTRY]
         discovery = discover(now, finders, countries, config=config, replicas=options.replicas, before=before)
         write_discovery(discovery, finders, options.out)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     print(json.dumps(discovery.as_json(), indent=2) if options.json else markdown(discovery))
-    return 0
 
 
 def _errors_of(path: Path, domains: Sequence[str] | None) -> ErrorsOf:
@@ -174,7 +169,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--clusters", nargs="+", type=int, default=CLUSTERS, help="cohorts by voice, once for each")
     parser.add_argument("--leaves", type=int, default=MAX_LEAVES, help="of the region tree at most")
     parser.add_argument("--domains", nargs="+", help="default all; their effect is taken out")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the manifest ($EQUIVOX_DATA)")
+    add_root(parser)
     parser.add_argument("--least-speakers", type=int, default=luck.least_speakers, help="of a cohort to be compared")
     parser.add_argument("--replicas", type=int, default=REPLICAS, help="draws for intervals")
     parser.add_argument("--deals", type=int, default=luck.deals, help="of errors anew, for what chance shows")
@@ -186,4 +181,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

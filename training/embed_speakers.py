@@ -9,8 +9,8 @@ that a talker's voice and words come from the same speech. Letters: S speakers, 
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
@@ -18,8 +18,9 @@ import numpy as np
 
 from svc.application import build_application
 from svc.config import load_settings
-from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
+from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
+from training.command_line import mistakes_told
 from training.data.rendering import SpeechReader
 from training.embeddings import Embed
 from training.recognise_utterances import TalkerRecording, add_speech_options, material
@@ -70,11 +71,9 @@ def read_voices(path: Path) -> dict[str, FloatArray]:
         raise InvalidRequestError(message, field="voices") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    application = build_application(load_settings(options.config))
-    try:
+    with mistakes_told(), closing(build_application(load_settings(options.config))) as application:
         recordings, speech = material(options)
         extractor = application.extractor
         with progress_over(len(recordings), "recordings") as on_recording:
@@ -85,13 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 on_recording=on_recording,
             )
         write_voices(options.out, voices)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
-        application.close()
     print(f"{len(voices)} voices in {options.out}")
-    return 0
 
 
 def _options() -> argparse.ArgumentParser:
@@ -103,4 +96,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,9 +9,9 @@ asked. A second run goes on where the first one ended.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from svc.application import Application, build_application, live_config
-from svc.config import default_cache, load_settings
-from svc.errors import InvalidRequestError, ServiceError
+from svc.config import load_settings
+from svc.errors import InvalidRequestError
 from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
 from svc.types import MODEL_RATE_HZ, FloatArray
-from training.data.manifest import data_root, read_manifest
+from training.command_line import add_folders, mistakes_told
+from training.data.manifest import read_manifest
 from training.data.rendering import SpeechReader
 from training.data.speech_store import SpeechStore
 from training.data.transcripts import Transcript, TranscriptTurn, spread_words
@@ -144,8 +145,7 @@ def add_speech_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--domains", nargs="+", help="such as phrases, telephone; default all")
     parser.add_argument("--most-s", type=float, help="seconds of each talker and domain at most, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech")
+    add_folders(parser)
 
 
 def material(options: argparse.Namespace) -> tuple[list[TalkerRecording], SpeechStore]:
@@ -160,21 +160,13 @@ def material(options: argparse.Namespace) -> tuple[list[TalkerRecording], Speech
     return recordings, SpeechStore.open(chosen, root=options.root, folder=options.cache)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     config = load_settings(options.config)
     if options.artifact:
         config = replace(config, transcription=replace(config.transcription, artifact=options.artifact))
-    application = build_application(config)
-    try:
+    with mistakes_told(), closing(build_application(config)) as application:
         _recognise_all(options, application)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
-        application.close()
-    return 0
 
 
 def _recognise_all(options: argparse.Namespace, application: Application) -> None:
@@ -247,4 +239,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

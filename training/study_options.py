@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from svc.application import build_application
@@ -54,8 +54,5 @@ def paths_of(options: argparse.Namespace) -> DataPaths:
 @contextmanager
 def heard_by_the_service() -> Iterator[Features]:
     """What the service's embedder is given of a recording."""
-    application = build_application(EquivoxConfig())
-    try:
+    with closing(build_application(EquivoxConfig())) as application:
         yield service_features(application)
-    finally:
-        application.close()

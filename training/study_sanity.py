@@ -10,6 +10,7 @@ their voice on the test side. What an audit calls sure is a simultaneous 95 % in
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
@@ -206,14 +207,11 @@ def run_study(options: argparse.Namespace) -> None:
     clips = read_manifest(options.root / "manifest.csv")
     noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", TEST)]
     trials = draw_trials(options.set, root=options.root)
-    application = build_application(EquivoxConfig())
-    try:
+    with closing(build_application(EquivoxConfig())) as application:
         system = equivox_system(application)
         listened = listen(
             trials, system, SegmentReader(options.root), noises=noises, snr_db=options.snr_db, voices=options.voices
         )
-    finally:
-        application.close()
     columns = known_of(listened.trials, shipped_people(clips, corpus=SETS[options.set].corpus))
     settings = Settings(replicas=options.replicas)
     seeds = [int(seed) for seed in options.seeds.split(",")]

@@ -11,7 +11,6 @@ Stages that do not need each other can be runs of their own, side by side; --sep
 
 import argparse
 import copy
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svc.errors import ServiceError
 from svc.models.transcriber import Transcriber
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
+from training.command_line import mistakes_told
 from training.data.batches import Batch
 from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
@@ -200,10 +199,8 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    try:
+    with mistakes_told():
         run(parsed())
-    except (ServiceError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ was not. A run that was broken off goes on from there; nothing is drawn at rando
 import argparse
 import json
 import os
-import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +28,8 @@ from svc.audio.resample import resample
 from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
+from training.command_line import mistakes_told
 from training.data.corpora import read_librispeech
 from training.data.corpus_readings import (
     Aligner,
@@ -240,8 +240,7 @@ def summary(outcomes: Sequence[Outcome]) -> list[Table]:
     return [hours, rejects]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for utterances.jsonl, outside the repository")
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
@@ -250,21 +249,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="recordings of each corpus, to try things")
     options = parser.parse_args(arguments)
     root = options.librispeech or data_root()
-    try:
+    with mistakes_told():
         if options.librispeech:
             clips = read_librispeech(root)[: options.limit]
         else:
             clips = clips_to_read(root, options.corpora.split(","), options.limit)
         whisper()  # what is missing should be said at once, not by a worker
         outcomes = align(clips, root, options.out, make_aligner=whisper, workers=options.workers)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     console = Console()
     for table in summary(outcomes):
         console.print(table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,6 @@ fluent speech can expect, at best: real ones run into each other.
 """
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from svc.audio.resample import resample
 from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
-from svc.errors import ServiceError
 from svc.types import MODEL_RATE_HZ, FloatArray, Span
+from training.command_line import mistakes_told
 from training.data.corpus_readings import Aligner, aligned_words
 from training.data.manifest import data_root, read_manifest
 from training.data.pauses import FRAME_SAMPLES, speech_mask
@@ -101,19 +100,15 @@ def _digits() -> dict[str, list[tuple[str, FloatArray]]]:
     return talkers
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=40, help="of five words, for each range of pauses")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     table = Table("pauses s", "edges", "mean |error| ms", "median", "90 %", "bias ms", title="word edges")
-    try:
+    with mistakes_told():
         aligner = WhisperRecogniser(ModelStore(default_cache()).path(MODEL_NAME))
         talkers = _digits()
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     for low_s, high_s in PAUSES_S:
         trials = draw_trials(talkers, (low_s, high_s), options.trials, options.seed)
         errors_ms = 1000 * np.concatenate([edge_errors_s(trial, aligner) for trial in trials])
@@ -121,8 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = (size_ms.mean(), np.median(size_ms), np.percentile(size_ms, 90), errors_ms.mean())
         table.add_row(f"{low_s} to {high_s}", str(len(errors_ms)), *(f"{figure:.0f}" for figure in figures))
     Console().print(table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,10 +20,10 @@ import numpy as np
 import soundfile
 from rich.progress import track
 
-from svc.config import default_cache
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
-from training.data.manifest import DEV, TEST, TRAIN, data_root, read_manifest
+from training.command_line import add_folders, mistakes_told
+from training.data.manifest import DEV, TEST, TRAIN, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -166,8 +166,7 @@ class ConversationSet:
 def add_set_options(parser: argparse.ArgumentParser, *, split: str) -> None:
     """The options of a command that judges on conversations; `split` unless told otherwise."""
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
+    add_folders(parser)
     parser.add_argument("--split", choices=JUDGED_SPLITS, default=split)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
     parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
@@ -252,11 +251,10 @@ def write_set(conversations: Sequence[Conversation], out: Path, sounds: Sounds |
             soundfile.write(out / f"{found.uri}.wav", render(found.recipe, sounds).samples, MODEL_RATE_HZ)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     cells = [(domain, condition) for domain in options.domains for condition in CONDITIONS]
-    try:
+    with mistakes_told():
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
         draw = made.conversations if options.record else made.checked
@@ -266,12 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             DIGESTS.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         conversations = [found for cell in by_cell.values() for found in cell]
         write_set(conversations, options.out, None if options.no_audio else made.sounds())
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     hours = sum(found.recipe.duration_s for found in conversations) / 3600
     print(f"{len(conversations)} conversations, {hours:.2f} h in {options.out}")
-    return 0
 
 
 def _options() -> argparse.ArgumentParser:
@@ -279,8 +273,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=JUDGED_SPLITS, default=TEST)
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
     parser.add_argument("--out", type=Path, required=True, help="folder for audio and references")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
+    add_folders(parser)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
     parser.add_argument("--no-audio", action="store_true", help="references and recipes only")
     parser.add_argument("--record", action="store_true", help=f"write the digests to {DIGESTS.name} anew")
@@ -288,4 +281,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

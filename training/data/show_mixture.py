@@ -1,7 +1,6 @@
 """A drawn mixture for human eyes and ears: `python -m training.data.show_mixture --utterances U --seed 3 [--wav F]`."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from svc.cli.timeline import COLOURS, axis
-from svc.config import default_cache
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
+from training.command_line import add_folders, mistakes_told
 from training.data.arrangement import NUM_CHANNELS
-from training.data.manifest import Clip, data_root, read_manifest
+from training.data.manifest import Clip, read_manifest
 from training.data.mixture_recipe import NO_ROOM, MixtureRecipe, PlacedTurn
 from training.data.mixtures import CURRICULUM, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -69,10 +68,9 @@ def _summary(recipe: MixtureRecipe) -> str:
     return f"seed {recipe.seed}: {recipe.duration_s:.1f} s, {overlap:.0%} of the speech overlapped, {noise}, {band}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    try:
+    with mistakes_told():
         spoken = [found for found in read_utterances(options.utterances) if found.split == options.split]
         if not spoken:
             raise InvalidRequestError(f"no utterance of split {options.split}", field="utterances")
@@ -84,10 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.wav is not None:
             mixture = render(recipe, _sounds(recipe, spoken, noises, options.root, options.cache))
             soundfile.write(options.wav, mixture.samples, MODEL_RATE_HZ)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def _sounds(
@@ -107,10 +101,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--stage", choices=CURRICULUM, default="conversations")
     parser.add_argument("--split", default="train")
     parser.add_argument("--wav", type=Path, help="write the mixture's audio")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the corpora ($EQUIVOX_DATA)")
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech and rooms")
+    add_folders(parser)
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,7 +6,6 @@ No audio is written unless --audio-out is given: sides are segments (training.da
 """
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from zlib import crc32
 import numpy as np
 import soundfile
 
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
+from training.command_line import add_root, mistakes_told
 from training.data.augment import draw_degradation
 from training.data.cuts import speech_cuts
 from training.data.manifest import SPLITS, TEST, Clip, data_root, read_manifest
@@ -220,17 +220,15 @@ def main() -> None:
     parser.add_argument("set", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--split", default=TEST, choices=SPLITS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
+    add_root(parser)
     parser.add_argument("--out", type=Path, required=True, help="the CSV to write")
     parser.add_argument("--audio-out", type=Path, help="also write every side as a WAV file into this folder")
     chosen = parser.parse_args()
-    try:
+    with mistakes_told():
         trials = draw_trials(chosen.set, split=chosen.split, seed=chosen.seed, root=chosen.root)
         if chosen.audio_out:
             trials = _with_audio(trials, SegmentReader(chosen.root), chosen.audio_out)
         written = write_trials(chosen.out, trials)
-    except (ServiceError, OSError) as error:
-        sys.exit(f"error: {error}")
     targets = sum(trial.target for trial in trials)
     print(f"{chosen.out}: {written} trials, {targets} target, {written - targets} nontarget")
 

@@ -12,7 +12,6 @@ import argparse
 import io
 import itertools
 import math
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +20,9 @@ from pathlib import Path
 
 import sentencepiece
 
-from svc.errors import InvalidRequestError, ServiceError
+from svc.errors import InvalidRequestError
 from svc.units import SPECIAL_TOKENS, UNKNOWN, WORD_START, Units
+from training.command_line import mistakes_told
 from training.data.manifest import TRAIN
 from training.data.spoken_text import UNKNOWN_WORD
 from training.data.utterances import Utterance, read_utterances
@@ -157,8 +157,7 @@ def read_units(path: Path) -> UnitEncoder:
         raise InvalidRequestError(f"{path}: {error}") from None
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=Path, required=True, help="what python -m training.data.align made")
     parser.add_argument("--size", type=int, default=256, help="units, the four special tokens included")
@@ -167,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     wanted = options.domains.split(",") if options.domains else None
-    try:
+    with mistakes_told():
         utterances = read_utterances(options.utterances)
         counts = word_counts(u for u in utterances if wanted is None or u.domain in wanted)
         if not counts:
@@ -176,13 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         encoder = whole_words(counts) if options.whole_words else learn_pieces(counts, options.size)
         write_units(options.out, encoder)
-    except ServiceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     per_word = sum(len(encoder.encode(word)) * count for word, count in counts.items()) / sum(counts.values())
     print(f"{len(encoder.units)} units for {len(counts)} words, {per_word:.2f} units a spoken word: {options.out}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
