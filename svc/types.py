@@ -84,6 +84,18 @@ class Voiceprint:
     snr_db: float
     clipped_share: float
 
+    @classmethod
+    def of(cls, vector: FloatArray, quality: AudioQuality, *, model_fingerprint: str) -> "Voiceprint":
+        """The unit-length vector (D,) of a clip of this quality."""
+        return cls(
+            vector=vector,
+            model_fingerprint=model_fingerprint,
+            net_speech_s=quality.net_speech_s,
+            band=quality.band,
+            snr_db=quality.snr_db,
+            clipped_share=quality.clipped_share,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extraction:

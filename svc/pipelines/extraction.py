@@ -74,16 +74,9 @@ class VoiceprintExtractor:
     def _extraction(self, clip: _Prepared, embeddings: FloatArray) -> Extraction:
         """(W, D) embeddings of a clip's windows, which are of one length -> their mean direction."""
         mean = embeddings.mean(axis=0)
-        quality = clip.quality
-        voiceprint = Voiceprint(
-            vector=(mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)).astype(np.float32),
-            model_fingerprint=self.embedder.fingerprint,
-            net_speech_s=quality.net_speech_s,
-            band=quality.band,
-            snr_db=quality.snr_db,
-            clipped_share=quality.clipped_share,
-        )
-        return Extraction(voiceprint, quality)
+        vector = (mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)).astype(np.float32)
+        voiceprint = Voiceprint.of(vector, clip.quality, model_fingerprint=self.embedder.fingerprint)
+        return Extraction(voiceprint, clip.quality)
 
 
 def utterance_field(number: int) -> str:

@@ -64,11 +64,5 @@ def _voiceprint(
     mean = embedder.embed(clips).mean(axis=0)
     heard = Waveform(np.concatenate([speech, _joined(waveform, pauses)]), waveform.sample_rate_hz)
     quality = measure_quality(heard, [Span(0.0, len(speech) / waveform.sample_rate_hz)])
-    return Voiceprint(
-        vector=(mean / np.linalg.norm(mean)).astype(np.float32),
-        model_fingerprint=embedder.fingerprint,
-        net_speech_s=quality.net_speech_s,
-        band=quality.band,
-        snr_db=quality.snr_db,
-        clipped_share=quality.clipped_share,
-    )
+    vector = (mean / np.linalg.norm(mean)).astype(np.float32)
+    return Voiceprint.of(vector, quality, model_fingerprint=embedder.fingerprint)

@@ -94,11 +94,5 @@ class TurnListener:
     def _voiceprint(self, speech: FloatArray, pauses: FloatArray) -> Voiceprint:
         heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
         quality = measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])
-        return Voiceprint(
-            vector=self.embedder.embed([speech])[0],
-            model_fingerprint=self.embedder.fingerprint,
-            net_speech_s=quality.net_speech_s,
-            band=quality.band,
-            snr_db=quality.snr_db,
-            clipped_share=quality.clipped_share,
-        )
+        vector = self.embedder.embed([speech])[0]
+        return Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint)
