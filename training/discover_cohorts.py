@@ -4,9 +4,9 @@
         --by country --by sex+age --by region-tree --out FOLDER
 
 Errors are those of training.recognise_utterances, voices those of training.embed_speakers, labels those of the
-manifest. FOLDER gets report.json, report.md, and for every kind the file of its cohorts, which hold
-everybody who can be placed. With --before the cohorts are found by the errors of the earlier system, and the report
-says what has changed.
+manifest. FOLDER gets report.json, its page report.html, report.md, and for every kind the file of its cohorts, which
+hold everybody who can be placed. With --before the cohorts are found by the errors of the earlier system, and the
+report says what has changed.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from training.fairness.cohorts.speaker_errors import HeardUtterances, SpeakerErr
 from training.fairness.groups import COUNTRY, People
 from training.metrics.resampling import REPLICAS
 from training.report_json import write_json, write_text
+from training.report_page.recognition import render_recognition
 from training.tables import progress_over
 from training.utterance_errors import UtteranceErrors, read_errors
 
@@ -97,8 +98,10 @@ def markdown(discovery: Discovery) -> str:
 
 
 def write_discovery(discovery: Discovery, finders: Sequence[Finder], out: Path) -> None:
-    """report.json, report.md, and cohorts/KIND.json for each kind."""
-    write_json(out / "report.json", discovery.as_json())
+    """report.json, report.html, report.md, and cohorts/KIND.json for each kind."""
+    report = discovery.as_json()
+    write_json(out / "report.json", report)
+    write_text(out / "report.html", render_recognition(report))
     write_text(out / "report.md", markdown(discovery))
     for finder, ranking in zip(finders, discovery.rankings, strict=True):
         cohorts = found_cohorts(finder, ranking.rule, discovery.heard.speakers)

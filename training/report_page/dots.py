@@ -35,9 +35,9 @@ def rates_chart(report: Report, column: Column, measure: str) -> Markup:
     floor = height - BOTTOM
     place = scale(everybody)
     parts = [
-        *_axis(scale, floor, HARM_OF[measure]),
+        *rate_axis(scale, floor, HARM_OF[measure]),
         line((place, TOP - 8), (place, floor), "reference"),
-        text((place, TOP - 12), "everybody", _anchored(place)),
+        text((place, TOP - 12), "everybody", anchored(place)),
     ]
     for row, group in enumerate(column.groups):
         parts += _dot(group, group.summary.figures[measure], scale, TOP + ROW * row)
@@ -48,54 +48,66 @@ def rates_chart(report: Report, column: Column, measure: str) -> Markup:
 
 def changes_chart(column: Column, measure: str, changes: Mapping[str, Change]) -> Markup:
     """Before (hollow) to after (full) for each group."""
-    rows = [(group, changes[group.name]) for group in column.groups if group.name in changes]
-    scale = rate_scale(max(max(each.before, each.after) for _, each in rows), LEFT, RIGHT)
+    rows = {group.name: changes[group.name] for group in column.groups if group.name in changes}
+    harm = HARM_OF[measure]
+    return moves_chart(f"change-{measure}-{column.number}", f"{harm.capitalize()} by {column.name}", harm, rows)
+
+
+def moves_chart(name: str, title: str, axis: str, rows: Mapping[str, Change]) -> Markup:
+    """A row a group, from a hollow mark to a full one."""
+    scale = rate_scale(max(max(each.before, each.after) for each in rows.values()), LEFT, RIGHT)
     height = TOP + ROW * len(rows) + BOTTOM - 16
-    parts = list(_axis(scale, height - BOTTOM, HARM_OF[measure]))
-    for row, (group, change) in enumerate(rows):
+    parts = list(rate_axis(scale, height - BOTTOM, axis))
+    for row, (group, change) in enumerate(rows.items()):
         middle = TOP + ROW * row + 8
         parts += [
-            *_name(group, f"{percent(change.before)} → {percent(change.after)}", middle - 10),
+            *row_name(group, f"{percent(change.before)} → {percent(change.after)}", middle - 10),
             line((scale(change.before), middle), (scale(change.after), middle), "whisker"),
             marker((scale(change.before), middle), 0, "mark hollow"),
             marker((scale(change.after), middle), 0),
         ]
-    title = f"{HARM_OF[measure].capitalize()} by {column.name}, before and after"
-    told = "; ".join(f"{group.name} from {percent(each.before)} to {percent(each.after)}" for group, each in rows)
-    return chart(f"change-{measure}-{column.number}", title, f"{told}.", height, parts)
+    told = "; ".join(f"{group} from {percent(each.before)} to {percent(each.after)}" for group, each in rows.items())
+    return chart(name, f"{title}, before and after", f"{told}.", height, parts)
 
 
 def _dot(group: Group, figure: Figure, scale: Scale, top: float) -> Iterator[Markup]:
     middle = top + 18
-    told = percent(figure.value)
-    yield from _name(group, told, middle - 10)
+    yield from row_name(group.name, percent(figure.value), middle - 10)
     if figure.value is None:
         return
-    if figure.ci95:
-        low, high = map(scale, figure.ci95)
-        yield line((low, middle), (high, middle), "whisker")
-        yield line((low, middle - 4), (low, middle + 4), "whisker")
-        beyond = figure.ci95[1] > scale.high
-        tip = (high - 6, middle - 4), (high, middle), (high - 6, middle + 4)
-        yield path(tip, "whisker") if beyond else line((high, middle - 4), (high, middle + 4), "whisker")
+    yield from whisker(figure, scale, middle)
     yield marker((scale(figure.value), middle), 0, "mark hollow" if group.why_not else "mark")
 
 
-def _name(group: Group, told: str, baseline: float) -> Iterator[Markup]:
-    yield text((LEFT + 4, baseline), shortened(group.name, LONGEST_NAME), "label")
+def whisker(figure: Figure, scale: Scale, middle: float) -> Iterator[Markup]:
+    """The interval; an arrow where it goes on beyond the scale."""
+    if not figure.ci95:
+        return
+    low, high = map(scale, figure.ci95)
+    yield line((low, middle), (high, middle), "whisker")
+    yield line((low, middle - 4), (low, middle + 4), "whisker")
+    beyond = figure.ci95[1] > scale.high
+    tip = (high - 6, middle - 4), (high, middle), (high - 6, middle + 4)
+    yield path(tip, "whisker") if beyond else line((high, middle - 4), (high, middle + 4), "whisker")
+
+
+def row_name(name: str, told: str, baseline: float) -> Iterator[Markup]:
+    """Whose row it is, and its number at the other end."""
+    yield text((LEFT + 4, baseline), shortened(name, LONGEST_NAME), "label")
     yield text((RIGHT, baseline), told, "label end number")
 
 
-def _axis(scale: Scale, floor: float, title: str) -> Iterator[Markup]:
+def rate_axis(scale: Scale, floor: float, title: str) -> Iterator[Markup]:
+    """Percents along the bottom."""
     yield line((LEFT, floor), (RIGHT, floor), "axis")
     for tick in scale.ticks():
         place = scale(tick)
         yield line((place, TOP - 8), (place, floor), "grid")
-        yield text((place, floor + 15), f"{100 * tick:g}\u00a0%", _anchored(place))
+        yield text((place, floor + 15), f"{100 * tick:g}\u00a0%", anchored(place))
     yield text((WIDTH / 2, floor + 32), title, "label middle")
 
 
-def _anchored(place: float) -> str:
+def anchored(place: float) -> str:
     """So that text near an edge stays inside."""
     return "tick" if place < LEFT + 24 else "tick end" if place > RIGHT - 24 else "tick middle"
 

@@ -73,8 +73,8 @@ def lead(found: tuple[Verdict, ...]) -> str:
         [verdict.column.name for verdict in found if verdict.outcome is outcome]
         for outcome in (Outcome.NOT_SHOWN, Outcome.UNTOLD)
     )
-    none = [f"No gap is shown by {_listed(silent)}; that does not prove there is none."] if silent else []
-    unknown = [f"Nothing can be told by {_listed(untold)}."] if untold else []
+    none = [f"No gap is shown by {listed(silent)}; that does not prove there is none."] if silent else []
+    unknown = [f"Nothing can be told by {listed(untold)}."] if untold else []
     return " ".join([*shown[:MOST_IN_LEAD], *more, *none, *unknown])
 
 
@@ -134,5 +134,6 @@ def _unsure(gap: Json) -> str:
     )
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """ "a, b or c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

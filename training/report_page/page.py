@@ -2,12 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from training.metrics.bootstrap import FEW_TRIALS, FEW_UNITS
 from training.report_page.curve_charts import (
@@ -24,6 +19,7 @@ from training.report_page.findings import Verdict, lead, verdicts
 from training.report_page.page_changes import changes_of
 from training.report_page.page_tables import (
     PageTable,
+    Plot,
     calibration_table,
     det_table,
     gaps_table,
@@ -32,19 +28,8 @@ from training.report_page.page_tables import (
 )
 from training.report_page.page_weights import WeightSeries, weights_chart, weights_table
 from training.report_page.reading import Column, Report, read_report
-from training.report_page.wording import HARM_OF, count, number
-
-TEMPLATES = "templates"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """A chart, what to say of it, and the same in a table."""
-
-    chart: Markup
-    note: str
-    table: PageTable | None
-    keys: Sequence[Drawn] = ()
+from training.report_page.templating import style, template
+from training.report_page.wording import HARM_OF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +55,10 @@ def render_page(raw: Mapping[str, Any], weights: Sequence[WeightSeries] = ()) ->
     """
     report = read_report(raw)
     found = verdicts(report)
-    return _template().render(
+    return template("page.html").render(
         report=report,
         raw=report.raw,
-        style=Markup(_style()),
+        style=style(),
         lead=lead(found),
         verdicts=found,
         sections=[_section(report, verdict) for verdict in found],
@@ -134,21 +119,3 @@ def _weights(series: Sequence[WeightSeries]) -> Plot | None:
         return None
     note = "The mean weight each group got from the adversary as training went on; 1 is what everybody has without one."
     return Plot(chart=weights_chart(series), note=note, table=weights_table(series))
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("training.report_page", TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(count=count, number=number)
-    return environment.get_template("page.html")
-
-
-@cache
-def _style() -> str:
-    return resources.files("training.report_page").joinpath(TEMPLATES, "style.css").read_text(encoding="utf-8")

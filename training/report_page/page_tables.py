@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from training.metrics.bootstrap import Figure
 from training.report_json import read_figure
 from training.report_page.curve_charts import Drawn, miss_rate_at, reliability_of
@@ -37,6 +39,16 @@ class PageTable:
 def figure_cell(measure: str, figure: Figure) -> Cell:
     """A value with its interval."""
     return Cell(text=measured(measure, figure.value), small=interval(measure, figure))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A chart, what to say of it, and the same in a table."""
+
+    chart: Markup
+    note: str
+    table: PageTable | None
+    keys: Sequence[Drawn] = ()
 
 
 def groups_table(report: Report, column: Column) -> PageTable:

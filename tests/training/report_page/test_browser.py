@@ -2,13 +2,16 @@
 
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.training.fairness.cohorts.toy_discovery import cohorts_report
 from tests.training.report_page.browser import Browser, find_browser
 from tests.training.report_page.toy_reports import HOSTILE, compared_report
 from training.report_page.page import render_page
+from training.report_page.recognition import render_recognition
 
 pytestmark = pytest.mark.slow
 POLICY = re.compile('<meta http-equiv="Content-Security-Policy"[^>]*>')
@@ -28,16 +31,27 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
     return find_browser(tmp_path_factory.mktemp("browser"))
 
 
+PAGES: dict[str, Callable[[], str]] = {
+    "Who toy serves worse": lambda: render_page(compared_report()),
+    "Whom mended mishears more": lambda: render_recognition(cohorts_report(repaired=True)),
+}
+
+
+@pytest.fixture(scope="module", params=PAGES, ids=["verification", "recognition"])
+def title(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(title: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_page(compared_report()), encoding="utf-8")
+    path.write_text(PAGES[title](), encoding="utf-8")
     return path
 
 
-def test_it_lays_out_and_runs_nothing(browser: Browser, page: Path) -> None:
+def test_it_lays_out_and_runs_nothing(browser: Browser, page: Path, title: str) -> None:
     document = browser.document(page)
-    assert "<title>Who toy serves worse</title>" in document
+    assert f"<title>{title}</title>" in document
     assert HOSTILE not in document
     assert document.count("<svg") == page.read_text().count("<svg")
 

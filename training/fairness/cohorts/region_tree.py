@@ -59,7 +59,7 @@ class Region:
     def name(self) -> str:
         """ "east of 12.5°, south of 40°"; everywhere where nothing bounds it."""
         bounds = [
-            f"{side} of {edge:g}°"
+            f"{side} of {round(edge, 2):g}°"
             for axis, (below, above) in enumerate(SIDES)
             for side, edge in ((above, self.low[axis]), (below, self.high[axis]))
             if np.isfinite(edge)

@@ -1,14 +1,18 @@
 """A discovery among made-up people, of one system or of two."""
 
+import json
+from functools import cache
+from typing import Any
+
 from tests.training.fairness.cohorts.heard_people import lines, names, places, voices, worse_quarter
+from tests.training.report_page.toy_reports import HOSTILE
 from training.discover_cohorts import ErrorsOf, discover
 from training.fairness.cohorts.finders import EmbeddingFinder, Finder, LabelFinder
 from training.fairness.cohorts.held_out import LuckConfig
 from training.fairness.cohorts.region_tree import RegionTreeFinder
 from training.fairness.cohorts.report import Discovery
 
-HOSTILE = "<script>document.title='owned'</script>"
-# A quarter each of two groups, a hostile name, and of 18 and 2; the first is misheard.
+# A quarter each, the first of which is misheard; the last eight people are a group too small.
 GROUPS = ("Lagos", "Quito", HOSTILE, "Vaduz")
 GROUP_OF = {name: GROUPS[number % 4] if number < 72 else "small" for number, name in enumerate(names(80))}
 CONFIG = LuckConfig(deals=19, splits=2)
@@ -33,3 +37,14 @@ def found(*, repaired: bool = False, replicas: int = 100) -> Discovery:
     after = ErrorsOf(system="mended", utterances=lines(milder, seed=1))
     now, earlier = (after, before) if repaired else (before, None)
     return discover(now, finders(), dict(GROUP_OF), config=CONFIG, replicas=replicas, before=earlier)
+
+
+@cache
+def _report_text(*, repaired: bool) -> str:
+    return json.dumps(found(repaired=repaired).as_json())
+
+
+def cohorts_report(*, repaired: bool = False) -> dict[str, Any]:
+    """As read from report.json; yours to change."""
+    content: dict[str, Any] = json.loads(_report_text(repaired=repaired))
+    return content

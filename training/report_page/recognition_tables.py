@@ -1,0 +1,120 @@
+"""The tables of the page on recognition: cohorts, what lies between them, domains, and kinds beside one another."""
+
+from collections.abc import Iterator
+
+from training.metrics.bootstrap import Figure
+from training.report_json import read_figure
+from training.report_page.page_tables import Cell, PageTable
+from training.report_page.reading import Json
+from training.report_page.wording import NOTHING, count, interval, percent
+
+# Rates are told as this measure is.
+RATE = "eer"
+SPREADS = {
+    "gap": "worst over best, how much more",
+    "speaker_share": "speakers in the worst",
+    "word_share": "words in the worst",
+    "mean": "mean over cohorts",
+}
+
+
+def domains_table(raw: Json) -> PageTable:
+    """Plain rates by what was said."""
+    return PageTable(
+        caption="Word error rate by what was said",
+        columns=("domain", "speakers", "words", "word error rate"),
+        rows=tuple(
+            (Cell(text=name), *_counts(domain), rate_cell(read_figure(domain["wer"])))
+            for name, domain in raw["domains"].items()
+        ),
+    )
+
+
+def cohorts_table(ranking: Json) -> PageTable:
+    """Sizes and rates of every cohort, and of two systems what changed."""
+    changed = ranking["changes"] is not None
+    return PageTable(
+        caption=f"Every cohort by {ranking['kind']}, its size and its word error rate with 95 % intervals",
+        columns=("cohort", "speakers", "words", "word error rate", *(("before", "change") if changed else ())),
+        rows=tuple(tuple(_cohort(cohort, changed=changed)) for cohort in ranking["cohorts"]),
+    )
+
+
+def spread_table(ranking: Json) -> PageTable | None:
+    """None where fewer than two cohorts can be compared."""
+    spread, chance, found = ranking["spread"], ranking["chance"], ranking["held_out"]
+    if not spread:
+        return None
+    by_chance = {"gap": chance["p95"]} if chance else {}
+    held = {"gap": found["gap"], "speaker_share": found["speaker_share"]} if found else {}
+    rows = [
+        (
+            Cell(text=title),
+            rate_cell(read_figure(spread[name])),
+            Cell(text=percent(by_chance.get(name))),
+            Cell(text=percent(held.get(name))),
+        )
+        for name, title in SPREADS.items()
+    ]
+    variance = read_figure(spread["variance"])
+    rows.append((Cell(text="variance over cohorts"), _squared(variance), Cell(text=NOTHING), Cell(text=NOTHING)))
+    return PageTable(
+        caption=f"Between the cohorts by {ranking['kind']}",
+        columns=("measure", "value", "would show by chance", "held out"),
+        rows=(*rows, *_changes(ranking["changes"])),
+    )
+
+
+def comparisons_table(raw: Json) -> PageTable | None:
+    """None where no two kinds can be compared."""
+    if not raw["comparisons"]:
+        return None
+    return PageTable(
+        caption="The first way of grouping minus the second, with paired 95 % intervals",
+        columns=("ways", "gap", "share of speakers in the worst"),
+        rows=tuple(
+            (
+                Cell(text=f"{each['kind']} minus {each['against']}"),
+                rate_cell(read_figure(each["gap"])),
+                rate_cell(read_figure(each["speaker_share"])),
+            )
+            for each in raw["comparisons"]
+        ),
+    )
+
+
+def rate_cell(figure: Figure) -> Cell:
+    """A fraction in percent, its interval beside it."""
+    return Cell(text=percent(figure.value), small=interval(RATE, figure))
+
+
+def _cohort(cohort: Json, *, changed: bool) -> Iterator[Cell]:
+    yield Cell(text=cohort["name"], small="not compared: too few speakers" if cohort["too_small"] else "")
+    yield from _counts(cohort)
+    for name in ("wer", "before", "change") if changed else ("wer",):
+        yield rate_cell(read_figure(cohort[name]))
+
+
+def _counts(content: Json) -> Iterator[Cell]:
+    yield Cell(text=count(content["n_speakers"]))
+    yield Cell(text=count(content["n_words"]))
+
+
+def _squared(figure: Figure) -> Cell:
+    """In squared points: a variance of percents."""
+    text, *edges = (
+        NOTHING if value is None else f"{1e4 * value:.2f}" for value in (figure.value, *(figure.ci95 or ()))
+    )
+    return Cell(text=text, small=" to ".join(edges))
+
+
+def _changes(changes: Json | None) -> Iterator[tuple[Cell, ...]]:
+    if not changes:
+        return
+    titles = {
+        "of_worst": f"change of {changes['worst']}, the worst before",
+        "of_mean": "change of the mean over cohorts",
+        "of_variance": "change of the variance over cohorts",
+    }
+    for name, title in titles.items():
+        yield Cell(text=title), rate_cell(read_figure(changes[name])), Cell(text=NOTHING), Cell(text=NOTHING)
