@@ -23,7 +23,7 @@ from training.data.manifest import DEV
 from training.distributed import joined_world
 from training.export_transcriber import export
 from training.fairness.cohorts.cohort import Cohorts, read_cohorts
-from training.speaker_errors import errors_by_speaker, total, worst_cohort
+from training.heard_alone import hear_alone, worst_cohort
 from training.tables import progress_over
 from training.train_transcriber import flush_denormals
 from training.training_curves import TrainingCurves
@@ -59,13 +59,11 @@ def worst_on_dev(cohorts: Cohorts, artifact: TranscriberArtifact, data: Transcri
 
     Says so on stderr.
     """
-    members = {cohort.name: cohort.speakers for cohort in cohorts}
     spoken = data.utterances[DEV]
     with progress_over(len(spoken), "dev talkers") as tick:
-        errors = errors_by_speaker(artifact.model, spoken, data.sounds, data.units, tick=tick)
-    name = worst_cohort(members, errors)
-    rate = 100 * total(errors, members[name]).word_error_rate
-    print(f"worst on dev talkers: {name}, WER {rate:.1f} %", file=sys.stderr)
+        errors = hear_alone(artifact.model, spoken, data.sounds, data.units, tick=tick)
+    name = worst_cohort(cohorts, errors)
+    print(f"worst on dev talkers: {name}", file=sys.stderr)
     return name
 
 

@@ -1,9 +1,11 @@
 """One run of a mitigation study, resumable: fine-tuning, then the word errors of every held-out talker."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from training.ablation_run import alone_in
 from training.adaptation import AdaptationTrainer
@@ -11,12 +13,12 @@ from training.data.manifest import TEST
 from training.data.rendering import Sounds
 from training.data.speech_store import SpeechStore
 from training.data.utterances import Utterance, read_utterances
+from training.fairness.cohorts.speaker_errors import SpeakerErrors
+from training.heard_alone import hear_alone
 from training.mitigation_arms import ARMS, ArmRun
 from training.report_json import write_json
-from training.speaker_errors import SpeakerErrors, errors_by_speaker
 from training.training_curves import TrainingCurves
 from training.transcriber_data import DataPaths, TranscriberData
-from training.transcriber_validation import ChannelErrors
 
 SCORES, FISHER = "scores.json", "fisher.pt"
 
@@ -62,18 +64,24 @@ def do(run: ArmRun, bench: Bench) -> None:
                 trainer.run(curves)
             model = trainer.averaged_model()
         told = run.adaptation.vectors()
-        errors = errors_by_speaker(model, bench.judged, bench.sounds, data.units, cohorts=told)
+        errors = hear_alone(model, bench.judged, bench.sounds, data.units, cohorts=told)
         write_errors(folder / SCORES, errors)
 
 
 def write_errors(path: Path, errors: SpeakerErrors) -> None:
-    """Words and errors by talker."""
-    write_json(path, {who: [counted.words, counted.errors] for who, counted in sorted(errors.items())})
+    """Errors and words by talker and domain."""
+    names = {"speakers": list(errors.speakers), "domains": list(errors.domains)}
+    write_json(path, {**names, "errors": errors.errors.tolist(), "words": errors.words.tolist()})
 
 
-def read_errors(path: Path) -> Mapping[str, ChannelErrors] | None:
+def read_errors(path: Path) -> SpeakerErrors | None:
     """None when there are none yet."""
     if not path.exists():
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
-    return {who: ChannelErrors(words=words, errors=errors) for who, (words, errors) in found.items()}
+    return SpeakerErrors(
+        speakers=tuple(found["speakers"]),
+        domains=tuple(found["domains"]),
+        errors=np.array(found["errors"]),
+        words=np.array(found["words"]),
+    )

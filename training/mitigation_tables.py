@@ -1,87 +1,87 @@
 """What came out of a mitigation study, beside what two papers claim: Markdown.
 
-Cohorts are compared by the word error rate over all words of each. A draw takes the talkers of each cohort and the
-seeds with replacement, the same ones for every method: what is hard for all does not count as a difference.
-Letters: S seeds, U talkers, G cohorts, R draws; row 0 is exact, the others are the draws.
+Cohorts are compared by their word error rates, standardised over domains (training/fairness/cohorts/speaker_errors.py).
+A draw takes the talkers of each cohort and the seeds with replacement, the same ones for every method: what is hard for
+all does not count as a difference.
+Letters: S seeds, U talkers, D domains, G cohorts, R draws; row 0 is exact, the others are the draws.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from training.ablation_tables import figure_text, verdict
 from training.fairness.cohorts.cohort import Cohorts
+from training.fairness.cohorts.held_out import relative_gap
+from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, sizes
+from training.heard_alone import labels_of
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.resampling import REPLICAS
 from training.metrics.verification import Array
 from training.mitigation_arms import ARMS, BEFORE
-from training.speaker_errors import SpeakerErrors
 from training.tables import markdown_table
 
 # Arm -> seed -> errors.
 StudyErrors = Mapping[str, Mapping[int, SpeakerErrors]]
-# With fewer held-out talkers a cohort counts for the mean over all words alone.
+# With fewer held-out talkers a cohort counts for the rate of all words alone.
 MIN_SPEAKERS = 5
 DRAWS_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Judges:
-    """The held-out talkers: who they are, what they said, which cohort each is in; -1 = none that is compared."""
+    """The held-out talkers: what they said, and (U,) the number of each one's cohort, -1 = none that is compared."""
 
-    speakers: tuple[str, ...]
-    words: Array  # (U,)
-    cohort: Array  # (U,)
+    before: SpeakerErrors
+    labels: Labels
     names: tuple[str, ...]
     adapted: int | None  # the number of the cohort that was adapted to
 
     @classmethod
-    def of(cls, cohorts: Cohorts, adapted: str, errors: SpeakerErrors) -> "Judges":
-        speakers = tuple(sorted(errors))
-        heard = {cohort.name: [who for who in speakers if who in set(cohort.speakers)] for cohort in cohorts}
-        names = tuple(name for name, members in heard.items() if len(members) >= MIN_SPEAKERS)
-        number_of = {who: number for number, name in enumerate(names) for who in heard[name]}
+    def of(cls, cohorts: Cohorts, adapted: str, before: SpeakerErrors) -> "Judges":
+        whole = labels_of(cohorts, before.speakers)
+        large = np.flatnonzero(sizes(whole, len(cohorts)) >= MIN_SPEAKERS)
+        names = tuple(cohorts.cohorts[number].name for number in large)
+        number_of = {int(old): new for new, old in enumerate(large)}
+        labels = np.array([number_of.get(int(old), -1) for old in whole], np.int64)
         return cls(
-            speakers=speakers,
-            words=np.array([errors[who].words for who in speakers], np.float64),
-            cohort=np.array([number_of.get(who, -1) for who in speakers]),
-            names=names,
-            adapted=names.index(adapted) if adapted in names else None,
+            before=before, labels=labels, names=names, adapted=names.index(adapted) if adapted in names else None
         )
 
     def draws(self) -> Array:
         """(1 + R, U) how often each talker counts; cohorts keep their sizes."""
         random = np.random.default_rng(DRAWS_SEED)
-        times = np.ones((1 + REPLICAS, len(self.speakers)))
-        for number in np.unique(self.cohort):
-            (members,) = np.nonzero(self.cohort == number)
+        times = np.ones((1 + REPLICAS, len(self.labels)))
+        for number in np.unique(self.labels):
+            (members,) = np.nonzero(self.labels == number)
             even = np.full(len(members), 1 / len(members))
             times[1:, members] = random.multinomial(len(members), even, size=REPLICAS)
         return times
 
     def rates(self, runs: Sequence[SpeakerErrors]) -> "Rates":
         """The mean over so many seeds: of all, then of as many drawn with replacement."""
-        errors = np.array([[run[who].errors for who in self.speakers] for run in runs], np.float64)  # (S, U)
+        errors = np.stack([run.errors for run in runs])  # (S, U, D)
         random = np.random.default_rng(DRAWS_SEED)
         seeds = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=1 + REPLICAS) / len(runs)
         seeds[0] = 1 / len(runs)
-        mean = seeds @ errors  # (1 + R, U) errors of each talker
-        times, member = self.draws(), self.cohort[:, None] == np.arange(len(self.names))  # (U, G)
+        times = self.draws()[..., None]  # (1 + R, U, 1)
+        drawn = replace(
+            self.before, errors=times * np.tensordot(seeds, errors, 1), words=times * self.before.words
+        )  # (1 + R, U, D)
+        others = np.ones(len(self.labels), bool) if self.adapted is None else self.labels != self.adapted
         return Rates(
-            cohorts=((times * mean) @ member) / ((times * self.words) @ member),
-            overall=(times * mean).sum(1) / (times @ self.words),
-            others=self._others(times, mean),
+            cohorts=drawn.rates(self.labels, len(self.names)),
+            overall=drawn.overall,
+            others=drawn.select(others).overall,
         )
-
-    def _others(self, times: Array, mean: Array) -> Array:
-        kept = np.ones(len(self.words), bool) if self.adapted is None else self.cohort != self.adapted
-        return np.asarray((times * mean)[:, kept].sum(1) / (times @ (self.words * kept)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rates:
-    """Word error rates: (1 + R, G) of each cohort, (1 + R,) of all words, and of those outside the adapted cohort."""
+    """Word error rates: (1 + R, G) of each cohort, the domains' own taken out, (1 + R,) of all words, and of those
+    outside the adapted cohort.
+    """
 
     cohorts: Array
     overall: Array
@@ -97,12 +97,6 @@ class Column:
     scale: float = 100.0
 
 
-def gap(cohorts: Array) -> Array:
-    """(.., G) -> (..) worst minus best over best."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(cohorts.max(-1) / cohorts.min(-1) - 1)
-
-
 def _adapted(rates: Rates, judges: Judges) -> Array:
     if judges.adapted is None:
         return np.full(len(rates.overall), np.nan)
@@ -115,7 +109,7 @@ WORST = Column(title="worst cohort", statistic=lambda rates, judges: rates.cohor
 ADAPTED = Column(title="cohort adapted to", statistic=_adapted)
 OTHERS = Column(title="everybody else", statistic=lambda rates, judges: rates.others)
 VARIANCE = Column(title="variance", statistic=lambda rates, judges: rates.cohorts.var(-1), scale=1e4)
-GAP = Column(title="gap", statistic=lambda rates, judges: gap(rates.cohorts))
+GAP = Column(title="gap", statistic=lambda rates, judges: relative_gap(rates.cohorts.max(-1), rates.cohorts.min(-1)))
 COLUMNS = (ALL, MEAN, WORST, ADAPTED, OTHERS, VARIANCE, GAP)
 
 
@@ -205,9 +199,9 @@ def _cohorts_table(rates: Mapping[str, Rates], judges: Judges) -> str:
 
 
 def _cohort_row(number: int, rates: Mapping[str, Rates], judges: Judges) -> tuple[str, ...]:
-    members = judges.cohort == number
+    members = judges.labels == number
     means = (f"{100 * of_arm.cohorts[0, number]:.1f}" for of_arm in rates.values())
-    return judges.names[number], str(members.sum()), f"{judges.words[members].sum():.0f}", *means
+    return judges.names[number], str(members.sum()), f"{judges.before.words[members].sum():.0f}", *means
 
 
 def _claims_table(rates: Mapping[str, Rates], judges: Judges) -> str:
@@ -224,6 +218,7 @@ def _counts_text(judges: Judges, adapted: str, cohorts: Cohorts) -> str:
     left_out = [cohort.name for cohort in cohorts if cohort.name not in judges.names]
     small = f" Too few of them to compare: {', '.join(left_out)}." if left_out else ""
     return (
-        f"{len(judges.speakers)} held-out talkers, {judges.words.sum():.0f} words; adapted to: {adapted}.{small} Means "
-        "over seeds; in brackets 95 % intervals over talkers and seeds, paired."
+        f"{len(judges.labels)} held-out talkers, {judges.before.words.sum():.0f} words; adapted to: {adapted}.{small} "
+        "Means over seeds; in brackets 95 % intervals over talkers and seeds, paired. Of cohorts, what is due to what "
+        "they said (the domain) is taken out; of all words and of everybody else it is not."
     )

@@ -23,11 +23,11 @@ from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
 from training.command_line import mistakes_told
 from training.fairness.cohorts.cohort import Cohorts, read_cohorts
+from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, ArmRun, arm_runs
 from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, read_errors
 from training.mitigation_tables import StudyErrors, markdown
 from training.report_json import write_text
-from training.speaker_errors import SpeakerErrors
 from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths, TranscriberData

@@ -41,13 +41,9 @@ def test_what_is_not_trained_is_judged_once(finished: Path) -> None:
 
 
 def test_every_method_is_judged_on_the_same_words(finished: Path) -> None:
-    words = [
-        {who: one.words for who, one in run.items()}
-        for arm in errors_of(RUNS, finished).values()
-        for run in arm.values()
-    ]
-    assert all(each == words[0] for each in words)
-    assert sum(words[0].values()) == sum(len(spoken.words) for spoken in talkers(3))
+    words = [run.words for arm in errors_of(RUNS, finished).values() for run in arm.values()]
+    assert all((each == words[0]).all() for each in words)
+    assert words[0].sum() == sum(len(spoken.words) for spoken in talkers(3))
 
 
 def test_what_is_finished_is_not_repeated(finished: Path) -> None:

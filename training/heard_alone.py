@@ -1,7 +1,9 @@
 """Word errors of each talker: whole utterances, one at a time, heard by the recogniser alone and decoded as served."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.loading import decoder_config
@@ -14,14 +16,14 @@ from training.data.rendering import Sounds, render
 from training.data.targets import TargetConfig
 from training.data.units import UnitEncoder
 from training.data.utterances import TimedWord, Utterance
+from training.fairness.cohorts.cohort import Cohorts
+from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, sizes
 from training.transcriber_validation import BATCH, ChannelErrors, channel_errors
 
 # Silence before and after.
 LEAD_S, TAIL_S = 0.3, 0.8
 # Below so many talkers a cohort is not said to be the worst.
 FEW_SPEAKERS = 3
-
-SpeakerErrors = Mapping[str, ChannelErrors]
 
 
 def spoken_alone(utterance: Utterance) -> MixtureRecipe:
@@ -32,7 +34,7 @@ def spoken_alone(utterance: Utterance) -> MixtureRecipe:
     return MixtureRecipe(seed=0, duration_s=LEAD_S + utterance.duration_s + TAIL_S, turns=(turn,))
 
 
-def errors_by_speaker(
+def hear_alone(
     model: Transcriber,
     utterances: Sequence[Utterance],
     sounds: Sounds,
@@ -40,17 +42,28 @@ def errors_by_speaker(
     *,
     cohorts: CohortVectors = NO_COHORTS,
     tick: Callable[[], None] = lambda: None,
-) -> dict[str, ChannelErrors]:
+) -> SpeakerErrors:
     """The model, in evaluation, on everything said; utterances without words are left out. It is told `cohorts`."""
     decoder = decoder_config(TranscriptionConfig())
-    found: dict[str, ChannelErrors] = defaultdict(ChannelErrors)
+    found: defaultdict[tuple[str, str], ChannelErrors] = defaultdict(ChannelErrors)
     for batch in _batches(utterances):
         examples = [*_examples(batch, sounds, units, cohorts)]
         errors = channel_errors(model, examples, units.units, separated=True, decoder=decoder)
         for spoken, counted in zip(batch, errors, strict=True):
-            found[spoken.speaker] += counted
+            found[spoken.speaker, spoken.domain] += counted
             tick()
-    return dict(found)
+    return _by_speaker(found)
+
+
+def _by_speaker(found: Mapping[tuple[str, str], ChannelErrors]) -> SpeakerErrors:
+    speakers, domains = (tuple(sorted({key[place] for key in found})) for place in (0, 1))
+    cells = [[found.get((who, domain), ChannelErrors()) for domain in domains] for who in speakers]
+    return SpeakerErrors(
+        speakers=speakers,
+        domains=domains,
+        errors=np.array([[cell.errors for cell in row] for row in cells], np.float64),
+        words=np.array([[cell.words for cell in row] for row in cells], np.float64),
+    )
 
 
 def _batches(utterances: Sequence[Utterance]) -> Iterator[Sequence[Utterance]]:
@@ -68,18 +81,20 @@ def _examples(
         yield make_example(render(spoken_alone(utterance), sounds), filterbank, units, config, cohorts=cohorts)
 
 
-def total(errors: SpeakerErrors, speakers: Collection[str]) -> ChannelErrors:
-    """Of those of the speakers who said anything."""
-    return sum((errors[name] for name in speakers if name in errors), ChannelErrors())
+def labels_of(cohorts: Cohorts, speakers: Sequence[str]) -> Labels:
+    """(S,) the number of each one's cohort; -1 = of none."""
+    number_of = cohorts.number_of
+    return np.array([number_of.get(who, -1) for who in speakers], np.int64)
 
 
-def worst_cohort(cohorts: Mapping[str, Collection[str]], errors: SpeakerErrors) -> str:
-    """The one with the highest word error rate, of those in which enough talkers were heard.
+def worst_cohort(cohorts: Cohorts, errors: SpeakerErrors) -> str:
+    """The name of the one with the highest WER, domains apart, of those of which enough talkers were heard.
 
     Raises ValueError when there is none.
     """
-    heard = {name: [who for who in speakers if who in errors] for name, speakers in cohorts.items()}
-    large = {name: total(errors, who) for name, who in heard.items() if len(who) >= FEW_SPEAKERS}
+    labels = labels_of(cohorts, errors.speakers)
+    rates = errors.rates(labels, len(cohorts))
+    large = [number for number in np.flatnonzero(sizes(labels, len(cohorts)) >= FEW_SPEAKERS) if rates[number] >= 0]
     if not large:
         raise ValueError(f"no cohort has {FEW_SPEAKERS} talkers that were heard: name one with --cohort")
-    return max(large, key=lambda name: large[name].word_error_rate)
+    return cohorts.cohorts[max(large, key=lambda number: rates[number])].name
