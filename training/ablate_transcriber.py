@@ -12,7 +12,6 @@ says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process, a
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from training.ablation_conversations import STUDIES, prepare
 from training.ablation_run import do_alone, finished_scores, is_done, judged_with_overlap
@@ -21,7 +20,7 @@ from training.ablation_tables import markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.command_line import mistakes_told
 from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
-from training.transcriber_data import DataPaths
+from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 
 
@@ -30,7 +29,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     runs = runs_of(
         read_recipe(study.recipe), [VARIANTS[name] for name in options.variants.split(",")], seeds_of(options)
     )
-    paths = DataPaths(utterances=options.utterances, units=options.units, root=options.root, cache=options.cache)
+    paths = DataPaths.of(options)
     names = ("utterances", "units", "out", "root", "cache", "variants", "seeds")
     return StudyPlan(
         runs=runs,
@@ -45,8 +44,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
-    parser.add_argument("--units", type=Path, required=True, help="made by python -m training.data.units")
+    add_speech(parser)
     parser.add_argument("--variants", default=",".join(VARIANTS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")
     options = parser.parse_args(arguments)

@@ -28,7 +28,7 @@ from training.tables import progress_over
 from training.train_transcriber import flush_denormals
 from training.training_curves import TrainingCurves
 from training.training_run import run_parser
-from training.transcriber_data import DataPaths, TranscriberData
+from training.transcriber_data import DataPaths, TranscriberData, add_speech
 
 ARTIFACT, FISHER = "artifact", "fisher.pt"
 
@@ -37,7 +37,7 @@ def run(chosen: argparse.Namespace) -> None:
     """Adapts to the end of the recipe, and exports."""
     flush_denormals()
     recipe, artifact = read_adaptation(chosen.recipe), load_transcriber(chosen.artifact)
-    paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
+    paths = DataPaths.of(chosen)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers)
         cohorts = read_cohorts(chosen.cohorts)
@@ -74,8 +74,7 @@ def command_line() -> str:
 def parsed() -> argparse.Namespace:
     parser = run_parser(__doc__, recipes="training/configs/adaptation")
     parser.add_argument("--artifact", type=Path, required=True, help="the transcriber to repair")
-    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
-    parser.add_argument("--units", type=Path, required=True, help="the units of the artifact's training")
+    add_speech(parser, units="the units of the artifact's training")
     parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
     parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
     parser.add_argument("--fisher", type=Path, help="keep the Fisher information here (default OUT/fisher.pt)")

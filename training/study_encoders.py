@@ -23,7 +23,7 @@ from training.encoder_study_runs import contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
 from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
-from training.transcriber_data import DataPaths
+from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 
 STRENGTHS = "0,0.5,1,2,4"
@@ -34,7 +34,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     chosen = contenders(options.recipe, options.encoders, strengths)
     runs = encoder_runs(chosen, seeds_of(options))
-    paths = DataPaths(utterances=options.utterances, units=options.units, root=options.root, cache=options.cache)
+    paths = DataPaths.of(options)
     names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
     encoders = ["--encoders", *map(str, options.encoders)]
     return StudyPlan(
@@ -57,8 +57,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("recipe", type=Path, help="training/configs/encoder-study*.toml")
     parser.add_argument("--encoders", type=Path, nargs="+", required=True, help="as in training/configs/encoders")
     parser.add_argument("--strengths", default=STRENGTHS, help="of charging for compute (default %(default)s)")
-    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
-    parser.add_argument("--units", type=Path, required=True, help="made by python -m training.data.units")
+    add_speech(parser)
     parser.add_argument("--per-cell", type=int, default=20, help="test conversations a domain (default %(default)s)")
     add_study_options(parser, seeds="0,1,2")
     options = parser.parse_args(arguments)

@@ -30,7 +30,7 @@ from training.mitigation_tables import StudyErrors, markdown
 from training.report_json import write_text
 from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
 from training.train_transcriber import flush_denormals
-from training.transcriber_data import DataPaths, TranscriberData
+from training.transcriber_data import DataPaths, TranscriberData, add_speech
 
 COHORT = "cohort.txt"
 
@@ -63,7 +63,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
 def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe) -> None:
     """On the real data, in a process that does nothing else."""
     flush_denormals()
-    do(run, bench_at(options.out, data_paths(options), domains=recipe.stage.mixtures.domains))
+    do(run, bench_at(options.out, DataPaths.of(options), domains=recipe.stage.mixtures.domains))
 
 
 def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, cohorts: Cohorts) -> str:
@@ -74,7 +74,7 @@ def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, c
         raise InvalidRequestError(f"{options.out} is a study of {before}: give another --out", field="cohort")
     name = before or options.cohort
     if name is None:
-        data = TranscriberData.open(data_paths(options), seed=0, workers=0)
+        data = TranscriberData.open(DataPaths.of(options), seed=0, workers=0)
         name = worst_on_dev(cohorts, artifact, data)
     write_text(kept, f"{name}\n")
     return str(name)
@@ -85,12 +85,8 @@ def prepare_fisher(runs: Sequence[ArmRun], options: argparse.Namespace) -> None:
     of_ewc = [run for run in runs if run.adaptation.recipe.method.penalty == EWC]
     if of_ewc and not (options.out / FISHER).exists():
         flush_denormals()
-        data = TranscriberData.open(data_paths(options), seed=0, workers=0)
+        data = TranscriberData.open(DataPaths.of(options), seed=0, workers=0)
         fisher_of(of_ewc[0].adaptation, data, options.out / FISHER)
-
-
-def data_paths(options: argparse.Namespace) -> DataPaths:
-    return DataPaths(utterances=options.utterances, units=options.units, root=options.root, cache=options.cache)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -99,8 +95,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--artifact", type=Path, required=True, help="the transcriber to repair")
     parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
     parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
-    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
-    parser.add_argument("--units", type=Path, required=True, help="the units of the artifact's training")
+    add_speech(parser, units="the units of the artifact's training")
     parser.add_argument("--methods", default=",".join(ARMS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")
     options = parser.parse_args(arguments)

@@ -29,7 +29,7 @@ from training.losses.transcriber_loss import LossTerms
 from training.start_transcriber import start_from, take_parts
 from training.training_curves import TrainingCurves
 from training.training_run import run_parser, saved, timed
-from training.transcriber_data import DataPaths, TranscriberData
+from training.transcriber_data import DataPaths, TranscriberData, add_speech
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 from training.transcriber_step import TrainingStep, bf16_pays
 from training.transcriber_validation import validate
@@ -178,7 +178,7 @@ def run(chosen: argparse.Namespace) -> None:
     """Trains to the end of the recipe; every rank runs this."""
     flush_denormals()
     recipe = read_recipe(chosen.recipe, encoder=chosen.encoder)
-    paths = DataPaths(utterances=chosen.utterances, units=chosen.units, root=chosen.root, cache=chosen.cache)
+    paths = DataPaths.of(chosen)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
@@ -190,8 +190,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 def parsed() -> argparse.Namespace:
     parser = run_parser(__doc__, recipes="training/configs")
-    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
-    parser.add_argument("--units", type=Path, required=True, help="made by python -m training.data.units")
+    add_speech(parser)
     parser.add_argument("--encoder", type=Path, help="of training/configs/encoders, in place of the recipe's own")
     parser.add_argument("--separator", type=Path, help="start with the separator of this earlier run's --out")
     parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")

@@ -1,5 +1,6 @@
 """What a transcriber is trained on: utterances, units, decoded speech, noises and rooms; batches for every stage."""
 
+import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +38,17 @@ class DataPaths:
     units: Path
     root: Path
     cache: Path
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "DataPaths":
+        """Of a command with the options of `add_speech` and of training.command_line.add_folders."""
+        return cls(utterances=options.utterances, units=options.units, root=options.root, cache=options.cache)
+
+
+def add_speech(parser: argparse.ArgumentParser, *, units: str = "made by python -m training.data.units") -> None:
+    """What to learn from; `units` says which, for the help."""
+    parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
+    parser.add_argument("--units", type=Path, required=True, help=units)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
