@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from training.ablation_scores import ConversationScore, RunScores
 from training.ablation_variants import VARIANTS
+from training.figure_text import figure_text, verdict
 from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
 from training.metrics.resampling import pooled_figure
@@ -117,19 +118,6 @@ def markdown(scores: StudyScores) -> str:
     return "\n\n".join((_counts_text(done), *tables))
 
 
-def verdict(change: Figure, claimed: float) -> str:
-    """What an interval says of a claim."""
-    if change.value is None or change.ci95 is None:
-        return "is not measured yet"
-    low, high = change.ci95
-    if low <= 0 <= high:
-        return "cannot be told: the interval includes zero"
-    if np.sign(change.value) != np.sign(claimed):
-        return "does not hold here: it is the other way round"
-    size = "as large as claimed or larger" if abs(change.value) >= abs(claimed) else "but smaller than claimed"
-    return f"holds here, {size}"
-
-
 def _words_row(name: str, done: StudyScores) -> tuple[str, ...]:
     runs = [done[name][seed] for seed in sorted(done[name])]
     wer = WER.runs(runs)
@@ -181,11 +169,3 @@ def _counts_text(done: StudyScores) -> str:
     conversations = runs[0].conversations
     words, turns = sum(one.words for one in conversations), sum(one.turns for one in conversations)
     return f"{len(runs)} runs on {len(conversations)} conversations, {words} words, {turns} turns. {INTERVALS}"
-
-
-def figure_text(figure: Figure, *, scale: float = 100, digits: int = 1, sign: str = "", unit: str = "") -> str:
-    """With its interval; `sign` "+" writes it always."""
-    if figure.value is None:
-        return "-"
-    value, *edges = (f"{edge * scale:{sign}.{digits}f}" for edge in (figure.value, *(figure.ci95 or ())))
-    return f"{value}{unit}" + (f" [{', '.join(edges)}]" if edges else "")

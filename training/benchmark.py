@@ -18,7 +18,7 @@ from training.metrics.bootstrap import Summary
 from training.report_json import write_json
 from training.systems import READING_SOURCES as READING_SOURCES
 from training.systems import System, equivox_system, plain_cosine_system, resemblyzer_system
-from training.tables import figure_text, markdown_table, progress_over
+from training.tables import markdown_table, measure_text, progress_over
 
 HEADER = ("set", "system", "EER %", "minDCF(0.01)", "minDCF(0.05)", "Cllr", "minCllr", "Cllr / minCllr")
 COUNTS = ("speakers", "target", "nontarget")
@@ -57,7 +57,7 @@ def _rows(evaluations: dict[str, list[Evaluation]]) -> Iterator[tuple[str, ...]]
 
 def _figures(overall: Summary, calibrated: bool) -> Iterator[str]:
     figures = overall.figures
-    yield figure_text("eer", figures["eer"])
+    yield measure_text("eer", figures["eer"])
     for name in ("min_dcf_01", "min_dcf_05", "cllr", "min_cllr"):
         value = figures[name].value
         yield "-" if value is None or (name == "cllr" and not calibrated) else f"{value:.3f}"

@@ -40,7 +40,7 @@ from training.transcribing_systems import (
     live_system,
     recognise_alone,
 )
-from training.transcription_tables import bound_notes, figure_text
+from training.transcription_tables import bound_notes, measure_text
 
 SYSTEMS = ("equivox", "diarization-whisper", "whisper", "pocketsphinx")
 OVERALL = ("orc_wer", "cp_wer", "tcp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
@@ -126,7 +126,7 @@ def markdown(results: Sequence[Result]) -> str:
 def _overall_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
     for result in results:
         summary = result.evaluation.overall
-        figures = (figure_text(name, summary.figures[name]) for name in OVERALL)
+        figures = (measure_text(name, summary.figures[name]) for name in OVERALL)
         yield (result.evaluation.system, *figures, f"{result.real_time_factor:.2f}", *_counts(summary))
 
 
@@ -139,7 +139,7 @@ def _counts(summary: TranscriptionSummary) -> tuple[str, ...]:
 def _cell_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
     for cell, summary in results[0].evaluation.by_group[CELL].items():
         figures = [result.evaluation.by_group[CELL][cell].figures["orc_wer"] for result in results]
-        rates = (figure_text("orc_wer", figure) for figure in figures)
+        rates = (measure_text("orc_wer", figure) for figure in figures)
         yield (cell, str(summary.recordings), str(summary.errors.orc.words), *rates)
 
 

@@ -7,9 +7,10 @@ from functools import partial
 import numpy as np
 
 from svc.models.transcriber import EncoderConfig
-from training.ablation_tables import WER, delay_percentile, figure_text, verdict
+from training.ablation_tables import WER, delay_percentile
 from training.encoder_study_runs import SKIPPING, Contender
 from training.encoder_study_scores import EncoderScores
+from training.figure_text import figure_text, verdict
 from training.metrics.paired_resampling import RunCounts, mean_rate, relative_change
 from training.metrics.resampling import pooled_figure
 from training.tables import markdown_table

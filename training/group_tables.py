@@ -14,7 +14,7 @@ from training.fairness.disaggregated import Disaggregated, Index
 from training.fairness.gaps import Gap
 from training.metrics.bootstrap import Summary
 from training.report_json import read_figure
-from training.tables import TITLES, TOO_SMALL, figure_text, units_of
+from training.tables import TITLES, TOO_SMALL, measure_text, units_of
 
 # The first hides disparity, for every group gets a threshold of its own; the others are at the one that is deployed.
 GROUP_MEASURES = ("eer", "fmr", "fnmr")
@@ -63,7 +63,7 @@ def change_lines(changes: Mapping[str, Any]) -> Iterator[str]:
         if widths:
             yield f"  {column}, widest gap: {_changes_text(widths)}"
         if "garbe" in gaps:
-            yield f"  {column}, GARBE: {figure_text('garbe', read_figure(gaps['garbe']))}"
+            yield f"  {column}, GARBE: {measure_text('garbe', read_figure(gaps['garbe']))}"
 
 
 def caution_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -79,22 +79,22 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
 def _cells(summary: Summary) -> list[str]:
     counts = (f"{summary.n_speakers}", f"{summary.n_target} /\n{summary.n_nontarget}")
     # The interval on a line of its own keeps the table within 80 columns.
-    figures = (figure_text(name, summary.figures[name]).replace(" [", "\n[") for name in GROUP_MEASURES)
+    figures = (measure_text(name, summary.figures[name]).replace(" [", "\n[") for name in GROUP_MEASURES)
     return [*counts, *figures]
 
 
 def _gap_text(measure: str, gap: Gap, result: Disaggregated) -> str:
     worst, best = (result.name_of(group) for group in (gap.widest.worse, gap.widest.better))
     chance = "" if gap.difference_by_chance is None else f", by chance up to {gap.difference_by_chance * 100:.2f}"
-    width = figure_text(measure, gap.widest.difference)
-    ratio = "" if gap.ratio.value is None else f"; ratio {figure_text('ratio', gap.ratio)}"
+    width = measure_text(measure, gap.widest.difference)
+    ratio = "" if gap.ratio.value is None else f"; ratio {measure_text('ratio', gap.ratio)}"
     text = f"{TITLES[measure]}: {worst} over {best} by {width}{chance}{ratio}"
     if gap.surest.sure:
         if gap.surest == gap.widest:
             return f"{text}; surely more than chance"
         worse, better = (result.name_of(group) for group in (gap.surest.worse, gap.surest.better))
         return (
-            f"{text}; surely more than chance: {worse} over {better} by {figure_text(measure, gap.surest.difference)}"
+            f"{text}; surely more than chance: {worse} over {better} by {measure_text(measure, gap.surest.difference)}"
         )
     return f"{text}; may be chance"
 
@@ -102,7 +102,7 @@ def _gap_text(measure: str, gap: Gap, result: Disaggregated) -> str:
 def _index_text(name: str, index: Index) -> str:
     title, side = INDICES[name]
     chance = "" if index.by_chance is None else f", by chance {side} {index.by_chance:.3f}"
-    return f"{title}: {figure_text(name, index.figure)}{chance}"
+    return f"{title}: {measure_text(name, index.figure)}{chance}"
 
 
 def _left_out_lines(result: Disaggregated) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _changes_text(measures: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{TITLES[name]} {figure_text(name, read_figure(measures[name]))}"
+        f"{TITLES[name]} {measure_text(name, read_figure(measures[name]))}"
         for name in GROUP_MEASURES
         if name in measures
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.ablation_tables import figure_text, verdict
 from training.fairness.cohorts.cohort import Cohorts
 from training.fairness.cohorts.held_out import relative_gap
 from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, sizes
+from training.figure_text import bold_where_sure, figure_text, verdict
 from training.heard_alone import labels_of
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.resampling import REPLICAS
@@ -167,9 +167,7 @@ def change(column: Column, before: Rates, after: Rates, judges: Judges) -> Figur
 
 
 def _change_text(found: Figure) -> str:
-    text = figure_text(found, sign="+", unit=" %")
-    sure = found.ci95 is not None and not found.ci95[0] <= 0 <= found.ci95[1]
-    return f"**{text}**" if sure else text
+    return bold_where_sure(figure_text(found, sign="+", unit=" %"), found)
 
 
 def _rates_table(done: StudyErrors, rates: Mapping[str, Rates], judges: Judges) -> str:

@@ -8,7 +8,7 @@ from training.choose_policy import Chosen, bounded_figure, title
 from training.fairness.limits import measure_of
 from training.metrics.bootstrap import Figure
 from training.metrics.score_bins import AT_THRESHOLD
-from training.tables import figure_text
+from training.tables import measure_text
 
 
 def choice_table(chosen: Chosen) -> Table:
@@ -45,7 +45,7 @@ def choice_lines(chosen: Chosen) -> Iterator[str]:
     price, share = chosen.price(), ""
     if chosen.choice.cheapest.cost:
         share = f", {price.value / chosen.choice.cheapest.cost:+.1%}" if price.value is not None else ""
-    yield f"the limits cost {figure_text('cost', price)}{share}; 1 = the cost of not listening at all"
+    yield f"the limits cost {measure_text('cost', price)}{share}; 1 = the cost of not listening at all"
     if (kept := chosen.kept()) is not None and chosen.request.limits.given():
         yield f"all of them hold in {kept:.0%} of draws of other such people"
     for name in chosen.groupings:
@@ -81,13 +81,13 @@ def _exceeded(chosen: Chosen) -> list[str]:
 
 
 def _scale(limit: str) -> str:
-    """The measure figure_text knows of the same scale."""
+    """The measure measure_text knows of the same scale."""
     return limit if limit == "cost" or limit.endswith("ratio") else "fnmr"
 
 
 def _plain(limit: str, value: float) -> str:
-    return figure_text(_scale(limit), Figure(value, None)) + ("" if limit.endswith("ratio") else " %")
+    return measure_text(_scale(limit), Figure(value, None)) + ("" if limit.endswith("ratio") else " %")
 
 
 def _interval(limit: str, figure: Figure) -> str:
-    return figure_text(_scale(limit), figure).partition(" ")[2]
+    return measure_text(_scale(limit), figure).partition(" ")[2]

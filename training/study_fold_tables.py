@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from training.ablation_tables import figure_text
 from training.fairness.groups import COUNTRY
+from training.figure_text import figure_text
 from training.metrics.bootstrap import Figure, figure_of
 from training.study_arms import ARMS
 from training.study_figures import (

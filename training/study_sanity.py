@@ -20,7 +20,6 @@ from scipy.stats import binomtest
 
 from svc.application import build_application
 from svc.config import EquivoxConfig
-from training.ablation_tables import figure_text
 from training.audit_shipped import shipped_people
 from training.command_line import add_root, mistakes_told
 from training.data.augment import Degradation
@@ -32,6 +31,7 @@ from training.embeddings import VoiceCache, source_digest
 from training.evaluate import Attributes, Evaluation, Identity, Settings, evaluate, judge
 from training.fairness.disaggregated import Disaggregated
 from training.fairness.groups import COUNTRY, SEX, People
+from training.figure_text import figure_text
 from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import AT_THRESHOLD
 from training.metrics.verification import Array

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.ablation_tables import figure_text, verdict
+from training.figure_text import bold_where_sure, figure_text, verdict
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.verification import Array
 from training.study_arms import ARMS
@@ -111,11 +111,6 @@ def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], co
     return figure_of(float(changed[0]), changed[1:])
 
 
-def survives(found: Figure) -> bool:
-    """Whether the interval excludes zero."""
-    return found.ci95 is not None and not found.ci95[0] <= 0 <= found.ci95[1]
-
-
 def means_table(done: StudyFigures, corpus: str, columns: Sequence[Column]) -> str:
     """Means over seeds; EER with its interval."""
     return markdown_table(
@@ -134,12 +129,12 @@ def changes_table(done: StudyFigures, compared: Sequence[str], corpus: str, colu
 
 
 def change_text(column: Column, found: Figure) -> str:
-    """With its sign; in bold where it survives."""
+    """With its sign; in bold where the interval excludes zero."""
     if column.relative:
         text = figure_text(found, digits=0, sign="+", unit=" %")
     else:
         text = figure_text(found, scale=column.scale, digits=1 if column.scale > 1 else 2, sign="+")
-    return f"**{text}**" if survives(found) else text
+    return bold_where_sure(text, found)
 
 
 def counts_text(done: StudyFigures, corpus: str) -> str:
@@ -177,7 +172,7 @@ def surviving_text(done: StudyFigures, compared: Sequence[str]) -> str:
         surviving = [
             f"{corpus} {title.removesuffix(' %')} {change_text(column, figure).strip('*')}"
             for (corpus, title), (column, figure) in found.items()
-            if survives(figure)
+            if figure.excludes_zero
         ]
         lines.append(f"- {ARMS[arm].title}: {'; '.join(surviving) or 'nothing'}")
     head = f"What survives, of {tried} comparisons, of which one in twenty would by chance:"

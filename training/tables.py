@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from training.evaluate import Evaluation
+from training.figure_text import figure_text
 from training.metrics.bootstrap import RATES, Figure
 from training.metrics.score_bins import MEASURES
 
@@ -61,21 +62,15 @@ def overall_table(evaluation: Evaluation) -> Table:
     for title in ("measure", "value", f"95 % over {units_of(evaluation)}"):
         table.add_column(title, justify="left" if title == "measure" else "right", no_wrap=True)
     for name in MEASURES:
-        value, _, interval = figure_text(name, overall.figures[name]).partition(" ")
+        value, _, interval = measure_text(name, overall.figures[name]).partition(" ")
         table.add_row(TITLES[name], value, interval)
     return table
 
 
-def figure_text(name: str, figure: Figure) -> str:
+def measure_text(name: str, figure: Figure) -> str:
     """A value and its interval, EER in percent."""
-    if figure.value is None:
-        return "n/a"
     scale, digits = (100, 2) if name in RATES else (1, 3)
-    text = f"{figure.value * scale:.{digits}f}"
-    if figure.ci95 is None:
-        return text
-    low, high = (f"{edge * scale:.{digits}f}" for edge in figure.ci95)
-    return f"{text} [{low}, {high}]"
+    return figure_text(figure, scale=scale, digits=digits, missing="n/a")
 
 
 def units_of(evaluation: Evaluation) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from training.evaluate_transcription import FRACTIONS, MEASURES, TranscriptionEvaluation, TranscriptionSummary
+from training.figure_text import figure_text
 from training.metrics.bootstrap import Figure
 
 TITLES = {
@@ -37,7 +38,7 @@ def transcription_table(evaluations: Sequence[TranscriptionEvaluation]) -> Table
     for name in MEASURES:
         figures = [evaluation.overall.figures[name] for evaluation in evaluations]
         if any(figure.value is not None for figure in figures):
-            table.add_row(TITLES[name], *(figure_text(name, figure) for figure in figures))
+            table.add_row(TITLES[name], *(measure_text(name, figure) for figure in figures))
     return table
 
 
@@ -54,7 +55,7 @@ def group_table(evaluations: Sequence[TranscriptionEvaluation], measure: str = "
         for value, summary in groups.items():
             others = [evaluation.by_group[column][value].figures[measure] for evaluation in evaluations]
             mark = " *" if summary.too_small else ""
-            texts = (figure_text(measure, figure) for figure in others)
+            texts = (measure_text(measure, figure) for figure in others)
             table.add_row(f"  {value}{mark}", str(summary.recordings), str(summary.errors.orc.words), *texts)
             table.caption = f"* {TOO_SMALL}" if mark else table.caption
     return table
@@ -76,13 +77,7 @@ def counts_text(summary: TranscriptionSummary) -> str:
     return f"{summary.recordings} recordings, {errors.orc.words} words, {errors.turns.reference} turns"
 
 
-def figure_text(name: str, figure: Figure) -> str:
+def measure_text(name: str, figure: Figure) -> str:
     """A value and its interval; fractions in percent, seconds in milliseconds."""
-    if figure.value is None:
-        return "-"
     scale, digits = (100, 1) if name in FRACTIONS else (1000, 0)
-    text = f"{figure.value * scale:.{digits}f}"
-    if figure.ci95 is None:
-        return text
-    low, high = (f"{edge * scale:.{digits}f}" for edge in figure.ci95)
-    return f"{text} [{low}, {high}]"
+    return figure_text(figure, scale=scale, digits=digits)

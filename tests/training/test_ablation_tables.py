@@ -3,7 +3,8 @@
 import pytest
 
 from training.ablation_scores import ConversationScore, RunScores
-from training.ablation_tables import WER, markdown, verdict
+from training.ablation_tables import WER, markdown
+from training.figure_text import verdict
 from training.metrics.bootstrap import Figure
 
 

@@ -21,7 +21,7 @@ from training.study_figures import (
     RunFigures,
 )
 from training.study_sides import READ
-from training.study_tables import change, change_text, markdown, mean_of, survives
+from training.study_tables import change, change_text, markdown, mean_of
 
 GROUPS = {EVERYBODY: (EVERYBODY,), SEX: ("female", "male"), COUNTRY: ("Asia", "Europe")}
 NUM_ROWS = 41
@@ -57,13 +57,13 @@ def runs_of(*seeds: int, scale: float = 1.0) -> dict[int, RunFigures]:
 def test_nothing_changes_against_itself(column: Column) -> None:
     found = change(runs_of(0, 1, 2), runs_of(0, 1, 2), READ, column)
     assert (found.value, found.ci95) == (0.0, (0.0, 0.0))
-    assert not survives(found)
+    assert not found.excludes_zero
 
 
 def test_a_halved_error_is_found_whoever_is_drawn() -> None:
     found = change(runs_of(0, 1), runs_of(0, 1, scale=0.5), READ, EER)
     assert found.ci95 == pytest.approx((-0.5, -0.5))
-    assert survives(found)
+    assert found.excludes_zero
     assert change_text(EER, found) == "**-50 % [-50, -50]**"
 
 

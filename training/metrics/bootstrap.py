@@ -64,6 +64,11 @@ class Figure:
     value: float | None
     ci95: tuple[float, float] | None
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether its interval does: of a change, that there is one."""
+        return self.ci95 is not None and not self.ci95[0] <= 0 <= self.ci95[1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:

@@ -1,0 +1,32 @@
+"""A measured figure in words: its value and interval, and what these say of a claim."""
+
+import numpy as np
+
+from training.metrics.bootstrap import Figure
+
+
+def figure_text(
+    figure: Figure, *, scale: float = 100, digits: int = 1, sign: str = "", unit: str = "", missing: str = "-"
+) -> str:
+    """With its interval; `sign` "+" writes it always. `missing` stands for what cannot be measured."""
+    if figure.value is None:
+        return missing
+    value, *edges = (f"{edge * scale:{sign}.{digits}f}" for edge in (figure.value, *(figure.ci95 or ())))
+    return f"{value}{unit}" + (f" [{', '.join(edges)}]" if edges else "")
+
+
+def bold_where_sure(text: str, change: Figure) -> str:
+    """In bold, as Markdown has it, where the interval excludes zero."""
+    return f"**{text}**" if change.excludes_zero else text
+
+
+def verdict(change: Figure, claimed: float) -> str:
+    """What an interval says of a claim."""
+    if change.value is None or change.ci95 is None:
+        return "is not measured yet"
+    if not change.excludes_zero:
+        return "cannot be told: the interval includes zero"
+    if np.sign(change.value) != np.sign(claimed):
+        return "does not hold here: it is the other way round"
+    size = "as large as claimed or larger" if abs(change.value) >= abs(claimed) else "but smaller than claimed"
+    return f"holds here, {size}"
