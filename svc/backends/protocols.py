@@ -151,7 +151,7 @@ class StreamRecogniser(Protocol[StreamState]):
         ...
 
     def step(self, states: Sequence[StreamState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:
-        """The next (4k, M) frames of each of B streams, k the same -> what they made of them.
+        """The next (4k, M) frames of each of B streams, k its own -> what they made of them.
 
         Moves the states on; when it raises they are as they were. A stream's results depend on no other stream.
         """

@@ -42,7 +42,7 @@ class StepReport:
     """One step that ran, for telemetry."""
 
     num_streams: int
-    num_frames: int  # of each
+    num_frames: int  # of all
     waited_s: float  # the longest wait for it to begin
     elapsed_s: float
     num_waiting: int  # streams that have something left
@@ -273,18 +273,18 @@ class StreamBatcher(Generic[StreamState]):
             return []
 
     def _next_shares(self) -> list[_Share[StreamState]]:
-        """As many frames as the longest-waiting stream has, of it and of all others that have as many."""
+        """All that every stream has, up to the limit, and the longest-waiting stream's end by itself."""
         ready = sorted((one for one in self._open if one.pieces), key=lambda one: one.pieces[0].submitted_s)
         if not ready:
             return []
         if ready[0].is_ending:
-            return self._shares(ready[:1], 0)
-        num_frames = min(ready[0].num_frames, self.config.max_chunk_frames)
-        return self._shares([one for one in ready if one.num_frames >= num_frames], num_frames)
+            return self._shares(ready[:1])
+        return self._shares([one for one in ready if not one.is_ending])
 
-    def _shares(self, streams: Sequence[_Waiting[StreamState]], num_frames: int) -> list[_Share[StreamState]]:
+    def _shares(self, streams: Sequence[_Waiting[StreamState]]) -> list[_Share[StreamState]]:
+        most = self.config.max_chunk_frames
         return [
-            _Share(one, one.state, one.peek(num_frames), one.pieces[0].submitted_s)
+            _Share(one, one.state, one.peek(min(one.num_frames, most)), one.pieces[0].submitted_s)
             for one in streams
             if one.state is not None
         ]
@@ -317,7 +317,7 @@ class StreamBatcher(Generic[StreamState]):
             num_waiting = sum(bool(waiting.pieces) for waiting in self._open)
         report = StepReport(
             num_streams=len(shares),
-            num_frames=len(shares[0].mels) // MELS_PER_FRAME,
+            num_frames=sum(len(share.mels) for share in shares) // MELS_PER_FRAME,
             waited_s=began_s - min(share.submitted_s for share in shares),
             elapsed_s=time.monotonic() - began_s,
             num_waiting=num_waiting,

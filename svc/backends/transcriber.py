@@ -91,25 +91,29 @@ class TransducerRecogniser:
 
     @torch.inference_mode()
     def step(self, states: Sequence[LiveState], mels: Sequence[FloatArray]) -> list[RecognisedChunk]:
-        """As the protocol says. Raises ValueError for pieces of different lengths, or that are no whole frames."""
+        """As the protocol says. Raises ValueError for pieces that are no whole frames."""
+        padded, counts = side_by_side(mels, stride_frames=self.model.stride_frames)
         known = [state.cohorts for state in states if state.cohorts is not None]
         output, models = self.model.step_streams(
-            torch.from_numpy(np.stack(mels)),
+            padded,
             [state.model for state in states],
             cohorts=torch.stack(known) if known else None,
             rest_after_frames=self.rest_after_frames,
+            counts=counts,
         )
         decoded, decoder = self.decoder.decode(
             output.frames.flatten(0, 1),
             self.decoder.join([state.decoder for state in states]),
             None if output.heard is None else output.heard.flatten(0, 1),
+            None if counts is None else counts.repeat_interleave(NUM_CHANNELS),
         )
-        chunks = self._chunks(states, output, decoded)
+        numbers = [len(one) // self.model.stride_frames for one in mels]
+        chunks = self._chunks(states, output, decoded, num_frames=numbers)
         # Nothing before this line has changed a state but for ring slots, which a second try writes again.
-        parts = zip(states, models, self.decoder.part(decoder, len(states)), strict=True)
-        for state, model, kept in parts:
+        parts = zip(states, models, self.decoder.part(decoder, len(states)), numbers, strict=True)
+        for state, model, kept, number in parts:
             state.model, state.decoder = model, kept
-            state.num_frames += output.frames.shape[2]
+            state.num_frames += number
         return chunks
 
     def finish(self, state: LiveState) -> RecognisedChunk:
@@ -129,7 +133,7 @@ class TransducerRecogniser:
         )
 
     def _chunks(
-        self, states: Sequence[LiveState], output: StepOutput, decoded: Sequence[Decoded]
+        self, states: Sequence[LiveState], output: StepOutput, decoded: Sequence[Decoded], *, num_frames: Sequence[int]
     ) -> list[RecognisedChunk]:
         activity = to_numpy(output.activity.sigmoid())  # (B, C, k)
         masks = to_numpy(output.masks)  # (B, C, 4 k, M)
@@ -140,10 +144,10 @@ class TransducerRecogniser:
                 first_frame=state.num_frames,
                 emissions=(settled[NUM_CHANNELS * row], settled[NUM_CHANNELS * row + 1]),
                 partial=(partial[NUM_CHANNELS * row], partial[NUM_CHANNELS * row + 1]),
-                activity=activity[row],
-                masks=masks[row],
+                activity=activity[row, :, :number],
+                masks=masks[row, :, : number * self.model.stride_frames],
             )
-            for row, state in enumerate(states)
+            for row, (state, number) in enumerate(zip(states, num_frames, strict=True))
         ]
 
     def _emissions(self, tokens: Sequence[Token], *, stable: bool = True) -> tuple[Emission, ...]:
@@ -152,6 +156,21 @@ class TransducerRecogniser:
             Emission(token.token_id, token.frame + self._lag_frames, math.exp(token.logprob), stable)
             for token in tokens
         )
+
+
+def side_by_side(mels: Sequence[FloatArray], *, stride_frames: int) -> tuple[Tensor, Tensor | None]:
+    """B of (4 k_b, M) -> (B, 4 k, M), silence behind the shorter ones, and the k_b (B,), None where they are one.
+
+    Raises ValueError for what is no positive number of whole frames.
+    """
+    lengths = [len(one) for one in mels]
+    if min(lengths) < stride_frames or any(length % stride_frames for length in lengths):
+        raise ValueError(f"need positive multiples of {stride_frames} mel frames, got {lengths}")
+    padded = np.full((len(mels), max(lengths), mels[0].shape[1]), SILENCE, np.float32)
+    for row, one in zip(padded, mels, strict=True):
+        row[: len(one)] = one
+    counts = None if min(lengths) == max(lengths) else torch.tensor(lengths) // stride_frames
+    return torch.from_numpy(padded), counts
 
 
 def to_numpy(tensor: Tensor) -> FloatArray:

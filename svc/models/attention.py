@@ -128,9 +128,20 @@ class RingMemory:
     Frame n of a stream lives in slot n mod R. Positions are in the frames themselves, so the order of slots is free.
     """
 
-    def __init__(self, rings: Sequence[State], heard: Tensor, num_frames: int, left_context_frames: int) -> None:
-        """`heard` (B,): frames each stream had before."""
+    def __init__(
+        self,
+        rings: Sequence[State],
+        heard: Tensor,
+        num_frames: int,
+        left_context_frames: int,
+        *,
+        counts: Sequence[int] | None = None,
+    ) -> None:
+        """`heard` (B,): frames each stream had before; `counts`: those it has now, where they differ: then the frames
+        given are all streams' own, one after the other, as one sequence.
+        """
         self.rings = rings
+        self.counts = counts or [num_frames] * len(rings)
         num_slots = rings[0][0].shape[2]
         self.slots = (heard[:, None] + torch.arange(num_frames, device=heard.device)) % num_slots  # (B, S)
         self.bias = ring_bias(heard, num_frames, num_slots, left_context_frames).to(rings[0][0].dtype)
@@ -139,10 +150,12 @@ class RingMemory:
         """As the protocol says. Stream by stream: to gather the rings would cost more than the attention itself."""
         rings = self._written(layer, keys, values)
         attended = [
-            F.scaled_dot_product_attention(query, key_ring, value_ring, attn_mask=bias)
-            for query, (key_ring, value_ring), bias in zip(self._heads(queries), rings, self.bias, strict=True)
+            F.scaled_dot_product_attention(query, key_ring, value_ring, attn_mask=bias[: query.shape[2]])
+            .transpose(1, 2)
+            .reshape(-1, queries.shape[2])
+            for query, (key_ring, value_ring), bias in zip(self._by_stream(queries), rings, self.bias, strict=True)
         ]
-        return torch.stack(attended).transpose(2, 3).reshape(queries.shape)
+        return torch.cat(attended).view(queries.shape)
 
     def attend_rows(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, *, chosen: Tensor) -> Tensor:
         """As the protocol says."""
@@ -164,11 +177,17 @@ class RingMemory:
     def _written(self, layer: int, keys: Tensor, values: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The layer's two rings of each stream, the new frames in them."""
         rings = [(ring[2 * layer], ring[2 * layer + 1]) for ring in self.rings]
-        new = zip(self.slots, self._heads(keys), self._heads(values), strict=True)
+        new = zip(self.slots, self._by_stream(keys), self._by_stream(values), strict=True)
         for (key_ring, value_ring), (slots, key, value) in zip(rings, new, strict=True):
-            key_ring.index_copy_(2, slots, key)
-            value_ring.index_copy_(2, slots, value)
+            key_ring.index_copy_(2, slots[: key.shape[2]], key)
+            value_ring.index_copy_(2, slots[: key.shape[2]], value)
         return rings
+
+    def _by_stream(self, frames: Tensor) -> list[Tensor]:
+        """(N, S, E), or (1, all frames, E) where streams have different numbers -> each stream's (C, A, S, E / A)."""
+        channels, heads = self.rings[0][0].shape[:2]
+        pieces = torch.split(frames.reshape(-1, frames.shape[2]), [channels * count for count in self.counts])
+        return [piece.view(channels, -1, heads, piece.shape[1] // heads).transpose(1, 2) for piece in pieces]
 
     def _heads(self, frames: Tensor) -> Tensor:
         """(N, S, E) -> (B, C, A, S, E / A)."""

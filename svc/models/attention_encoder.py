@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svc.models.attention import CHUNK_FRAMES, Band, CachedMemory, Memory, RingMemory
-from svc.models.encoder import Encoder, State, split_states, stack_states
+from svc.models.encoder import Encoder, State, rows_up_to, split_states, stack_states
 from svc.models.flops import attention_flops, convolution_flops, linear_flops
 
 MAX_STEP_FRAMES = 16  # frames of 20 ms in one step of a live stream
@@ -143,7 +143,7 @@ class AttentionEncoder(Encoder):
         num_frames = features.shape[1] // 2
         context = self.sizes.left_context_frames
         memory = CachedMemory(caches, Band.over(num_frames, filled, context), self.sizes.num_heads)
-        front, tails = self._front(features, position, tails)
+        front, tails = self._front(features, position, tails, num_frames)
         passed = self.through_blocks(front, memory, kept)
         moved = (position + num_frames) % POSITION_RING, (filled + num_frames).clamp(max=context)
         share = passed.share
@@ -164,7 +164,9 @@ class AttentionEncoder(Encoder):
         rings = (self.input_bias.new_zeros(shape, dtype=kind) for _ in range(2 * self.sizes.num_layers))
         return *front, *kept, *rings
 
-    def step_streams(self, features: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
+    def step_streams(
+        self, features: Tensor, states: Sequence[State], counts: Tensor | None = None
+    ) -> tuple[Tensor, list[State]]:
         """As the base class says. The rings, megabytes a stream, are neither gathered nor copied but written in place.
 
         Raises ValueError for more than MAX_STEP_FRAMES frames of 20 ms.
@@ -172,15 +174,30 @@ class AttentionEncoder(Encoder):
         num_frames = features.shape[1] // 2
         if num_frames > MAX_STEP_FRAMES:
             raise ValueError(f"a step takes at most {2 * MAX_STEP_FRAMES} mel frames, got {features.shape[1]}")
+        if counts is not None and not self.takes_uneven:
+            raise ValueError("this encoder takes pieces of one length only")
         fronts, kepts, rings = zip(*map(self._parts, states), strict=True)
         position, heard, *tails = stack_states(fronts)
-        first_heard = heard[:: len(heard) // len(states)]
-        memory = RingMemory(rings, first_heard, num_frames, self.sizes.left_context_frames)
-        front, tails = self._front(features, position, tails)
-        passed = self.through_blocks(front, memory, stack_states(kepts))
-        moved = (position + num_frames) % POSITION_RING, heard + num_frames, *tails, *passed.state
+        channels, context = len(heard) // len(states), self.sizes.left_context_frames
+        own = None if counts is None else CHUNK_FRAMES * counts  # (B,) frames of 20 ms
+        told = None if own is None else own.tolist()
+        memory = RingMemory(rings, heard[::channels], num_frames, context, counts=told)
+        new = num_frames if own is None else own.repeat_interleave(channels)  # (N,)
+        front, tails = self._front(features, position, tails, new)
+        passed = self._through_blocks_packed(front, memory, stack_states(kepts), new)
+        moved = (position + new) % POSITION_RING, heard + new, *tails, *passed.state
         small = split_states(moved, len(states))
         return self._finish(passed.hidden), [(*one, *ring) for one, ring in zip(small, rings, strict=True)]
+
+    def _through_blocks_packed(self, front: Tensor, memory: Memory, kept: State, counts: int | Tensor) -> BlockPass:
+        """As `through_blocks`; where sequences have different numbers of frames, theirs alone, side by side."""
+        if isinstance(counts, int):
+            return self.through_blocks(front, memory, kept)
+        own = torch.arange(front.shape[1], device=front.device) < counts[:, None]  # (N, S)
+        passed = self.through_blocks(front[own][None], memory, kept)
+        hidden = front.new_zeros(front.shape)
+        hidden[own] = passed.hidden[0]
+        return BlockPass(hidden, passed.state)
 
     @property
     def seen_frames(self) -> int:
@@ -207,14 +224,18 @@ class AttentionEncoder(Encoder):
         cut = len(state) - 2 * self.sizes.num_layers
         return state[:NUM_FRONT_TENSORS], state[NUM_FRONT_TENSORS:cut], state[cut:]
 
-    def _front(self, features: Tensor, position: Tensor, tails: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """(N, T, M) -> (N, S, E) and the convolutions' next tails."""
+    def _front(
+        self, features: Tensor, position: Tensor, tails: Sequence[Tensor], counts: int | Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(N, T, M) -> (N, S, E) and the convolutions' next tails, after so many frames of 20 ms."""
         mels = torch.cat([tails[0], self.map_input(features)], dim=1)  # (N, 2 + T, M)
         local = F.gelu(self.conv1(mels.transpose(1, 2)))  # (N, E, T)
         local = torch.cat([tails[1].transpose(1, 2), local], dim=2)  # (N, E, 1 + T)
         hidden = F.gelu(self.conv2(local)).transpose(1, 2)  # (N, S, E)
         hidden = (hidden + self._positions_from(position, hidden.shape[1])).to(next(self.blocks.parameters()))
-        return hidden, [mels[:, -2:], local[:, :, -1:].transpose(1, 2)]
+        if isinstance(counts, int):
+            return hidden, [mels[:, -2:], local[:, :, -1:].transpose(1, 2)]
+        return hidden, [rows_up_to(mels, 2 + 2 * counts, 2), rows_up_to(local.transpose(1, 2), 1 + 2 * counts, 1)]
 
     def _finish(self, hidden: Tensor) -> Tensor:
         """(N, S, E) -> (N, T', D)."""

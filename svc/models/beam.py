@@ -91,14 +91,18 @@ class BeamDecoder:
 
     @torch.no_grad()
     def decode(
-        self, frames: Tensor, state: list[Beam], heard: Tensor | None = None
+        self, frames: Tensor, state: list[Beam], heard: Tensor | None = None, counts: Tensor | None = None
     ) -> tuple[list[Decoded], list[Beam]]:
         """As the protocol says."""
         found: list[list[Emission]] = [[] for _ in state]
         whom = [[True] * len(state)] * frames.shape[1] if heard is None else heard.t().tolist()  # k of N
-        for projected, listening in zip(self.joint.from_frames(frames).unbind(1), whom, strict=True):  # (N, J)
-            state = self._decode_frame(projected, [self._forgotten(beam) for beam in state], listening)
-            for row, beam in enumerate(state):
+        num_frames = [frames.shape[1]] * len(state) if counts is None else counts.tolist()
+        state = list(state)
+        for place, projected in enumerate(self.joint.from_frames(frames).unbind(1)):  # (N, J)
+            rows = [row for row, number in enumerate(num_frames) if place < number]
+            beams = [self._forgotten(state[row]) for row in rows]
+            beams = self._decode_frame(projected[rows], beams, [whom[place][row] for row in rows])
+            for row, beam in zip(rows, beams, strict=True):
                 settled, state[row] = settle(beam, self.config)
                 found[row] += settled
         partial = [beam.hypotheses[0].emissions for beam in state]

@@ -61,6 +61,8 @@ class TransformerBlock(AttendingBlock):
 class ChunkedTransformer(AttentionEncoder):
     """See the module's text."""
 
+    takes_uneven = True  # nothing but attention looks from one frame to another
+
     def __init__(self, config: ChunkedTransformerConfig, num_mels: int) -> None:
         super().__init__(
             config, num_mels, lambda: TransformerBlock(config.block_width, config.num_heads, config.dropout)

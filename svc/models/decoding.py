@@ -67,9 +67,11 @@ class Decoder(Protocol, Generic[Kept]):
         """Of `batch` streams whose next frame is `first_frame`. Frames below 0 lie before it: skipped."""
         ...
 
-    def decode(self, frames: Tensor, state: Kept, heard: Tensor | None = None) -> tuple[list[Decoded], Kept]:
+    def decode(
+        self, frames: Tensor, state: Kept, heard: Tensor | None = None, counts: Tensor | None = None
+    ) -> tuple[list[Decoded], Kept]:
         """(N, k, D) and the previous state -> N results and the next state. Where a frame was not `heard` (N, k), it
-        is blank whatever it holds.
+        is blank whatever it holds; behind `counts` (N,) frames a sequence has none; None = all.
         """
         ...
 
@@ -117,15 +119,19 @@ class GreedyDecoder:
         )
 
     @torch.no_grad()
-    def decode(self, frames: Tensor, state: State, heard: Tensor | None = None) -> tuple[list[Decoded], State]:
+    def decode(
+        self, frames: Tensor, state: State, heard: Tensor | None = None, counts: Tensor | None = None
+    ) -> tuple[list[Decoded], State]:
         """As the protocol says. A row leaves the loop at its last blank, so most rows pass the joint once."""
         next_frame, quiet, in_turn, labels, *memory = state
-        num_frames = frames.shape[1]
+        num_frames = torch.full_like(next_frame, frames.shape[1]) if counts is None else counts  # (N,)
+        own = torch.arange(frames.shape[1], device=frames.device) < num_frames[:, None]
         chunk = _Chunk(
             projected=self.joint.from_frames(frames),
-            heard=torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device) if heard is None else heard,
+            heard=own if heard is None else own & heard,
+            num_frames=num_frames,
             found=[[] for _ in frames],
-            cursor=(-next_frame).clamp(0, num_frames),
+            cursor=(-next_frame).clamp(0, frames.shape[1]),
             emitted_here=torch.zeros_like(next_frame),
             last=-quiet,
             in_turn=in_turn.clone(),
@@ -174,7 +180,7 @@ class GreedyDecoder:
         if not self.config.forget_after_frames:
             return False
         until = chunk.last[rows] + self.config.forget_after_frames
-        late = (until <= frame) & (until < chunk.projected.shape[1])
+        late = (until <= frame) & (until < chunk.num_frames[rows])
         chosen = rows[late]
         if len(chosen):
             chunk.said = self._forget(chosen, chunk.in_turn[chosen], chunk.said)
@@ -209,7 +215,8 @@ class _Chunk:
     """A chunk under way. Letters as above; frames count from the chunk's first."""
 
     projected: Tensor  # (N, k, J)
-    heard: Tensor  # (N, k)
+    heard: Tensor  # (N, k), also false behind a row's own frames
+    num_frames: Tensor  # (N,)
     found: list[list[Emission]]
     cursor: Tensor  # (N,) the frame a row has come to
     emitted_here: Tensor  # (N,) tokens that left this frame

@@ -31,6 +31,12 @@ def split_states(state: State, num_parts: int | None = None) -> list[State]:
     return [tuple(tensor.clone() for tensor in one) for one in zip(*parts, strict=True)]
 
 
+def rows_up_to(rows: Tensor, ends: Tensor, length: int) -> Tensor:
+    """(B, L, ..) and where each is at its end (B,) -> (B, length, ..), the last ones before."""
+    places = ends[:, None] - length + torch.arange(length, device=rows.device)  # (B, length)
+    return rows[torch.arange(len(rows), device=rows.device)[:, None], places]
+
+
 def state_bytes(state: State) -> int:
     """What the tensors of a state hold."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state)
@@ -48,6 +54,8 @@ class Encoder(nn.Module, ABC):
 
     stride_frames = 4
     lookahead_frames = 0
+    # Whether `step_streams` takes pieces of different lengths.
+    takes_uneven = False
 
     input_map: Tensor
     input_bias: Tensor
@@ -93,10 +101,15 @@ class Encoder(nn.Module, ABC):
         """The state of one live stream of so many sequences, for `step_streams` alone."""
         return self.initial_state(channels)
 
-    def step_streams(self, features: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
+    def step_streams(
+        self, features: Tensor, states: Sequence[State], counts: Tensor | None = None
+    ) -> tuple[Tensor, list[State]]:
         """(B C, T, M) of B live streams and their states -> (B C, T', D) and the next states. The states given are used
-        up: they may be changed in place.
+        up: they may be changed in place. `counts` (B,): frames out of T' that each stream has, what lies behind them is
+        nobody's; None = all. Raises ValueError for counts where it does not take them.
         """
+        if counts is not None:
+            raise ValueError("this encoder takes pieces of one length only")
         frames, state = self(features, stack_states(states))
         return frames, split_states(state, len(states))
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.models.encoder import Encoder, State
+from svc.models.encoder import Encoder, State, rows_up_to
 from svc.models.flops import linear_flops, lstm_flops
 
 # The most steps of a live stream's piece that are written out one by one.
@@ -74,29 +74,37 @@ def stacked_lstm(num_inputs: int, sizes: LstmSizes) -> nn.LSTM:
     )
 
 
-def run_lstm(lstm: nn.LSTM, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-    """(N, T, W) -> (N, T, H), with torch's layer-first state turned so that the batch comes first: two of (N, L, H)."""
-    if inputs.shape[1] <= FEW_STEPS and lstm.num_layers == 1 and not torch.is_grad_enabled():
-        return run_few_steps(lstm, inputs, state)
+def run_lstm(lstm: nn.LSTM, inputs: Tensor, state: State, counts: Tensor | None = None) -> tuple[Tensor, State]:
+    """(N, T, W) -> (N, T, H), with torch's layer-first state turned so that the batch comes first: two of (N, L, H).
+
+    `counts` (N,), for one layer: steps of each that are its own, at least one; None = all.
+    """
+    few = inputs.shape[1] <= FEW_STEPS and lstm.num_layers == 1 and not torch.is_grad_enabled()
+    if few or counts is not None:
+        return run_few_steps(lstm, inputs, state, counts)
     hidden, cell = (tensor.transpose(0, 1).contiguous() for tensor in state)
     outputs, (hidden, cell) = lstm(inputs, (hidden, cell))
     return outputs, (hidden.transpose(0, 1), cell.transpose(0, 1))
 
 
-def run_few_steps(lstm: nn.LSTM, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+def run_few_steps(lstm: nn.LSTM, inputs: Tensor, state: State, counts: Tensor | None = None) -> tuple[Tensor, State]:
     """`run_lstm` of one layer, written out: torch's own lays the weights out anew at each call, which for the few
     frames of a live step costs two to four times what they do.
     """
     hidden, cell = (tensor[:, 0] for tensor in state)  # (N, H)
     from_inputs, recurrent, bias, other_bias = lstm.parameters()
     gates = F.linear(inputs, from_inputs, bias + other_bias)  # (N, T, 4 H)
-    outputs = []
+    outputs, cells = [], []
     for of_inputs in gates.unbind(1):
         entering, kept, found, shown = torch.addmm(of_inputs, hidden, recurrent.t()).chunk(4, dim=1)
         cell = kept.sigmoid() * cell + entering.sigmoid() * found.tanh()
         hidden = shown.sigmoid() * cell.tanh()
         outputs.append(hidden)
-    return torch.stack(outputs, dim=1), (hidden[:, None], cell[:, None])
+        cells.append(cell)
+    together = torch.stack(outputs, dim=1)  # (N, T, H)
+    if counts is None:
+        return together, (hidden[:, None], cell[:, None])
+    return together, (rows_up_to(together, counts, 1), rows_up_to(torch.stack(cells, dim=1), counts, 1))
 
 
 def zero_lstm_state(lstm: nn.LSTM, batch: int) -> State:

@@ -15,16 +15,19 @@ from torch import Tensor
 from svc.models.encoder import Encoder, State
 
 
-def still_awake(shut: Tensor, quiet: Tensor, rest_after_frames: int) -> tuple[Tensor, Tensor]:
+def still_awake(
+    shut: Tensor, quiet: Tensor, rest_after_frames: int, counts: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """(B, 4 k) mels at which nothing gets through, and for how many frames before them it was so (B,) -> which frames
-    (B, k) are heard: not those quiet for more than `rest_after_frames`; 0 = all. And how many are quiet now (B,).
+    (B, k) are heard: not those quiet for more than `rest_after_frames`; 0 = all. And how many are quiet now (B,), after
+    `counts` (B,) frames; None = all.
     """
     quiet_here = shut.view(len(shut), -1, Encoder.stride_frames).all(2)  # (B, k)
     place = torch.arange(1, quiet_here.shape[1] + 1, device=shut.device)
     loud = torch.where(quiet_here, -quiet[:, None], place)
     since = place - loud.cummax(1).values  # (B, k) quiet frames up to and with this one
     heard = since <= rest_after_frames if rest_after_frames else torch.ones_like(quiet_here)
-    return heard, since[:, -1]
+    return heard, since[:, -1] if counts is None else since.gather(1, counts[:, None] - 1)[:, 0]
 
 
 def encode_heard(
@@ -36,13 +39,23 @@ def encode_heard(
     frames = masked.new_zeros(*heard.shape, encoder.width)
     blocks = masked.view(*heard.shape, encoder.stride_frames, -1)  # (N, k, 4, M)
     counts, after = heard.sum(1), list(states)
-    for count in set(counts.tolist()) - {0}:
-        # All that hear equally many go together; nearly all hear every frame or none.
-        (rows,) = torch.nonzero(counts == count, as_tuple=True)
+    for rows in together(counts, takes_uneven=encoder.takes_uneven):
+        own = counts[rows]
+        longest, uneven = int(own.max()), bool((own != own[0]).any())
         row, place = torch.nonzero(heard[rows], as_tuple=True)
-        features = blocks[rows[row], place].reshape(len(rows), -1, masked.shape[2])
-        encoded, moved = encoder.step_streams(features, [states[number] for number in rows.tolist()])
-        frames[rows[row], place] = encoded.flatten(0, 1)
+        target = torch.nonzero(torch.arange(longest, device=own.device) < own[:, None], as_tuple=True)
+        features = blocks.new_zeros(len(rows), longest, *blocks.shape[2:])
+        features[target] = blocks[rows[row], place]
+        chosen = [states[number] for number in rows.tolist()]
+        encoded, moved = encoder.step_streams(features.flatten(1, 2), chosen, own if uneven else None)
+        frames[rows[row], place] = encoded[target]
         for number, state in zip(rows.tolist(), moved, strict=True):
             after[number] = state
     return frames, after
+
+
+def together(counts: Tensor, *, takes_uneven: bool) -> list[Tensor]:
+    """Frames that each row hears (N,) -> the rows of each pass: all that hear any, or those that hear equally many."""
+    each = sorted(set(counts.tolist()) - {0})
+    groups = [counts > 0] if takes_uneven else [counts == count for count in each]
+    return [torch.nonzero(group)[:, 0] for group in groups if group.any()]

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from svc.models.encoder import State
+from svc.models.encoder import State, rows_up_to
 from svc.models.lstm_encoder import run_lstm
 
 NUM_CHANNELS = 2
@@ -84,24 +84,29 @@ class Separator(nn.Module):
         shares = self.mean.new_zeros(batch, SHARE_FRAMES - 1)
         return delayed, shares, *(zeros.clone() for _ in range(2 * self.config.num_layers))
 
-    def forward(self, mels: Tensor, state: State) -> tuple[Separation, State]:
-        """(B, T, M), T a multiple of 4, and the previous state -> the separation and the next state."""
+    def forward(self, mels: Tensor, state: State, counts: Tensor | None = None) -> tuple[Separation, State]:
+        """(B, T, M), T a multiple of 4, and the previous state -> the separation and the next state.
+
+        `counts` (B,): of how many frames of 40 ms the next state knows; None = all.
+        """
         num_frames = mels.shape[1]
         delayed, shares, *memory = state
         delayed = torch.cat([delayed, mels], dim=1)  # (B, lookahead + T, M)
-        hidden, memory = self._remember((mels - self.mean) / self.deviation, memory)  # (B, T / K, H)
+        hidden, memory = self._remember((mels - self.mean) / self.deviation, memory, counts)  # (B, T / K, H)
         logits = self.to_masks(hidden).reshape(len(mels), num_frames, NUM_CHANNELS + 1, self.num_mels)
         log_masks = logits.log_softmax(dim=2)[:, :, :NUM_CHANNELS].transpose(1, 2)
         heard = delayed[:, :num_frames]
         shut = torch.zeros(heard.shape[:2], dtype=torch.bool, device=heard.device)
         if self.config.second_voice_share:
-            log_masks, shut, shares = self._gated(heard, log_masks, shares)
+            log_masks, shut, shares = self._gated(heard, log_masks, shares)  # (B, 29 + T)
+            shares = next_rows(shares, SHARE_FRAMES - 1, counts)
         every = ENCODER_STRIDE_FRAMES // self.config.stack_frames
         activity = self.to_activity(hidden[:, every - 1 :: every]).transpose(1, 2)
-        return Separation(heard, log_masks, shut, activity), (delayed[:, num_frames:], shares, *memory)
+        delayed = next_rows(delayed, self.config.lookahead_frames, counts)
+        return Separation(heard, log_masks, shut, activity), (delayed, shares, *memory)
 
     def _gated(self, heard: Tensor, log_masks: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, M), (B, C, T, M), last shares -> masks, channel 1 shut where in doubt, where (B, T), next shares."""
+        """(B, T, M), (B, C, T, M), last shares -> masks, channel 1 shut where in doubt, where (B, T), all shares."""
         sound = (SHARE_POWER * heard).exp()[:, None]
         first, second = ((log_masks.exp() * sound).sum(-1) / sound.sum(-1)).unbind(1)  # (B, T) each
         shares = torch.cat([shares, second / (first + second + 0.05)], dim=1)  # (B, 29 + T)
@@ -109,17 +114,27 @@ class Separator(nn.Module):
         shut = averages <= self.config.second_voice_share
         everything = log_masks.new_tensor([0.0, SILENCE])[:, None, None]
         masks = torch.where(shut[:, None, :, None], everything, log_masks)
-        return masks, shut, shares[:, 1 - SHARE_FRAMES :]
+        return masks, shut, shares
 
-    def _remember(self, mels: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _remember(self, mels: Tensor, memory: Sequence[Tensor], counts: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """(B, T, M) and the layers' memories -> (B, T / K, H) and their next memories."""
         hidden = self.inflow(mels.reshape(len(mels), -1, self.inflow.in_features))
+        steps = None if counts is None else counts * (ENCODER_STRIDE_FRAMES // self.config.stack_frames)
         kept: list[Tensor] = []
         for number, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
-            found, state = run_lstm(cast(nn.LSTM, layer), norm(hidden), tuple(memory[2 * number : 2 * number + 2]))
+            found, state = run_lstm(
+                cast(nn.LSTM, layer), norm(hidden), tuple(memory[2 * number : 2 * number + 2]), steps
+            )
             hidden = hidden + found
             kept += state
         return self.final_norm(hidden), kept
+
+
+def next_rows(rows: Tensor, length: int, counts: Tensor | None) -> Tensor:
+    """(B, length + T, ..) -> (B, length, ..), those before what comes next: after `counts` (B,) frames of 40 ms."""
+    if counts is None:
+        return rows[:, rows.shape[1] - length :]
+    return rows_up_to(rows, length + ENCODER_STRIDE_FRAMES * counts, length)
 
 
 def mask_mels(mels: Tensor, log_masks: Tensor) -> Tensor:

@@ -267,17 +267,23 @@ class Transcriber(nn.Module):
         *,
         cohorts: Tensor | None = None,
         rest_after_frames: int = 0,
+        counts: Tensor | None = None,
     ) -> tuple[StepOutput, list[State]]:
         """(B, 4 k, M) of B live streams, their states and (B, C, K) -> k encoder frames and the next states.
 
         What `step` gives, without copying what an encoder remembers. The states given are used up. Where channel 1 was
-        shut for more than `rest_after_frames` it rests: see svc.models.resting; 0 = never.
+        shut for more than `rest_after_frames` it rests: see svc.models.resting; 0 = never. `counts` (B,): frames out of
+        k that each stream has, at least one, what lies behind them means nothing; None = all.
         """
         cut = self._num_separator_tensors
-        separation, separator_state = self.separator(mels, stack_states([state[:cut] for state in states]))
+        before = stack_states([state[:cut] for state in states])
+        separation, separator_state = self.separator(mels, before, counts)
         quiet = torch.cat([state[cut] for state in states])
-        second, quiet = still_awake(separation.shut, quiet, rest_after_frames)
-        heard = torch.stack([torch.ones_like(second), second], dim=1)  # (B, C, k)
+        second, quiet = still_awake(separation.shut, quiet, rest_after_frames, counts)
+        own = torch.ones_like(second)
+        if counts is not None:
+            own = torch.arange(second.shape[1], device=counts.device) < counts[:, None]
+        heard = torch.stack([own, own & second], dim=1)  # (B, C, k)
         masked = self._told(mask_mels(separation.delayed, separation.log_masks), cohorts).flatten(0, 1)
         frames, channels = encode_heard(self.encoder, masked, heard.flatten(0, 1), channels_of(states, cut + 1))
         separated = split_states((*separator_state, quiet))

@@ -66,6 +66,15 @@ def test_what_waits_goes_through_in_one_step(inner: MarkRecogniser, batcher: Bat
     assert inner.steps[1:] == [(3, 2)]
 
 
+def test_streams_that_have_more_do_not_part_from_those_that_have_less(inner: MarkRecogniser, batcher: Batcher) -> None:
+    sessions = [batcher.open() for _ in range(3)]
+    release = hold(inner, batcher.open())
+    futures = [session.submit(frames(*range(1, 2 + number))) for number, session in enumerate(sessions)]
+    release()
+    assert [marks_of(future.result(10)) for future in futures] == [[1], [1, 2], [1, 2, 3]]
+    assert [num_streams for num_streams, _ in inner.steps[1:]] == [3]
+
+
 def test_pieces_of_one_stream_are_joined_and_long_ones_cut(inner: MarkRecogniser, batcher: Batcher) -> None:
     session = batcher.open()
     release = hold(inner, batcher.open())

@@ -16,10 +16,10 @@ UNITS = Units(tuple(f"{WORD_START}{letter}" for letter in "abcde"))
 
 @cache
 def toy_recogniser(
-    beam: int = 1, *, second_voice_share: float = 0.0, rest_after_frames: int = 0
+    beam: int = 1, *, kind: str = "transformer", second_voice_share: float = 0.0, rest_after_frames: int = 0
 ) -> TransducerRecogniser:
     torch.manual_seed(3)
-    model = Transcriber(toy_config(second_voice_share=second_voice_share)).eval()
+    model = Transcriber(toy_config(kind, second_voice_share=second_voice_share)).eval()
     # Wider than the default, so that tokens and blanks both win now and then.
     for weight in (*model.predictor.parameters(), *model.joint.parameters()):
         torch.nn.init.normal_(weight, std=0.8)

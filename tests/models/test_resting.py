@@ -64,3 +64,10 @@ def test_what_is_heard_is_as_if_the_rest_had_been_cut_out(encoder: Encoder, chun
             if len(cut[0]):
                 whole, _ = encoder(cut, encoder.initial_state(1))
                 torch.testing.assert_close(together[row][own], whole[0], atol=1e-4, rtol=1e-4)
+
+
+def test_an_encoder_that_looks_across_frames_takes_pieces_of_one_length() -> None:
+    for encoder in map(toy_encoder, ("conformer", "lstm", "amortised")):
+        states = [encoder.open_stream(1) for _ in range(2)]
+        with pytest.raises(ValueError, match="one length only"):
+            encoder.step_streams(random_mels(2, 8), states, torch.tensor([1, 2]))
