@@ -41,6 +41,7 @@ from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
 from svc.pipelines.transcription import StreamOptions, TranscriptionStream
 from svc.pipelines.turns import TurnConfig
 from svc.pipelines.verification import Verifier
+from svc.pipelines.voice_changes import VoiceChangeConfig
 from svc.profiles.encryption import load_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
@@ -286,6 +287,7 @@ def live_config(config: TranscriptionConfig) -> LiveConfig:
         voice_threads=config.voice_threads,
         turns=TurnConfig(idle_s=config.idle_turn_s, longest_turn_s=config.longest_turn_s),
         labels=LabelConfig(join_llr=config.join_llr, found_llr=config.found_llr, merge_llr=config.merge_llr),
+        changes=VoiceChangeConfig() if config.split_turns else None,
     )
 
 

@@ -99,6 +99,8 @@ class TranscriptionConfig:
     join_llr: float = 0.0
     found_llr: float = -1.0
     merge_llr: float = 4.0
+    # A turn that is over is cut where another voice goes on; costs as much again as telling who spoke.
+    split_turns: bool = True
     # Threads that tell voices apart while recognition goes on; 0 = it waits for them, which is slower, and the same
     # every time.
     voice_threads: int = 1

@@ -85,8 +85,9 @@ class EventTranscript:
         elif isinstance(event, SpeakerRevised):
             self._turns[event.turn_id] = _by(self._turns[event.turn_id], event.speaker)
         elif isinstance(event, TextRevised):
-            words = tuple(_word_of(word, at_s) for word in event.words)
-            self._turns[event.turn_id] = replace(self._turns[event.turn_id], words=words)
+            turn, words = self._turns[event.turn_id], tuple(_word_of(word, at_s) for word in event.words)
+            end_s = turn.end_s if event.end_s is None else event.end_s
+            self._turns[event.turn_id] = replace(turn, words=words, end_s=end_s)
 
 
 def _by(turn: TranscriptTurn, speaker: AttributedSpeaker) -> TranscriptTurn:

@@ -158,7 +158,8 @@ def read_event(response: pb.TranscribeResponse) -> transcripts.TranscriptionEven
             return transcripts.SpeakerRevised(turn_id=revised.turn_id, speaker=_read_speaker(revised.speaker))
         case "text_revision":
             text = response.text_revision
-            return transcripts.TextRevised(turn_id=text.turn_id, words=_read_words(text.words))
+            end_s = text.end_s if text.HasField("end_s") else None
+            return transcripts.TextRevised(turn_id=text.turn_id, words=_read_words(text.words), end_s=end_s)
         case "warning":
             return transcripts.StreamWarning(reason=response.warning.reason, message=response.warning.message)
     return None

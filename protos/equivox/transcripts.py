@@ -96,10 +96,13 @@ class SpeakerRevised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRevised:
-    """From now on, these are all words of that turn."""
+    """From now on, these are all words of that turn. With `end_s` it was cut there: somebody else said the rest, which
+    follows in turns of its own.
+    """
 
     turn_id: int
     words: tuple[TranscribedWord, ...]
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +185,9 @@ class Transcript:
             case SpeakerRevised():
                 self._turns[event.turn_id] = self._said_by(event.turn_id, event.speaker)
             case TextRevised():
-                self._turns[event.turn_id] = replace(self._turns[event.turn_id], words=event.words)
+                turn = self._turns[event.turn_id]
+                end_s = turn.end_s if event.end_s is None else event.end_s
+                self._turns[event.turn_id] = replace(turn, words=event.words, end_s=end_s)
 
     def _begin(self, event: TurnStarted) -> None:
         self._turns[event.turn_id] = TranscriptTurn(

@@ -4,7 +4,7 @@ Frames are the recogniser's, of 40 ms; frame i speaks of the samples from i * fr
 Letters: N samples, C = 2 channels, F frames, T = 4 F mel frames, M mels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from svc.audio.masking import MelMasker
 from svc.audio.recent import RecentRows
 from svc.backends.protocols import RecognisedChunk
-from svc.types import MODEL_RATE_HZ, FloatArray
+from svc.types import MODEL_RATE_HZ, FloatArray, Span
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -23,23 +23,59 @@ MASK_STEPS = 255
 MASKER = MelMasker()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeparatedSound:
-    """A copy of some frames and of one channel's masks, of which `samples` makes sound, on any thread."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SoundStretch:
+    """A copy of consecutive frames and of one channel's masks, for any thread."""
 
-    mixture: FloatArray  # (N,) a stretch without gaps
+    first_frame: int
+    frame_s: float
+    delay_s: float
+    channel: int
+    mixture: FloatArray  # (N,)
+    active: BoolArray  # (F, C)
     masks: npt.NDArray[np.uint8]  # (T, M)
-    chosen: BoolArray  # (N,) the samples asked for
 
-    def samples(self) -> FloatArray:
-        """(n,) what the separator leaves of those asked for, joined."""
+    def within(self, span: Span) -> "SoundStretch":
+        """The frames that speak of a part of it."""
+        first, past = (
+            min(max(0, round((time_s + self.delay_s) / self.frame_s) - self.first_frame), len(self.active))
+            for time_s in (span.start_s, span.end_s)
+        )
+        frame_samples = round(self.frame_s * MODEL_RATE_HZ)
+        return replace(
+            self,
+            first_frame=self.first_frame + first,
+            mixture=self.mixture[first * frame_samples : past * frame_samples],
+            active=self.active[first:past],
+            masks=self.masks[first * MELS_PER_FRAME : past * MELS_PER_FRAME],
+        )
+
+    @property
+    def start_s(self) -> float:
+        """The second of the stream from which on it speaks."""
+        return self.first_frame * self.frame_s - self.delay_s
+
+    @property
+    def end_s(self) -> float:
+        """And up to which."""
+        return self.start_s + len(self.active) * self.frame_s
+
+    def mixed(self, chosen: BoolArray) -> FloatArray:
+        """(F,) -> (n,) the samples of those frames, joined."""
+        return self.mixture[self._samples_of(chosen)]
+
+    def separated(self, chosen: BoolArray) -> FloatArray:
+        """(F,) -> (n,) what the separator leaves of those frames, joined."""
         if not len(self.mixture):
             return self.mixture
         masks = self.masks.astype(np.float32) / np.float32(MASK_STEPS)
         # The last windows reach past the stretch; silence there keeps the frames' count.
         padding = np.zeros(MASKER.config.window_samples, np.float32)
         masked = MASKER.apply(np.concatenate([self.mixture, padding]), masks)[: len(self.mixture)]
-        return masked[self.chosen]
+        return masked[self._samples_of(chosen)]
+
+    def _samples_of(self, chosen: BoolArray) -> BoolArray:
+        return np.repeat(chosen, round(self.frame_s * MODEL_RATE_HZ))[: len(self.mixture)]
 
 
 class RecentSound:
@@ -90,15 +126,21 @@ class RecentSound:
 
     def separated(self, frames: IntArray, channel: int) -> FloatArray:
         """(F,) -> (N,) what the separator leaves of them for a channel, joined."""
-        return self.separation(frames, channel).samples()
-
-    def separation(self, frames: IntArray, channel: int) -> SeparatedSound:
-        """(F,) -> what `separated` needs of them."""
         stretch = np.arange(frames[0], frames[-1] + 1) if len(frames) else frames
-        samples = self.mixture(stretch)
-        mels = (stretch[:, None] * MELS_PER_FRAME + np.arange(MELS_PER_FRAME)).ravel()
-        chosen = np.repeat(np.isin(stretch, frames), self.frame_samples)[: len(samples)]
-        return SeparatedSound(samples, self._masks.take(mels)[:, channel], chosen)
+        return self.stretch(stretch, channel).separated(np.isin(stretch, frames))
+
+    def stretch(self, frames: IntArray, channel: int) -> SoundStretch:
+        """(F,) without gaps -> a copy of them."""
+        mels = (frames[:, None] * MELS_PER_FRAME + np.arange(MELS_PER_FRAME)).ravel()
+        return SoundStretch(
+            first_frame=int(frames[0]) if len(frames) else 0,
+            frame_s=self.frame_s,
+            delay_s=self.delay_samples / MODEL_RATE_HZ,
+            channel=channel,
+            mixture=self.mixture(frames),
+            active=self.active(frames),
+            masks=self._masks.take(mels)[:, channel],
+        )
 
     @property
     def _first_audible(self) -> int:

@@ -107,6 +107,10 @@ class SpeakerLabels:
         self._put(turn_id, _Placed(voice, label))
         return Placement(label, self._confidence(llrs, label))
 
+    def is_by(self, label: int, voice: TurnVoice) -> bool:
+        """Whether a turn with that voice would join a label."""
+        return self._joined(self.llrs(voice.voiceprint)) == label
+
     def revise(self) -> dict[int, Placement]:
         """What all that was heard so far changes: turn_id -> its label from now on."""
         changed = self._merge()
@@ -151,19 +155,25 @@ class SpeakerLabels:
     def _choose(self, voice: TurnVoice, llrs: Mapping[int, float], current: int | None) -> int | None:
         """The label of a turn that is in no sum now. It had `current` before, which may be gone with it."""
         config = self.config
-        ranked = sorted(llrs, key=lambda label: (-llrs[label], label))
-        best_llr = llrs[ranked[0]] if ranked else -math.inf
+        best_llr = max(llrs.values(), default=-math.inf)
         if current is not None:
             # Alone under its label, a turn is as likely somebody new as not.
             current_llr = llrs.get(current, 0.0)
             if current_llr >= config.found_llr and best_llr < max(current_llr, config.join_llr) + config.move_llr:
                 return current
-        lead = best_llr - (llrs[ranked[1]] if len(ranked) > 1 else -math.inf)
-        if best_llr >= config.join_llr and lead >= config.margin_llr:
-            return ranked[0]
+        if (label := self._joined(llrs)) is not None:
+            return label
         if best_llr >= config.found_llr or not self._can_found(voice) or len(llrs) >= config.max_labels:
             return None
         return self._found()
+
+    def _joined(self, llrs: Mapping[int, float]) -> int | None:
+        """The label that fits, and clearly better than any other."""
+        ranked = sorted(llrs, key=lambda label: (-llrs[label], label))
+        if not ranked or llrs[ranked[0]] < self.config.join_llr:
+            return None
+        lead = llrs[ranked[0]] - (llrs[ranked[1]] if len(ranked) > 1 else -math.inf)
+        return ranked[0] if lead >= self.config.margin_llr else None
 
     def _can_found(self, voice: TurnVoice) -> bool:
         config = self.config

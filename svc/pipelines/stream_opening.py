@@ -1,8 +1,9 @@
 """Opens live transcriptions: what all streams share, and a place for each while there is one."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from svc.backends.protocols import Embedder
 from svc.errors import InvalidRequestError, OverloadedError
@@ -16,6 +17,7 @@ from svc.pipelines.speaker_labels import LabelConfig, SpeakerLabels
 from svc.pipelines.transcription import StreamOptions, TranscriptionStream
 from svc.pipelines.turn_voices import TurnListener, TurnVoiceConfig
 from svc.pipelines.turns import TurnConfig
+from svc.pipelines.voice_changes import VoiceChangeConfig, VoiceChanges
 from svc.pipelines.voice_desk import PromptDesk, VoiceDeskConfig, VoiceTakers
 from svc.scoring.calibration import Calibration
 
@@ -36,6 +38,8 @@ class LiveConfig:
     voice_threads: int = 1
     desks: VoiceDeskConfig = field(default_factory=VoiceDeskConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
+    # How a turn that is over is searched for another voice; None = it is not.
+    changes: VoiceChangeConfig | None = field(default_factory=VoiceChangeConfig)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -57,7 +61,10 @@ class StreamOpener:
     def __init__(self, parts: LiveParts, config: LiveConfig | None = None) -> None:
         self.parts = parts
         self.config = config or LiveConfig()
-        self._listener = TurnListener(parts.embedder, self.config.voices)
+        changes = None
+        if self.config.changes:
+            changes = VoiceChanges(parts.embedder, parts.calibration, self.config.changes)
+        self._listener = TurnListener(parts.embedder, self.config.voices, changes=changes)
         self._takers: VoiceTakers | None = None
         if threads := self.config.voice_threads:
             self._takers = VoiceTakers(self._listener, self.config.desks, threads=threads)
@@ -86,12 +93,13 @@ class StreamOpener:
             raise InvalidRequestError(message, field="second_pass")
         self._enter()
         try:
-            session = self.parts.open_session()
+            session, numbers = self.parts.open_session(), count()
             return TranscriptionStream(
                 session,
-                self._attributor(session, options),
+                self._attributor(session, options, numbers),
                 options=options,
                 turns=self.config.turns,
+                numbers=numbers,
                 on_close=self._leave,
             )
         except BaseException:
@@ -103,7 +111,7 @@ class StreamOpener:
         if self._takers:
             self._takers.close()
 
-    def _attributor(self, session: RecognitionSession, options: StreamOptions) -> Attributor:
+    def _attributor(self, session: RecognitionSession, options: StreamOptions, numbers: Iterator[int]) -> Attributor:
         parts, turns = self.parts, self.config.turns
         profiles = None
         if options.policy:
@@ -126,6 +134,7 @@ class StreamOpener:
             profiles=profiles,
             second_pass=desk,
             tell=session.tell,
+            numbers=numbers,
         )
 
     def _enter(self) -> None:

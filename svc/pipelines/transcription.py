@@ -6,7 +6,7 @@ follow the chunks.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,14 +83,18 @@ class TranscriptionStream:
         *,
         options: StreamOptions,
         turns: TurnConfig | None = None,
+        numbers: Iterator[int] | None = None,
         on_close: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`numbers` gives the turn_ids, which a follower that makes turns of its own takes from, too."""
         self.options = options
         self._session = session
         self._follower = follower
         self._on_close = on_close
-        self._turns = TurnTracker(session.units, frame_s=session.frame_s, delay_s=session.delay_s, config=turns)
+        self._turns = TurnTracker(
+            session.units, frame_s=session.frame_s, delay_s=session.delay_s, config=turns, numbers=numbers
+        )
         self._health = StreamHealth(options.sample_rate_hz)
         self._resampler = StreamResampler(options.sample_rate_hz, MODEL_RATE_HZ)
         self._config = FilterbankConfig()

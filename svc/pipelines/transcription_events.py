@@ -1,7 +1,8 @@
 """What a live transcription tells its caller, event by event; the same events as in transcription.proto.
 
 Times are seconds from the start of the stream. A turn's events come in this order: TurnStarted, then partial words
-(each set replaces the one before) and final words, then TurnEnded, then any number of revisions.
+(each set replaces the one before) and final words, then TurnEnded, then any number of revisions. A turn in which two
+people prove to speak is cut by a TextRevised, and what is cut off follows as turns of their own.
 """
 
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ class PartialWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalWord:
-    """A word whose text and times stay; its speaker stays until a SpeakerRevised of its turn, or its TurnEnded."""
+    """A word whose text and times stay, unless a TextRevised replaces all words of its turn; its speaker stays until a
+    SpeakerRevised of its turn, or its TurnEnded.
+    """
 
     word: TranscribedWord
 
@@ -78,10 +81,13 @@ class SpeakerRevised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRevised:
-    """From now on, these are all words of that turn."""
+    """From now on, these are all words of that turn. With `end_s` it ends there: what came after was somebody else, and
+    a turn of its own that begins, speaks and ends right after this event.
+    """
 
     turn_id: int
     words: tuple[TranscribedWord, ...]
+    end_s: float | None = None
 
 
 class WarningReason(Enum):

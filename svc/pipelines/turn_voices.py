@@ -1,16 +1,18 @@
 """The voice of one turn: from what its talker says alone, or else from what the separator leaves of the overlap.
 
-In two steps: `hear` copies what is needed out of the recent sound, at once and cheaply; `voice` may take its time.
+In two steps: `hear` copies what is needed out of the recent sound, at once and cheaply; `parts` may take its time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from svc.audio.quality import measure_quality
 from svc.backends.protocols import Embedder
-from svc.pipelines.recent_sound import IntArray, RecentSound, SeparatedSound
-from svc.types import MODEL_RATE_HZ, FloatArray, Span, Voiceprint, Waveform
+from svc.pipelines.recent_sound import BoolArray, RecentSound, SoundStretch
+from svc.pipelines.voice_changes import VoiceChanges
+from svc.types import MODEL_RATE_HZ, AudioQuality, FloatArray, Span, Voiceprint, Waveform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,47 +44,95 @@ class TurnVoice:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TurnSpeech:
-    """What was heard of a turn, a copy: its speech (N,), the pauses around it (N,), and seconds of it without anyone
-    else, 0 when it lies in overlap.
+    """What was heard of a turn, a copy: its sound, the pauses around it (N,), and where its words are in the stream;
+    none while it lasts. Without `needs_voice` only changes are looked for.
     """
 
-    speech: FloatArray | SeparatedSound
+    sound: SoundStretch
     pauses: FloatArray
-    alone_s: float
+    words: tuple[Span, ...] = ()
+    needs_voice: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TurnPart:
+    """What one person says of a turn, from a second of the stream on; no voice when it is too little to tell."""
+
+    start_s: float
+    voice: TurnVoice | None
 
 
 class TurnListener:
-    """Takes voices from recent sound. `voice` is safe to call from several threads at once."""
+    """Takes voices from recent sound. `parts` is safe to call from several threads at once."""
 
-    def __init__(self, embedder: Embedder, config: TurnVoiceConfig | None = None) -> None:
+    def __init__(
+        self, embedder: Embedder, config: TurnVoiceConfig | None = None, *, changes: VoiceChanges | None = None
+    ) -> None:
         self.embedder = embedder
         self.config = config or TurnVoiceConfig()
+        self.changes = changes
 
-    def hear(self, sound: RecentSound, channel: int, *, span: Span, last_frame: int) -> TurnSpeech | None:
-        """The speech on a channel within a stretch, as far as frames up to `last_frame` tell; None for too little."""
-        frames = sound.frames(span.start_s, span.end_s, last=last_frame)
-        active = sound.active(frames)  # (F, C)
-        own, alone = active[:, channel], active[:, channel] & ~active[:, 1 - channel]
-        alone_s = float(alone.sum()) * sound.frame_s
-        if alone_s >= self.config.min_alone_s or (alone_s >= self.config.min_speech_s and (own == alone).all()):
-            chosen = self._latest(frames[alone], sound)
-        else:
-            alone_s, chosen = 0.0, self._latest(frames[own], sound)
-        if len(chosen) * sound.frame_s < self.config.min_speech_s:
+    def hear(
+        self,
+        sound: RecentSound,
+        channel: int,
+        *,
+        span: Span,
+        last_frame: int,
+        words: Sequence[Span] = (),
+        needs_voice: bool = True,
+    ) -> TurnSpeech | None:
+        """What is on a channel within a stretch, as far as frames up to `last_frame` tell; None for too little speech.
+
+        With the `words` of a turn that is over the listener looks for another voice in it; one whose voice is known
+        well enough needs no more than that.
+        """
+        words = tuple(words) if self.changes and len(words) > 1 else ()
+        if not (words or needs_voice):
             return None
-        return TurnSpeech(
-            speech=sound.mixture(chosen) if alone_s else sound.separation(chosen, channel),
-            pauses=self._pauses(sound, last_frame),
-            alone_s=alone_s,
+        heard = sound.stretch(sound.frames(span.start_s, span.end_s, last=last_frame), channel)
+        if heard.active[:, channel].sum() * sound.frame_s < self.config.min_speech_s:
+            return None
+        return TurnSpeech(sound=heard, pauses=self._pauses(sound, last_frame), words=words, needs_voice=needs_voice)
+
+    def parts(self, heard: TurnSpeech) -> tuple[TurnPart, ...]:
+        """Who speaks in what was heard, one after the other; at least one. Raises what the embedder raises."""
+        sound = heard.sound
+        starts_s = [sound.start_s, *(heard.words[place].start_s for place in self._changes(heard))]
+        if len(starts_s) == 1 and not heard.needs_voice:
+            return (TurnPart(sound.start_s, None),)
+        ends_s = [*starts_s[1:], sound.end_s]
+        return tuple(
+            TurnPart(start_s, self._voice(sound.within(Span(start_s, end_s)), heard.pauses))
+            for start_s, end_s in zip(starts_s, ends_s, strict=True)
         )
 
-    def voice(self, heard: TurnSpeech) -> TurnVoice:
-        """The voice of what was heard; raises what the embedder raises."""
-        speech = heard.speech.samples() if isinstance(heard.speech, SeparatedSound) else heard.speech
-        return TurnVoice(self._voiceprint(speech, heard.pauses), heard.alone_s)
+    def _changes(self, heard: TurnSpeech) -> list[int]:
+        """The words that another voice begins with."""
+        if self.changes is None or not heard.words:
+            return []
+        sound = heard.sound
+        words = [Span(word.start_s - sound.start_s, word.end_s - sound.start_s) for word in heard.words]
+        return self.changes.find(sound.mixture, words, self._quality(sound.mixture, heard.pauses))
 
-    def _latest(self, frames: IntArray, sound: RecentSound) -> IntArray:
-        return frames[-round(self.config.max_speech_s / sound.frame_s) :]
+    def _voice(self, sound: SoundStretch, pauses: FloatArray) -> TurnVoice | None:
+        """From what is said alone, or else out of the overlap, masked; None for too little."""
+        own = sound.active[:, sound.channel]
+        alone = own & ~sound.active[:, 1 - sound.channel]
+        alone_s = float(alone.sum()) * sound.frame_s
+        config = self.config
+        if not (alone_s >= config.min_alone_s or (alone_s >= config.min_speech_s and (own == alone).all())):
+            alone_s = 0.0
+        chosen = self._latest(alone if alone_s else own, sound.frame_s)
+        if chosen.sum() * sound.frame_s < config.min_speech_s:
+            return None
+        speech = sound.mixed(chosen) if alone_s else sound.separated(chosen)
+        return TurnVoice(self._voiceprint(speech, pauses), alone_s)
+
+    def _latest(self, chosen: BoolArray, frame_s: float) -> BoolArray:
+        latest = np.zeros_like(chosen)
+        latest[np.flatnonzero(chosen)[-round(self.config.max_speech_s / frame_s) :]] = True
+        return latest
 
     def _pauses(self, sound: RecentSound, last_frame: int) -> FloatArray:
         """(N,) the latest samples in which nobody spoke."""
@@ -91,8 +141,10 @@ class TurnListener:
         silent = frames[~sound.active(frames).any(axis=1)]
         return sound.mixture(silent[-round(self.config.max_pause_s / sound.frame_s) :])
 
-    def _voiceprint(self, speech: FloatArray, pauses: FloatArray) -> Voiceprint:
+    def _quality(self, speech: FloatArray, pauses: FloatArray) -> AudioQuality:
         heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
-        quality = measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])
+        return measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])
+
+    def _voiceprint(self, speech: FloatArray, pauses: FloatArray) -> Voiceprint:
         vector = self.embedder.embed([speech])[0]
-        return Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint)
+        return Voiceprint.of(vector, self._quality(speech, pauses), model_fingerprint=self.embedder.fingerprint)

@@ -4,8 +4,9 @@ It should say <sot> words <eot>. Where it does not, a word outside any turn open
 and a watchdog closes turns that nobody ends. All of it depends on frames only, so chunking cannot change it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from svc.backends.protocols import Emission
 from svc.pipelines.spelling import SpelledWord, Speller
@@ -63,13 +64,22 @@ class OpenTurn:
 class TurnTracker:
     """The turns of both channels of one stream. `step` takes the frames of 40 ms in order."""
 
-    def __init__(self, units: Units, *, frame_s: float, delay_s: float, config: TurnConfig | None = None) -> None:
+    def __init__(
+        self,
+        units: Units,
+        *,
+        frame_s: float,
+        delay_s: float,
+        config: TurnConfig | None = None,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
+        """`numbers` gives the turn_ids, 0, 1, .. unless others take of them too."""
         self.config = config or TurnConfig()
         self.units = units
         self.frame_s = frame_s
         self.delay_s = delay_s
         self._channels = tuple(_Channel(number, self) for number in range(NUM_CHANNELS))
-        self._num_turns = 0
+        self._numbers = numbers or count()
         self.frame = -1
         self._end_s = float("inf")
 
@@ -115,9 +125,8 @@ class TurnTracker:
         return min(max(0.0, (frame + 1) * self.frame_s - self.delay_s), self._end_s)
 
     def next_turn_id(self) -> int:
-        """0, 1, .. over both channels."""
-        self._num_turns += 1
-        return self._num_turns - 1
+        """Counts up over both channels."""
+        return next(self._numbers)
 
 
 class _Channel:

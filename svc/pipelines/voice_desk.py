@@ -10,19 +10,20 @@ import time
 from collections import deque
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from svc.backends.batching import current_call
 from svc.errors import OverloadedError
-from svc.pipelines.turn_voices import TurnListener, TurnSpeech, TurnVoice
+from svc.pipelines.turn_voices import TurnListener, TurnPart, TurnSpeech
 
+Parts: TypeAlias = tuple[TurnPart, ...]
 # How often a stream that waits looks whether its caller still does.
 CHECK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceDeskConfig:
-    """How much may wait. A stretch of speech that waits is some 600 KB."""
+    """How much may wait. A turn that waits is 70 KB for each second of it."""
 
     # Of all streams; past it open turns are not listened to again before they end.
     max_waiting: int = 8
@@ -38,11 +39,11 @@ class VoiceDeskConfig:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VoiceAnswer:
-    """The voice of a turn; None for too little speech, or where there was no time for it."""
+    """Who speaks in a turn; nobody for too little speech, or where there was no time for it."""
 
     turn_id: int
     is_last: bool  # the turn is over
-    voice: TurnVoice | None = None
+    parts: tuple[TurnPart, ...] = ()
     behind: bool = False  # too busy
 
 
@@ -72,11 +73,11 @@ class PromptDesk:
     def ask(self, turn_id: int, speech: TurnSpeech | None, *, is_last: bool) -> bool:
         """As the protocol says; passes nothing over."""
         try:
-            voice = self.listener.voice(speech) if speech else None
+            parts = self.listener.parts(speech) if speech else ()
         except OverloadedError:
             self._answers.append(VoiceAnswer(turn_id=turn_id, is_last=is_last, behind=True))
         else:
-            self._answers.append(VoiceAnswer(turn_id=turn_id, is_last=is_last, voice=voice))
+            self._answers.append(VoiceAnswer(turn_id=turn_id, is_last=is_last, parts=parts))
         return True
 
     def answers(self, *, wait: bool) -> list[VoiceAnswer]:
@@ -105,11 +106,11 @@ class VoiceTakers:
         """For a new stream."""
         return BackgroundDesk(self)
 
-    def take(self, job: "_Job") -> "Future[TurnVoice]":
+    def take(self, job: "_Job") -> "Future[Parts]":
         """For desks. Whether the caller still waits is asked as if its own thread did the work."""
         with self._lock:
             self._num_unfinished += 1
-        future = self._pool.submit(contextvars.copy_context().run, job.voice, self.listener)
+        future = self._pool.submit(contextvars.copy_context().run, job.parts, self.listener)
         future.add_done_callback(self._on_done)
         return future
 
@@ -117,7 +118,7 @@ class VoiceTakers:
         """Stops after the voices under way."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _on_done(self, _: "Future[TurnVoice]") -> None:
+    def _on_done(self, _: "Future[Parts]") -> None:
         with self._lock:
             self._num_unfinished -= 1
 
@@ -189,19 +190,19 @@ class _Job:
         self.turn_id = turn_id
         self.is_last = is_last
         self.speech = speech
-        self.future: Future[TurnVoice] | None = None
+        self.future: Future[Parts] | None = None
         self.was_turned_away = False
 
     @property
     def is_done(self) -> bool:
         return self.future is None or self.future.done()
 
-    def voice(self, listener: TurnListener) -> TurnVoice:
+    def parts(self, listener: TurnListener) -> Parts:
         """On a thread of the takers'."""
         speech, self.speech = self.speech, None
         if speech is None:
             raise CancelledError
-        return listener.voice(speech)
+        return listener.parts(speech)
 
     def give_up(self) -> bool:
         """Frees the speech unless it is being listened to; False when it is, or was."""
@@ -212,10 +213,11 @@ class _Job:
 
     def answer(self) -> VoiceAnswer:
         """What came of it by now."""
-        behind, voice = self.was_turned_away or not self.is_done, None
+        behind = self.was_turned_away or not self.is_done
+        parts: Parts = ()
         self.give_up()
         try:
-            voice = self.future.result() if self.future and self.is_done else None
+            parts = self.future.result() if self.future and self.is_done else ()
         except (OverloadedError, CancelledError):
             behind = True
-        return VoiceAnswer(turn_id=self.turn_id, is_last=self.is_last, voice=voice, behind=behind)
+        return VoiceAnswer(turn_id=self.turn_id, is_last=self.is_last, parts=parts, behind=behind)

@@ -74,7 +74,8 @@ def from_event(event: TranscriptionEvent) -> pb.TranscribeResponse:
             return pb.TranscribeResponse(speaker_revision=revision)
         case TextRevised():
             words = [from_word(word) for word in event.words]
-            return pb.TranscribeResponse(text_revision=pb.TextRevision(turn_id=event.turn_id, words=words))
+            text = pb.TextRevision(turn_id=event.turn_id, words=words, end_s=event.end_s)
+            return pb.TranscribeResponse(text_revision=text)
         case StreamWarning():
             return pb.TranscribeResponse(warning=pb.StreamWarning(reason=event.reason.name, message=event.message))
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.backends.protocols import Embedder
-from svc.pipelines.attribution import Attributor, Tell, to_nobody
+from svc.pipelines.attribution import Attributor
+from svc.pipelines.channel_voices import Tell, to_nobody
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
@@ -29,6 +31,7 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
 )
 from svc.pipelines.turn_voices import TurnListener
+from svc.pipelines.voice_changes import VoiceChanges
 from svc.pipelines.voice_desk import PromptDesk, VoiceTakers
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
@@ -54,8 +57,8 @@ class Parts:
 
 
 def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> TranscriptionStream:
-    parts, session = parts or Parts(), ToneSession()
-    listener = TurnListener(parts.embedder)
+    parts, session, numbers = parts or Parts(), ToneSession(), count()
+    listener = searching(parts.embedder, parts.calibration)
     follower = Attributor(
         listener=listener,
         voices=parts.takers.desk() if parts.takers else PromptDesk(listener),
@@ -66,8 +69,15 @@ def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> 
         profiles=parts.profiles,
         second_pass=parts.second_pass,
         tell=parts.tell,
+        numbers=numbers,
     )
-    return TranscriptionStream(session, follower, options=StreamOptions(sample_rate_hz=16_000, partials=partials))
+    options = StreamOptions(sample_rate_hz=16_000, partials=partials)
+    return TranscriptionStream(session, follower, options=options, numbers=numbers)
+
+
+def searching(embedder: Embedder, known: Calibration | None = None) -> TurnListener:
+    """Also hears where the voice changes."""
+    return TurnListener(embedder, changes=VoiceChanges(embedder, known or calibration()))
 
 
 @contextmanager

@@ -13,7 +13,15 @@ from svc.errors import OverloadedError
 from svc.pipelines.attribution import GROWN
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.speaker_labels import LabelConfig
-from svc.pipelines.transcription_events import PartialWords, TranscriptionEvent, TurnEnded, WarningReason
+from svc.pipelines.transcription_events import (
+    FinalWord,
+    PartialWords,
+    TextRevised,
+    TranscriptionEvent,
+    TurnEnded,
+    TurnStarted,
+    WarningReason,
+)
 from svc.scoring.policy import NAMED_POLICIES
 from svc.types import FloatArray
 from tests.pipelines.attributed_stream import Account, Parts, attributed_stream, identifying
@@ -111,11 +119,43 @@ def test_an_early_unknown_turn_is_revised_when_its_speaker_has_spoken_more() -> 
 @pytest.mark.parametrize(("lasts_s", "times"), [(1.2, 1), (2.0, 1), (2.6, 2), (4.0, 2), (5.5, 3)])
 def test_a_turn_is_listened_to_again_at_its_end_only_if_much_was_said_since(lasts_s: float, times: int) -> None:
     embedder = LengthKeeper()
-    said = Said(0, 0, 0.5, 0.5 + lasts_s, ("one", "two"))
+    said = Said(0, 0, 0.5, 0.5 + lasts_s, ("one",))
     account = Account().read(run(conversation([said], duration_s=8.0), parts=Parts(embedder=embedder)))
     assert account.labels() == [("S0",)]
     assert len(embedder.seconds) == times
     assert embedder.seconds[-1] >= lasts_s / GROWN
+
+
+# The model takes the two for one turn.
+MERGED = Said(0, 0, 0.5, 6.5, ("one", "two", "three", "one", "two"), then=(1, 3.5))
+
+
+def test_a_turn_in_which_another_voice_goes_on_is_cut_there() -> None:
+    account = Account().read(run(conversation([MERGED, Said(0, 0, 7.0, 9.0, ("one",))], duration_s=9.5)))
+    by_label: dict[str, list[str]] = {}
+    for words in account.words.values():
+        by_label.setdefault(words[0].speaker.label, []).extend(word.text for word in words)
+    assert by_label == {"S0": ["one", "two", "three", "one"], "S1": ["one", "two"]}
+    assert account.ended == account.starts.keys()
+
+
+def test_what_is_cut_off_is_told_whole_and_the_turn_ends_earlier() -> None:
+    events = run(conversation([MERGED], duration_s=7.0))
+    (cut,) = [event for event in events if isinstance(event, TextRevised)]
+    after = events[events.index(cut) + 1 :]
+    assert cut.end_s == cut.words[-1].end_s
+    started, *words, ended = after[:4]
+    assert isinstance(started, TurnStarted)
+    assert isinstance(ended, TurnEnded)
+    assert {word.word.turn_id for word in words if isinstance(word, FinalWord)} == {started.turn_id} == {ended.turn_id}
+    assert started.start_s >= cut.end_s
+
+
+@settings(deadline=None, max_examples=6)
+@given(st.lists(st.integers(0, 7 * 16_000), max_size=10))
+def test_chunking_changes_no_cut(cuts: list[int]) -> None:
+    samples = conversation([MERGED], duration_s=7.0)
+    assert run(samples, cuts) == run(samples)
 
 
 class BusyEmbedder(HumEmbedder):

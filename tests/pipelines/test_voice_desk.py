@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from svc.backends.batching import CallScope, current_call
 from svc.errors import CallAbandonedError
+from svc.pipelines.recent_sound import SoundStretch
 from svc.pipelines.transcription_events import SpeakerRevised, TranscriptionEvent, TurnEnded, WarningReason
-from svc.pipelines.turn_voices import TurnListener, TurnSpeech
+from svc.pipelines.turn_voices import TurnSpeech
 from svc.pipelines.voice_desk import BackgroundDesk, VoiceDeskConfig, VoiceTakers
 from svc.types import FloatArray
-from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
+from tests.pipelines.attributed_stream import Account, Parts, attributed_stream, searching
 from tests.pipelines.test_attribution import MIXTURE, TALK, BusyEmbedder, in_one_piece
 from tests.pipelines.toy_conversation import Said, conversation
 from tests.pipelines.toy_voices import HumEmbedder
@@ -37,7 +38,7 @@ class HeldEmbedder(HumEmbedder):
 
 @contextmanager
 def takers(embedder: HumEmbedder, *, threads: int = 1, **limits: float) -> Iterator[VoiceTakers]:
-    made = VoiceTakers(TurnListener(embedder), VoiceDeskConfig(**limits), threads=threads)  # type: ignore[arg-type]
+    made = VoiceTakers(searching(embedder), VoiceDeskConfig(**limits), threads=threads)  # type: ignore[arg-type]
     try:
         yield made
     finally:
@@ -54,7 +55,16 @@ def run(made: VoiceTakers, cuts: Sequence[int] = ()) -> list[TranscriptionEvent]
 
 def speech(pitch_hz: float = 500.0) -> TurnSpeech:
     tone = 0.1 * np.sin(2 * np.pi * pitch_hz * np.arange(16_000) / 16_000)
-    return TurnSpeech(speech=tone.astype(np.float32), pauses=np.zeros(1600, np.float32), alone_s=1.0)
+    sound = SoundStretch(
+        first_frame=0,
+        frame_s=0.04,
+        delay_s=0.0,
+        channel=0,
+        mixture=tone.astype(np.float32),
+        active=np.tile([True, False], (25, 1)),
+        masks=np.full((100, 80), 255, np.uint8),
+    )
+    return TurnSpeech(sound=sound, pauses=np.zeros(1600, np.float32))
 
 
 def asked(desk: BackgroundDesk, plan: Sequence[bool]) -> None:
@@ -117,7 +127,7 @@ def test_answers_come_in_the_order_asked_for_and_none_of_an_end_is_missing(plan:
         answers = desk.answers(wait=True)
     assert [answer.turn_id for answer in answers] == sorted(answer.turn_id for answer in answers)
     assert {answer.turn_id for answer in answers} >= {turn_id for turn_id, is_last in enumerate(plan) if is_last}
-    assert all(answer.voice and not answer.behind for answer in answers)
+    assert all(answer.parts and not answer.behind for answer in answers)
 
 
 def test_nobody_waits_longer_than_their_patience() -> None:
@@ -125,7 +135,7 @@ def test_nobody_waits_longer_than_their_patience() -> None:
         desk = made.desk()
         asked(desk, [True, True])
         answers = desk.answers(wait=True)
-    assert [(answer.turn_id, answer.behind, answer.voice) for answer in answers] == [(0, True, None), (1, True, None)]
+    assert [(answer.turn_id, answer.behind, answer.parts) for answer in answers] == [(0, True, ()), (1, True, ())]
 
 
 def test_a_caller_who_is_gone_waits_no_more() -> None:
@@ -149,7 +159,7 @@ def test_an_abandoned_stream_leaves_nothing_waiting() -> None:
         embedder.may_work.set()
         other = made.desk()
         asked(other, [True])
-        assert other.answers(wait=True)[0].voice
+        assert other.answers(wait=True)[0].parts
         assert not made.is_behind
     # One may have been under way.
     assert embedder.num_embedded <= 2

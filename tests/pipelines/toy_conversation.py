@@ -40,6 +40,8 @@ class Said:
     end_s: float
     words: tuple[str, ...]
     with_eot: bool = True
+    # Another person who goes on from a second on, without the model noticing.
+    then: tuple[int, float] | None = None
 
     @property
     def tokens(self) -> list[tuple[float, int]]:
@@ -55,7 +57,12 @@ def conversation(said: Sequence[Said], *, duration_s: float, rate_hz: int = RATE
     """(N,) the mixture of all turns."""
     samples = np.random.default_rng(0).normal(0, noise, round(duration_s * rate_hz))
     for turn in said:
-        add_tone(samples, float(PITCHES_HZ[turn.person]), turn.start_s, end_s=turn.end_s, level=0.15, rate_hz=rate_hz)
+        person, from_s = turn.then or (turn.person, turn.end_s)
+        for pitch_hz, start_s, end_s in (
+            (PITCHES_HZ[turn.person], turn.start_s, from_s),
+            (PITCHES_HZ[person], from_s, turn.end_s),
+        ):
+            add_tone(samples, float(pitch_hz), start_s, end_s=end_s, level=0.15, rate_hz=rate_hz)
         add_tone(samples, TONES_HZ[turn.channel, 0], turn.start_s, end_s=turn.end_s, level=0.03, rate_hz=rate_hz)
         for start_s, token in turn.tokens:
             tone_hz = TONES_HZ[turn.channel, 1 + TOKEN_IDS.index(token)]

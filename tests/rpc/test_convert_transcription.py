@@ -36,7 +36,7 @@ EVENTS = st.one_of(
     st.builds(events.FinalWord, word=WORDS),
     st.builds(events.TurnEnded, turn_id=TURNS, end_s=SECONDS, speaker=SPEAKERS, forced=st.booleans()),
     st.builds(events.SpeakerRevised, turn_id=TURNS, speaker=SPEAKERS),
-    st.builds(events.TextRevised, turn_id=TURNS, words=MANY),
+    st.builds(events.TextRevised, turn_id=TURNS, words=MANY, end_s=st.none() | SECONDS),
 )
 
 

@@ -149,12 +149,14 @@ class SpeakerRevision(_message.Message):
     def __init__(self, turn_id: _Optional[int] = ..., speaker: _Optional[_Union[AttributedSpeaker, _Mapping]] = ...) -> None: ...
 
 class TextRevision(_message.Message):
-    __slots__ = ("turn_id", "words")
+    __slots__ = ("turn_id", "words", "end_s")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    END_S_FIELD_NUMBER: _ClassVar[int]
     turn_id: int
     words: _containers.RepeatedCompositeFieldContainer[Word]
-    def __init__(self, turn_id: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ...) -> None: ...
+    end_s: float
+    def __init__(self, turn_id: _Optional[int] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., end_s: _Optional[float] = ...) -> None: ...
 
 class StreamWarning(_message.Message):
     __slots__ = ("reason", "message")

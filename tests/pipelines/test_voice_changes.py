@@ -1,0 +1,64 @@
+"""Where the voice changes within a turn: between words, at every change that lasts, and nowhere else."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svc.audio.quality import measure_quality
+from svc.pipelines.voice_changes import VoiceChangeConfig, VoiceChanges
+from svc.types import FloatArray, Span
+from tests.pipelines.label_voices import calibration
+from tests.pipelines.toy_voices import HumEmbedder, hum, turn
+
+CHANGES = VoiceChanges(HumEmbedder(), calibration())
+WORD_S = 0.5
+
+
+def words_of(duration_s: float) -> list[Span]:
+    return [Span(start_s, start_s + WORD_S) for start_s in np.arange(0.0, duration_s, WORD_S).tolist()]
+
+
+def found(people: list[tuple[int, float]], changes: VoiceChanges = CHANGES) -> list[int]:
+    """People one after the other, each for some seconds, a word every half second."""
+    turns, end_s = [], 0.0
+    for person, seconds in people:
+        turns.append(turn(end_s, end_s + seconds, person))
+        end_s += seconds
+    heard = hum(turns, duration_s=end_s, noise=1e-4)
+    return changes.find(heard.samples, words_of(end_s), measure_quality(heard, [Span(0.0, end_s)]))
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.sampled_from([2.5, 3.0, 4.5]), min_size=1, max_size=4))
+def test_every_change_of_talkers_is_found(seconds: list[float]) -> None:
+    people = [(number % 3, each) for number, each in enumerate(seconds)]
+    changes_s = np.cumsum(seconds)[:-1]
+    assert found(people) == pytest.approx(changes_s / WORD_S, abs=1)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 20.0])
+def test_one_person_is_never_cut(seconds: float) -> None:
+    assert found([(0, seconds)]) == []
+
+
+def test_a_side_that_is_too_short_is_no_other_person() -> None:
+    patient = VoiceChanges(HumEmbedder(), calibration(), VoiceChangeConfig(min_side_s=3.0, max_side_s=9.0))
+    assert found([(0, 4.0), (1, 2.0)], patient) == []
+
+
+def test_a_turn_of_one_word_is_not_listened_to() -> None:
+    class Deaf(HumEmbedder):
+        def embed(self, clips: object) -> FloatArray:
+            raise AssertionError
+
+    samples = np.zeros(80_000, np.float32)
+    heard = hum([turn(0.0, 5.0, 0)], duration_s=5.0)
+    quality = measure_quality(heard, [Span(0.0, 5.0)])
+    assert VoiceChanges(Deaf(), calibration()).find(samples, [Span(0.0, 5.0)], quality) == []
+
+
+@pytest.mark.parametrize("wrong", [{"window_s": 0.0}, {"min_side_s": 9.0}, {"split_llr": 1.0}])
+def test_settings_that_contradict_each_other_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="window_s"):
+        VoiceChangeConfig(**wrong)
