@@ -109,6 +109,27 @@ def hearings_of(events: Sequence[TranscriptionEvent], channel: int) -> list[Tran
     return [word for word in words if word.channel == channel]
 
 
+class SecondsRecogniser(PitchRecogniser):
+    """Hears a word every half second."""
+
+    def transcribe(self, samples: FloatArray) -> Sequence[RecognisedWord]:
+        starts_s = np.arange(0.0, len(samples) / 16_000 - 0.4, 0.5).tolist()
+        return [
+            RecognisedWord(text=str(number), start_s=start_s, end_s=start_s + 0.4, probability=1.0)
+            for number, start_s in enumerate(starts_s)
+        ]
+
+
+def test_new_words_of_a_turn_that_was_cut_go_to_whoever_spoke_then() -> None:
+    merged = Said(0, 0, 0.5, 6.5, ("one", "two", "three", "one", "two"), then=(1, 3.5))
+    account = Account().read(run(SecondsRecogniser(), samples=conversation([merged], duration_s=7.0)))
+    said = [word for words in account.words.values() for word in words]
+    assert [word.text for word in said] == [str(number) for number in range(len(said))]
+    assert account.labels() == [("S0",), ("S1",)]
+    (changed_s,) = (after.start_s for word, after in pairwise(said) if word.speaker != after.speaker)
+    assert changed_s == pytest.approx(3.5, abs=1.0)
+
+
 def test_without_time_the_first_words_stay_and_the_caller_is_told() -> None:
     recogniser = busy()
     with second_pass(recogniser) as worker:
