@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from training.fairness.cohorts.changes import CohortChanges
 from training.fairness.cohorts.ranking import RankedCohort, Ranking
-from training.fairness.cohorts.report import Discovery
-from training.metrics.bootstrap import Figure
+from training.fairness.cohorts.report import COMPARED, Discovery, comparison_json
+from training.figure_text import figure_text
+from training.report_json import read_figure
 from training.tables import markdown_table
 
 SUMMARY = (
@@ -23,6 +24,7 @@ SUMMARY = (
 )
 COHORT = ("cohort", "speakers", "words", "WER % [95 %]")
 CHANGED = ("before", "change %")
+COMPARISON = ("minus", "gap, points [95 %]", "share of speakers, points [95 %]")
 TOO_SMALL = " (too small)"
 
 
@@ -36,10 +38,12 @@ def cohorts_table(ranking: Ranking, changes: CohortChanges | None = None) -> str
     return markdown_table((*COHORT, *(CHANGED if changes else ())), _cohorts(ranking, changes))
 
 
-def figure_text(figure: Figure, digits: int = 1) -> str:
-    """A fraction in percent with its interval."""
-    text = percent(figure.value, digits)
-    return f"{text} [{', '.join(percent(edge, digits) for edge in figure.ci95)}]" if figure.ci95 else text
+def comparisons_table(discovery: Discovery) -> str:
+    """The first kind minus each of the others, on the same draws; empty where nothing can be compared."""
+    first, *others = discovery.rankings
+    pairs = (comparison_json(first, other) for other in others if first.spread and other.spread)
+    rows = [(pair["against"], *(figure_text(read_figure(pair[name]), digits=0) for name in COMPARED)) for pair in pairs]
+    return markdown_table((f"{first.kind} {COMPARISON[0]}", *COMPARISON[1:]), rows) if rows else ""
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
@@ -51,11 +55,11 @@ def _summary(ranking: Ranking) -> tuple[str, ...]:
     spread, chance, found = ranking.spread, ranking.chance, ranking.held_out
     texts = [ranking.kind, str(len(ranking.compared))]
     if spread:
-        texts.append(figure_text(spread.figure("gap"), 0))
+        texts.append(figure_text(spread.figure("gap"), digits=0))
     if chance:
         texts += [f"{percent(chance.median, 0)}, {percent(chance.p95, 0)}", f"{chance.p:.3f}"]
     if spread:
-        texts += [figure_text(spread.figure(name), 0) for name in ("speaker_share", "word_share")]
+        texts += [figure_text(spread.figure(name), digits=0) for name in ("speaker_share", "word_share")]
     if found:
         texts += [percent(found.gap, 0), f"{found.chance.p:.3f}", f"{percent(found.worse_share, 0)} %"]
         texts.append(percent(found.speaker_share, 0))

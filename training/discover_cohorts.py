@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.cohort_tables import cohorts_table, summary_table
+from training.cohort_tables import cohorts_table, comparisons_table, summary_table
 from training.command_line import add_root, mistakes_told
 from training.data.manifest import read_manifest
 from training.embed_speakers import read_voices
@@ -88,9 +88,11 @@ def discover(
 
 
 def markdown(discovery: Discovery) -> str:
-    """A summary, then the cohorts of each kind."""
+    """A summary, the first kind beside the others, then the cohorts of each kind."""
     changes = discovery.changes or {}
     parts = [summary_table(discovery)]
+    if compared := comparisons_table(discovery):
+        parts.append(compared)
     for ranking in discovery.rankings:
         unplaced = f"; {ranking.n_unplaced} speakers of none" if ranking.n_unplaced else ""
         parts += [f"By {ranking.kind}{unplaced}:", cohorts_table(ranking, changes.get(ranking.kind))]
