@@ -213,9 +213,10 @@ def run_study(options: argparse.Namespace) -> None:
             trials, system, SegmentReader(options.root), noises=noises, snr_db=options.snr_db, voices=options.voices
         )
     columns = known_of(listened.trials, shipped_people(clips, corpus=SETS[options.set].corpus))
-    settings = Settings(replicas=options.replicas)
+    settings = Settings(replicas=options.replicas, levels=options.levels)
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    print(f"{options.set}, {len(trials)} trials, {options.replicas} draws, harmed by noise at {options.snr_db:g} dB\n")
+    how = f"{options.replicas} draws of {options.levels} levels, harmed by noise at {options.snr_db:g} dB"
+    print(f"{options.set}, {len(trials)} trials, {how}\n")
     print(report(listened, columns, shuffles=options.shuffles, seeds=seeds, settings=settings))
 
 
@@ -232,8 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", default="saa-2s-degraded", choices=SETS, metavar="SET", help="(default %(default)s)")
     parser.add_argument("--shuffles", type=int, default=200, help="of each label (default %(default)s)")
     parser.add_argument("--seeds", default="0,1,2", help="of the halves that are harmed (default %(default)s)")
-    parser.add_argument("--snr-db", type=float, default=5.0, help="of the noise that harms (default %(default)s)")
+    parser.add_argument("--snr-db", type=float, default=0.0, help="of the noise that harms (default %(default)s)")
     parser.add_argument("--replicas", type=int, default=500, help="draws of people (default %(default)s)")
+    parser.add_argument("--levels", type=int, default=2, choices=(1, 2), help="of the bootstrap (default %(default)s)")
     add_root(parser)
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     options = parser.parse_args(arguments)
