@@ -1,4 +1,4 @@
-"""How a run of the ablation study is judged: whole conversations decoded greedily, counted one by one.
+"""How a run of the ablation study is judged: whole conversations decoded as served, counted one by one.
 
 Turns come out as the service makes them of tokens (svc.pipelines.turns), speech activity left aside, which some
 variants never learnt. Without `<sot>` and `<eot>` a turn is words on one channel no further apart than a pause. How
@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
+from svc.backends.loading import decoder_config
 from svc.backends.protocols import Emission
+from svc.config import TranscriptionConfig
 from svc.models.transcriber import HOP_S, Transcriber, TranscriberOutput
 from svc.pipelines.turns import NUM_CHANNELS, TurnConfig, TurnTracker
 from svc.units import Units, is_silent
@@ -85,10 +87,11 @@ def mels_of(model: Transcriber, conversation: Conversation, sounds: Sounds) -> T
 
 
 def heard_of(model: Transcriber, conversation: Conversation, output: TranscriberOutput) -> Heard:
-    """The pass over one conversation, decoded greedily; of a single channel the other is silent."""
+    """The pass over one conversation, decoded as served; of a single channel the other is silent."""
     frames = output.frames.flatten(0, 1)  # (C, T', D)
     num_frames = frames.shape[1]
-    emitted = greedy_emissions(model, frames, torch.full((len(frames),), num_frames))
+    lengths = torch.full((len(frames),), num_frames)
+    emitted = greedy_emissions(model, frames, lengths, decoder_config(TranscriptionConfig()))
     rows = [tuple(Emission(token.token_id, token.frame) for token in row) for row in emitted]
     return Heard(
         reference=conversation.reference,
