@@ -5,21 +5,19 @@ recipe of its own, so that any two sides of a trial differ in length, noise, roo
 Nontarget trials are of one sex. Letters: T trials.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 
 from svc.types import Span
 from training.data.augment import draw_degradation
-from training.data.manifest import DEV, TRAIN, Clip, read_manifest
+from training.data.manifest import DEV, TRAIN, read_manifest
 from training.data.segments import DEGRADE, Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
-from training.data.trials import Corpus, Side, call_sides, clip_sides
+from training.data.trials import Corpus, Pair, Side, call_sides, clip_sides, paired, side_of, trial_of
 
 LEARNT_SPLITS = (TRAIN, DEV)
 TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
@@ -50,7 +48,7 @@ def stretches(corpus: Corpus, *, lengths_s: Sequence[float]) -> list[Side]:
             end_s = round(min(start_s + float(length_s), clip.duration_s - 0.05), 3)
             if end_s - start_s >= MIN_CUT_S:
                 segment = Segment((Piece(clip.path, Span(start_s, end_s)),))
-                sides.append(_side(clip, segment, part=f"{clip.path} {start_s}"))
+                sides.append(side_of(clip, segment, part=f"{clip.path} {start_s}"))
             start_s = end_s
     return sides
 
@@ -107,12 +105,10 @@ def draw_pool(name: str, *, seed: int, root: Path) -> TrialList:
         seed=seed,
     )
     sides = [_perhaps_degraded(side, corpus, pool.degraded_share) for side in pool.sides(corpus)]
-    trials = _pairs(sides, pool, np.random.default_rng(seed))
+    trials = paired(
+        sides, pool, fair=partial(_fair, pool=pool), draw=partial(_some, random=np.random.default_rng(seed))
+    )
     return collect_trials((f"pool {name} trial {number}", trial) for number, trial in enumerate(trials))
-
-
-def _side(clip: Clip, segment: Segment, *, part: str) -> Side:
-    return Side(text=str(segment), speaker=clip.speaker, part=part, sex=clip.sex, channel=clip.channel)
 
 
 def _perhaps_degraded(side: Side, corpus: Corpus, share: float) -> Side:
@@ -126,32 +122,13 @@ def _perhaps_degraded(side: Side, corpus: Corpus, share: float) -> Side:
     return replace(side, text=str(Segment(parse_segment(side.text).pieces, recipe)))
 
 
-def _pairs(sides: Sequence[Side], pool: Pool, random: np.random.Generator) -> Iterator[Trial]:
-    by_speaker: dict[str, list[Side]] = defaultdict(list)
-    for side in sides:
-        by_speaker[side.speaker].append(side)
-    for mine in by_speaker.values():
-        yield from _some(
-            [pair for pair in combinations(mine, 2) if _fair(*pair, pool)], pool.targets_per_speaker, random
-        )
-    for mine, theirs in combinations(by_speaker.values(), 2):
-        if mine[0].sex == theirs[0].sex:
-            yield from _some(list(product(mine, theirs)), pool.nontargets_per_pair, random)
-
-
 def _fair(one: Side, other: Side, pool: Pool) -> bool:
     """Whether two sides of one person make a target trial."""
     return one.part != other.part and (pool.both_plain or DEGRADE in one.text + other.text)
 
 
-def _some(pairs: Sequence[tuple[Side, Side]], most: int, random: np.random.Generator) -> Iterator[Trial]:
+def _some(pairs: Sequence[Pair], most: int, random: np.random.Generator) -> Iterator[Trial]:
     for index in sorted(random.permutation(len(pairs))[:most]):
         enrolment, test = pairs[index]
-        yield Trial(
-            enrolment=enrolment.text,
-            test=test.text,
-            target=enrolment.speaker == test.speaker,
-            enrolment_speaker=enrolment.speaker,
-            test_speaker=test.speaker,
-            groups={"degraded": str(sum(DEGRADE in side.text for side in (enrolment, test)))},
-        )
+        num_degraded = sum(DEGRADE in side.text for side in (enrolment, test))
+        yield trial_of(enrolment, test, {"degraded": str(num_degraded)})

@@ -7,11 +7,12 @@ No audio is written unless --audio-out is given: sides are segments (training.da
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
 from pathlib import Path
+from typing import Protocol
 from zlib import crc32
 
 import numpy as np
@@ -61,6 +62,21 @@ class TrialSet:
     nontargets_per_pair: int
 
 
+Pair = tuple[Side, Side]
+Draw = Callable[[Sequence[Pair], int], Iterator[Trial]]
+"""Trials of so many of these pairs at the most."""
+
+
+class PairLimits(Protocol):
+    """How many trials at the most."""
+
+    @property
+    def targets_per_speaker(self) -> int: ...
+
+    @property
+    def nontargets_per_pair(self) -> int: ...
+
+
 def call_sides(corpus: Corpus, *, across_calls: bool) -> list[Side]:
     """`wuw`: each free sentence (_006 .. _010) alone, and the five keywords (_001 .. _005) of a call joined."""
     keywords: dict[tuple[str, str], list[Clip]] = defaultdict(list)
@@ -85,22 +101,24 @@ def cut_sides(corpus: Corpus, *, length_s: float, degraded: bool, max_cuts: int 
     for clip in corpus.clips:
         recording = corpus.reader.read(parse_segment(clip.path))
         for span in speech_cuts(recording, length_s, max_cuts, corpus.random_for(clip.path)):
-            segment = Segment((Piece(clip.path, span),))
-            channel = clip.channel
-            if degraded:
-                recipe = draw_degradation(corpus.random_for(str(segment)), corpus.noises)
-                segment, channel = Segment(segment.pieces, recipe), "telephone" if recipe.telephone else "wide"
-            sides.append(Side(text=str(segment), part=f"{clip.path} {span.start_s}", **_who(clip), channel=channel))
+            side = side_of(clip, Segment((Piece(clip.path, span),)), part=f"{clip.path} {span.start_s}")
+            sides.append(_degraded(side, corpus) if degraded else side)
     return sides
 
 
+def _degraded(side: Side, corpus: Corpus) -> Side:
+    recipe = draw_degradation(corpus.random_for(side.text), corpus.noises)
+    text = str(Segment(parse_segment(side.text).pieces, recipe))
+    return replace(side, text=text, channel="telephone" if recipe.telephone else "wide")
+
+
+def side_of(clip: Clip, segment: Segment, *, part: str) -> Side:
+    """What a talker says in a segment of this clip."""
+    return Side(text=str(segment), speaker=clip.speaker, part=part, sex=clip.sex, channel=clip.channel)
+
+
 def _side(clips: Sequence[Clip], *, part: str) -> Side:
-    segment = Segment(tuple(Piece(clip.path) for clip in clips))
-    return Side(text=str(segment), part=part, **_who(clips[0]), channel=clips[0].channel)
-
-
-def _who(clip: Clip) -> dict[str, str]:
-    return {"speaker": clip.speaker, "sex": clip.sex}
+    return side_of(clips[0], Segment(tuple(Piece(clip.path) for clip in clips)), part=part)
 
 
 def _cut_sets() -> Iterator[tuple[str, TrialSet]]:
@@ -172,36 +190,50 @@ def draw_trials(
         reader=SegmentReader(folder),
         seed=seed,
     )
-    trials = list(_pairs(chosen.sides(corpus), chosen, np.random.default_rng(seed)))
+    trials = list(
+        paired(
+            chosen.sides(corpus),
+            chosen,
+            fair=lambda one, other: one.part != other.part,
+            draw=partial(_some, random=np.random.default_rng(seed)),
+        )
+    )
     if len({trial.target for trial in trials}) < 2:
         raise InvalidRequestError(f"split {split} has no target or no nontarget trials for {name}", field="split")
     return trials
 
 
-def _pairs(sides: Sequence[Side], limits: TrialSet, random: np.random.Generator) -> Iterator[Trial]:
+def paired(
+    sides: Sequence[Side], most: PairLimits, *, fair: Callable[[Side, Side], bool], draw: Draw
+) -> Iterator[Trial]:
+    """Targets of each speaker in turn, of the `fair` pairs; then nontargets of each two speakers of one sex."""
     by_speaker: dict[str, list[Side]] = defaultdict(list)
     for side in sides:
         by_speaker[side.speaker].append(side)
     for mine in by_speaker.values():
-        apart = [pair for pair in combinations(mine, 2) if pair[0].part != pair[1].part]
-        yield from _some(apart, limits.targets_per_speaker, random)
+        yield from draw([pair for pair in combinations(mine, 2) if fair(*pair)], most.targets_per_speaker)
     for mine, theirs in combinations(by_speaker.values(), 2):
         if mine[0].sex == theirs[0].sex:
-            yield from _some(list(product(mine, theirs)), limits.nontargets_per_pair, random)
+            yield from draw(list(product(mine, theirs)), most.nontargets_per_pair)
 
 
-def _some(pairs: Sequence[tuple[Side, Side]], most: int, random: np.random.Generator) -> Iterator[Trial]:
+def trial_of(enrolment: Side, test: Side, groups: Mapping[str, str]) -> Trial:
+    return Trial(
+        enrolment=enrolment.text,
+        test=test.text,
+        target=enrolment.speaker == test.speaker,
+        enrolment_speaker=enrolment.speaker,
+        test_speaker=test.speaker,
+        groups=groups,
+    )
+
+
+def _some(pairs: Sequence[Pair], most: int, random: np.random.Generator) -> Iterator[Trial]:
     chosen = random.permutation(len(pairs))[:most]
     for index, swap in zip(sorted(chosen), random.random(len(chosen)) < 0.5, strict=True):
         enrolment, test = pairs[index][::-1] if swap else pairs[index]
-        yield Trial(
-            enrolment=enrolment.text,
-            test=test.text,
-            target=enrolment.speaker == test.speaker,
-            enrolment_speaker=enrolment.speaker,
-            test_speaker=test.speaker,
-            groups={"sex": enrolment.sex, "channels": "/".join(sorted((enrolment.channel, test.channel)))},
-        )
+        channels = "/".join(sorted((enrolment.channel, test.channel)))
+        yield trial_of(enrolment, test, {"sex": enrolment.sex, "channels": channels})
 
 
 def _with_audio(trials: Sequence[Trial], reader: SegmentReader, folder: Path) -> list[Trial]:
