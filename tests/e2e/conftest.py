@@ -1,7 +1,6 @@
 """A real server with the real models, shared by the whole session, and real speech to send it."""
 
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from svc.audio.decode import load_waveform
 from svc.backends.store import ModelStore
 from svc.types import Waveform
+from tests.bench import clips
 from tests.e2e.server_process import ServerProcess, server_process
 
 
@@ -22,7 +22,7 @@ def server(store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def sample_path() -> Path:
     """30 s of two talkers that ship inside pyannote.audio."""
-    return Path(str(resources.files("pyannote.audio") / "sample" / "sample.wav"))
+    return clips.sample_path()
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def rates_chart(report: Report, column: Column, measure: str) -> Markup:
     everybody = report.overall.value(measure) or 0.0
     # Groups of two or three people may reach anywhere; they must not squeeze the others.
     told = column.compared or column.groups
-    highest = max([everybody, *(_highest(group.summary.figures[measure]) for group in told)])
+    highest = max([everybody, *(highest_of(group.summary.figures[measure]) for group in told)])
     scale = rate_scale(highest, LEFT, RIGHT)
     height = TOP + ROW * len(column.groups) + BOTTOM
     floor = height - BOTTOM
@@ -112,5 +112,5 @@ def anchored(place: float) -> str:
     return "tick" if place < LEFT + 24 else "tick end" if place > RIGHT - 24 else "tick middle"
 
 
-def _highest(figure: Figure) -> float:
+def highest_of(figure: Figure) -> float:
     return max(figure.value or 0.0, *(figure.ci95 or (0.0, 0.0)))

@@ -14,6 +14,7 @@ from training.report_page.dots import (
     TOP,
     Change,
     anchored,
+    highest_of,
     moves_chart,
     rate_axis,
     row_name,
@@ -33,7 +34,7 @@ def bars_chart(number: int, kind: str, cohorts: Sequence[Json], everybody: float
     figures = [read_figure(cohort["wer"]) for cohort in cohorts]
     # Cohorts of two or three people may reach anywhere; they must not squeeze the others.
     told = [figure for cohort, figure in zip(cohorts, figures, strict=True) if not cohort["too_small"]] or figures
-    scale = rate_scale(max([everybody, *map(_highest, told)]), LEFT, RIGHT)
+    scale = rate_scale(max([everybody, *map(highest_of, told)]), LEFT, RIGHT)
     height = TOP + ROW * len(cohorts) + BOTTOM
     floor, place = height - BOTTOM, scale(everybody)
     parts = [
@@ -67,7 +68,3 @@ def _bar(cohort: Json, figure: Figure, scale: Scale, top: float) -> Iterator[Mar
     corners = ((LEFT, edges[0]), (end, edges[0]), (end, edges[1]), (LEFT, edges[1]))
     yield path(corners, "bar pale" if cohort["too_small"] else "bar", closed=True)
     yield from whisker(figure, scale, middle)
-
-
-def _highest(figure: Figure) -> float:
-    return max(figure.value or 0.0, *(figure.ci95 or (0.0, 0.0)))
