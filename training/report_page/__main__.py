@@ -9,16 +9,20 @@ import argparse
 import json
 from pathlib import Path
 
+from svc.errors import InvalidRequestError
 from training.command_line import mistakes_told
 from training.report_json import write_text
 from training.report_page.attaching import attach
 from training.report_page.page import render_page
+from training.report_page.recognition import render_recognition
 from training.report_page.weights_log import read_weights
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("report", type=Path, help="report.json of `equivox evaluate verification`")
+    parser.add_argument(
+        "report", type=Path, help="report.json of `equivox evaluate verification`, or of training.discover_cohorts"
+    )
     parser.add_argument("--out", type=Path, help="the page to write")
     parser.add_argument("--artifact", type=Path, help="folder of the calibration or embedder the report is of")
     parser.add_argument(
@@ -29,9 +33,14 @@ def main() -> None:
         parser.error("give --out PAGE, --artifact FOLDER, or both")
     with mistakes_told():
         raw = json.loads(chosen.report.read_text(encoding="utf-8"))
-        page = render_page(raw, read_weights(chosen.weights) if chosen.weights else ())
+        if on_recognition := "rankings" in raw:
+            page = render_recognition(raw)
+        else:
+            page = render_page(raw, read_weights(chosen.weights) if chosen.weights else ())
         if chosen.out:
             write_text(chosen.out, page)
+        if chosen.artifact and on_recognition:
+            raise InvalidRequestError("a server tells of verification alone: give --out PAGE", field="artifact")
         if chosen.artifact:
             attach(raw, page, chosen.artifact)
 

@@ -14,10 +14,12 @@ from svc.errors import ArtifactError
 from svc.fairness_report import load_fairness_report
 from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, from_artifact, tensors_of
 from svc.scoring.conditions import FEATURES
+from tests.training.fairness.cohorts.toy_discovery import cohorts_report
 from tests.training.report_page.toy_reports import report
 from training.report_page.__main__ import main
 from training.report_page.attaching import attach
 from training.report_page.page import render_page
+from training.report_page.recognition import render_recognition
 
 MODEL = "f" * 16
 
@@ -107,3 +109,14 @@ def test_mistakes_end_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit, match="error: a report of form 1"):
         run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_report_on_cohorts_becomes_its_page_and_is_not_attached(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(cohorts_report()))
+    run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text() == render_recognition(cohorts_report())
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path / "report.json", "--artifact", folder)
+    assert load_fairness_report(folder) is None
