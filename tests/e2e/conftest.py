@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from equivox import Client
 from svc.audio.decode import load_waveform
 from svc.backends.store import ModelStore
 from svc.types import Waveform
@@ -17,6 +18,12 @@ def server(store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """`equivox serve` with default settings on a free port, ready. Do not stop it: others use it too."""
     with server_process(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: ServerProcess) -> Iterator[Client]:
+    with Client(server.address) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Every mistake a caller can make gets an error of its own from the real server, and the server goes on."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -15,12 +15,6 @@ from tests.e2e.server_process import ServerProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 RATE_HZ = 16_000
-
-
-@pytest.fixture(scope="module")
-def client(server: ServerProcess) -> Iterator[Client]:
-    with Client(server.address) as client:
-        yield client
 
 
 def file_of(samples: FloatArray, file_format: str = "WAV", **options: Any) -> bytes:  # noqa: ANN401

@@ -20,12 +20,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def client(server: ServerProcess) -> Iterator[Client]:
-    with Client(server.address) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def people(sample: Waveform, sample_path: Path) -> tuple[Person, ...]:
     [turns] = read_rttm(sample_path.with_suffix(".rttm")).values()
     return cut_people(sample.samples, sample.sample_rate_hz, turns)
