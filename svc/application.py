@@ -294,13 +294,3 @@ def live_config(config: TranscriptionConfig) -> LiveConfig:
 def num_workers(config: EquivoxConfig) -> int:
     """Embedder threads: as configured, else one per core."""
     return config.models.threads or os.cpu_count() or 1
-
-
-def build_application(
-    config: EquivoxConfig,
-    *,
-    on_batch: Callable[[BatchReport], None] | None = None,
-    on_step: Callable[[StepReport], None] | None = None,
-) -> Application:
-    """An application of which nothing is loaded yet."""
-    return Application(config, on_batch=on_batch, on_step=on_step)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from svc.application import build_application
+from svc.application import Application
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import Policies
@@ -218,7 +218,7 @@ def write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
 def _listened(
     material: Material, trials: TrialList, attributes: Attributes | None, *, deployed: Deployed, settings: Settings
 ) -> Evaluation:
-    with closing(build_application(load_settings(material.config))) as application:
+    with closing(Application(load_settings(material.config))) as application:
         system = systems.equivox_system(application)
         threshold = deployed.of(application.policies, calibrated=system.calibrated)
         settings = replace(settings, threshold=threshold)

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.config import EquivoxConfig
 from training.command_line import add_root, mistakes_told
 from training.data.manifest import TEST, Clip, read_manifest
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     parser.add_argument("--seed", type=int, default=0, help="of the trials and the bootstrap")
     chosen = parser.parse_args()
-    with mistakes_told(), closing(build_application(EquivoxConfig())) as application:
+    with mistakes_told(), closing(Application(EquivoxConfig())) as application:
         settings = Settings(seed=chosen.seed)
         evaluation = audit_shipped(application, chosen.root, voices=chosen.voices, settings=settings)
         report = evaluation.as_json() | {"about": ABOUT}

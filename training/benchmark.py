@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.config import EquivoxConfig
 from training.command_line import add_root, mistakes_told
 from training.data.segments import SegmentReader
@@ -83,7 +83,7 @@ def main() -> None:
     if unknown := set(chosen.sets) - SETS.keys():
         parser.error(f"no trial set {sorted(unknown)[0]}; there are {', '.join(SETS)}")
     with mistakes_told():
-        application = build_application(EquivoxConfig())
+        application = Application(EquivoxConfig())
         systems = [SYSTEMS[name](application) for name in chosen.systems]
         names = chosen.sets or EVALUATED
         evaluations = run(

@@ -17,7 +17,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from svc.application import build_application
+from svc.application import Application
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.protocols import Embedder, Emission, RecognisedChunk
 from svc.config import load_settings
@@ -203,7 +203,7 @@ def markdown(attributed: Mapping[str, Attribution]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    with mistakes_told(), closing(build_application(load_settings(options.config))) as application:
+    with mistakes_told(), closing(Application(load_settings(options.config))) as application:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
         attributed = measure(application, made, options.domains, per_cell=options.per_cell)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = load_settings(options.config)
     # Recognition waits for the voices: then speakers do not depend on how busy the machine is.
     config = replace(config, transcription=replace(config.transcription, voice_threads=0))
-    with mistakes_told(), closing(build_application(config)) as application:
+    with mistakes_told(), closing(Application(config)) as application:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
         conversations = made.selected(options.domains, per_cell=options.per_cell)

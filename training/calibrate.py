@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.artifact import save_artifact
 from svc.audio.decode import load_waveform
 from svc.config import EquivoxConfig, load_config, load_settings
@@ -173,7 +173,7 @@ def figures_card(figures: Mapping[str, CalibrationFigures | None]) -> dict[str, 
 
 def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> None:
     """Embeds, cross-validates, fits on all, tests and writes, as chosen."""
-    with closing(build_application(config)) as application:
+    with closing(Application(config)) as application:
         source = VoiceSource(application=application, voices_folder=chosen.voices)
         settings = FitSettings(penalty=chosen.penalty, cohort=not chosen.no_cohort)
         strangers = strangers_of(application, chosen.cohort) if chosen.cohort else None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svc.application import build_application
+from svc.application import Application
 from svc.config import load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
@@ -73,7 +73,7 @@ def read_voices(path: Path) -> dict[str, FloatArray]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    with mistakes_told(), closing(build_application(load_settings(options.config))) as application:
+    with mistakes_told(), closing(Application(load_settings(options.config))) as application:
         recordings, speech = material(options)
         extractor = application.extractor
         with progress_over(len(recordings), "recordings") as on_recording:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svc.application import Application, build_application, live_config
+from svc.application import Application, live_config
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
 from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = load_settings(options.config)
     if options.artifact:
         config = replace(config, transcription=replace(config.transcription, artifact=options.artifact))
-    with mistakes_told(), closing(build_application(config)) as application:
+    with mistakes_told(), closing(Application(config)) as application:
         _recognise_all(options, application)
 
 

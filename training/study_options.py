@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from svc.application import build_application
+from svc.application import Application
 from svc.config import EquivoxConfig
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
@@ -54,5 +54,5 @@ def paths_of(options: argparse.Namespace) -> DataPaths:
 @contextmanager
 def heard_by_the_service() -> Iterator[Features]:
     """What the service's embedder is given of a recording."""
-    with closing(build_application(EquivoxConfig())) as application:
+    with closing(Application(EquivoxConfig())) as application:
         yield service_features(application)

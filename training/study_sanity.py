@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from scipy.stats import binomtest
 
-from svc.application import build_application
+from svc.application import Application
 from svc.config import EquivoxConfig
 from training.audit_shipped import shipped_people
 from training.command_line import add_root, mistakes_told
@@ -207,7 +207,7 @@ def run_study(options: argparse.Namespace) -> None:
     clips = read_manifest(options.root / "manifest.csv")
     noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", TEST)]
     trials = draw_trials(options.set, root=options.root)
-    with closing(build_application(EquivoxConfig())) as application:
+    with closing(Application(EquivoxConfig())) as application:
         system = equivox_system(application)
         listened = listen(
             trials, system, SegmentReader(options.root), noises=noises, snr_db=options.snr_db, voices=options.voices

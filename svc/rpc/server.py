@@ -25,7 +25,7 @@ from equivox.v1 import (
     verification_pb2,
     verification_pb2_grpc,
 )
-from svc.application import Application, build_application, num_workers
+from svc.application import Application, num_workers
 from svc.config import EquivoxConfig, ServerConfig
 from svc.errors import ServiceError
 from svc.rpc.call import Call
@@ -238,7 +238,7 @@ async def serve(config: EquivoxConfig) -> None:
     configure_logging()
     stopped = stop_signal()
     metrics = Metrics()
-    application = build_application(config, on_batch=metrics.on_batch, on_step=metrics.streams.on_step)
+    application = Application(config, on_batch=metrics.on_batch, on_step=metrics.streams.on_step)
     try:
         warn_about(config)
         server = Server(application, metrics)

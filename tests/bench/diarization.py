@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.config import EquivoxConfig
 from svc.types import DiarizationResult, Waveform
 from tests.bench.timing import Row, show
@@ -58,7 +58,7 @@ def run(application: Application, minutes: float) -> DiarizationBench:
 
 
 def measure(minutes: float = MINUTES) -> list[Row]:
-    application = build_application(EquivoxConfig())
+    application = Application(EquivoxConfig())
     try:
         return run(application, minutes).rows()
     finally:

@@ -10,7 +10,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from equivox import AsyncClient, Client
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.audio.decode import decode_container
 from svc.config import AudioConfig, EquivoxConfig, ProfileConfig
 from svc.scoring.policy import policy_named
@@ -27,9 +27,7 @@ NUM_LONE = 30
 def measure() -> list[Row]:
     """The server is a process of its own; its caller shares the machine with it, as the in-process threads do."""
     with TemporaryDirectory() as folder, server_process(Path(folder)) as server:
-        application = build_application(
-            EquivoxConfig(profiles=ProfileConfig(database=Path(folder) / "in_process.sqlite3"))
-        )
+        application = Application(EquivoxConfig(profiles=ProfileConfig(database=Path(folder) / "in_process.sqlite3")))
         files = [wav(clip) for clip in speech_clips(NUM_CLIPS)]
         contenders: dict[str, Callable[[], int]] = {
             "process": lambda: embed_in_process(application, files),

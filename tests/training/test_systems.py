@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svc.application import Application, build_application
+from svc.application import Application
 from svc.backends.store import ModelStore
 from svc.config import EquivoxConfig
 from svc.scoring.policy import policy_named
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def application(store: ModelStore) -> Iterator[Application]:
-    made = build_application(EquivoxConfig())
+    made = Application(EquivoxConfig())
     yield made
     made.close()
 
