@@ -14,7 +14,7 @@ import numpy as np
 
 from svc.types import Span
 from training.data.augment import draw_degradation
-from training.data.manifest import DEV, TRAIN, read_manifest
+from training.data.manifest import DEV, TRAIN, noises_for, read_manifest
 from training.data.segments import DEGRADE, Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import Corpus, Pair, Side, call_sides, clip_sides, paired, side_of, trial_of
@@ -100,7 +100,7 @@ def draw_pool(name: str, *, seed: int, root: Path) -> TrialList:
     clips = read_manifest(root / "manifest.csv")
     corpus = Corpus(
         clips=[clip for clip in clips if clip.corpus == pool.corpus and clip.split in LEARNT_SPLITS and clip.sex],
-        noises=[clip for clip in clips if clip.corpus == "noise" and clip.split in LEARNT_SPLITS],
+        noises=noises_for(clips, TRAIN),
         reader=SegmentReader(root),
         seed=seed,
     )

@@ -16,7 +16,7 @@ from svc.errors import InvalidRequestError
 from svc.types import FloatArray
 from training.data.cached_array import cached_array
 from training.data.folds import Fold
-from training.data.manifest import DEV, TRAIN, Clip, read_with_columns
+from training.data.manifest import DEV, TRAIN, Clip, noises_for, read_with_columns
 from training.data.rendering import Sounds
 from training.data.speaker_batches import (
     CachedFeatures,
@@ -142,7 +142,7 @@ def _speakers(
 
 def _sounds(clips: Sequence[Clip], heard: Sequence[Clip], config: SpeakerDataConfig, paths: DataPaths) -> Sounds:
     """Dev talkers are heard in the noise of the train split, so that it is the talkers alone that are new."""
-    noises = [clip for clip in clips if clip.corpus == config.noise_corpus and clip.split == TRAIN]
+    noises = noises_for(clips, TRAIN, corpus=config.noise_corpus)
     speech = SpeechStore.open([whole_clip(clip) for clip in heard], root=paths.root, folder=paths.cache)
     return Sounds(speech, load_noises(noises, paths.root) if config.cuts.augmentation.noise_share else {})
 

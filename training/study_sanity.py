@@ -23,7 +23,7 @@ from svc.config import EquivoxConfig
 from training.audit_shipped import shipped_people
 from training.command_line import add_root, mistakes_told
 from training.data.augment import Degradation
-from training.data.manifest import TEST, Clip, read_manifest
+from training.data.manifest import TEST, Clip, noises_for, read_manifest
 from training.data.segments import Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import SETS, draw_trials
@@ -205,7 +205,7 @@ def report(listened: Listened, columns: Columns, *, shuffles: int, seeds: Sequen
 def run_study(options: argparse.Namespace) -> None:
     """Prints it."""
     clips = read_manifest(options.root / "manifest.csv")
-    noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", TEST)]
+    noises = noises_for(clips, TEST)
     trials = draw_trials(options.set, root=options.root)
     with closing(Application(EquivoxConfig())) as application:
         system = equivox_system(application)

@@ -15,7 +15,7 @@ from svc.units import Units
 from training.data.batches import Batch, MixtureBatches, MixtureExamples, Simulator, TrainingExample
 from training.data.cohort_sampling import CohortSampling, CohortSimulator
 from training.data.cohort_vectors import NO_COHORTS, CohortVectors
-from training.data.manifest import DEV, TRAIN, Clip, read_manifest
+from training.data.manifest import DEV, TRAIN, Clip, noises_for, read_manifest
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.rooms import RoomBank, RoomConfig
@@ -77,8 +77,7 @@ class TranscriberData:
         if not by_split[TRAIN]:
             raise InvalidRequestError(f"no utterance of split {TRAIN!r} in {paths.utterances}", field="utterances")
         clips = read_manifest(paths.root / "manifest.csv")
-        # Dev talkers are heard in the noise of the train split: the corpus has none for them.
-        noises = [clip for clip in clips if clip.corpus == "noise" and clip.split == TRAIN]
+        noises = noises_for(clips, TRAIN)
         store = SpeechStore.open(by_split[TRAIN] + by_split[DEV], root=paths.root, folder=paths.cache)
         return cls(
             units=read_units(paths.units),

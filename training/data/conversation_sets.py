@@ -23,7 +23,7 @@ from rich.progress import track
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
 from training.command_line import add_folders, mistakes_told
-from training.data.manifest import DEV, TEST, TRAIN, read_manifest
+from training.data.manifest import DEV, TEST, noises_for, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -114,10 +114,7 @@ class ConversationSet:
     def __init__(self, utterances: Sequence[Utterance], split: str, *, root: Path, folder: Path) -> None:
         self.split = split
         self._utterances = [found for found in utterances if found.split == split and found.domain in DOMAINS]
-        # The corpus has no dev noises, and those of the test must not tune anything.
-        noise_split = TEST if split == TEST else TRAIN
-        clips = read_manifest(root / "manifest.csv")
-        self._noises = [clip for clip in clips if (clip.corpus, clip.split) == ("noise", noise_split)]
+        self._noises = noises_for(read_manifest(root / "manifest.csv"), split)
         self._root, self._folder = root, folder
 
     def conversations(self, domain: str, condition: str, *, number: int | None = None) -> list[Conversation]:

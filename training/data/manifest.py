@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from svc.errors import InvalidRequestError
 
 # Talkers of one split are in no other.
 TRAIN, DEV, TEST = SPLITS = ("train", "dev", "test")
+NOISE = "noise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,14 @@ def read_with_columns(path: Path, columns: Sequence[str]) -> list[tuple[Clip, tu
         if missing := [name for name in (*COLUMNS, *columns) if name not in (rows.fieldnames or ())]:
             raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
         return [(_clip(row, f"{path}:{rows.line_num}"), tuple(row[name] or "" for name in columns)) for row in rows]
+
+
+def noises_for(clips: Iterable[Clip], split: str, *, corpus: str = NOISE) -> list[Clip]:
+    """What talkers of a split are heard in. Those of dev share the noises of train: the corpus has none for them, and
+    those of the test must tune nothing.
+    """
+    noise_split = TEST if split == TEST else TRAIN
+    return [clip for clip in clips if (clip.corpus, clip.split) == (corpus, noise_split)]
 
 
 def _clip(row: dict[str, str | None], where: str) -> Clip:

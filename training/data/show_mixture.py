@@ -14,7 +14,7 @@ from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
 from training.command_line import add_folders, mistakes_told
 from training.data.arrangement import NUM_CHANNELS
-from training.data.manifest import Clip, read_manifest
+from training.data.manifest import TRAIN, Clip, noises_for, read_manifest
 from training.data.mixture_recipe import NO_ROOM, MixtureRecipe, PlacedTurn
 from training.data.mixtures import CURRICULUM, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -74,8 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         spoken = [found for found in read_utterances(options.utterances) if found.split == options.split]
         if not spoken:
             raise InvalidRequestError(f"no utterance of split {options.split}", field="utterances")
-        clips = read_manifest(options.root / "manifest.csv")
-        noises = [clip for clip in clips if clip.corpus == "noise" and clip.split != "test"]
+        noises = noises_for(read_manifest(options.root / "manifest.csv"), TRAIN)
         config = CURRICULUM[options.stage]
         recipe = MixtureSimulator(spoken, config, noises=noises, rooms=RoomConfig().rooms).draw(options.seed)
         show(recipe, Console())
@@ -99,7 +98,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stage", choices=CURRICULUM, default="conversations")
-    parser.add_argument("--split", default="train")
+    parser.add_argument("--split", default=TRAIN)
     parser.add_argument("--wav", type=Path, help="write the mixture's audio")
     add_folders(parser)
     return parser

@@ -22,7 +22,7 @@ from svc.errors import InvalidRequestError
 from training.command_line import add_root, mistakes_told
 from training.data.augment import draw_degradation
 from training.data.cuts import speech_cuts
-from training.data.manifest import SPLITS, TEST, Clip, data_root, read_manifest
+from training.data.manifest import SPLITS, TEST, Clip, data_root, noises_for, read_manifest
 from training.data.segments import Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials, write_trials
 
@@ -185,8 +185,7 @@ def draw_trials(
             if clip.corpus == chosen.corpus and clip.sex
             if (clip.split == split if talkers is None else clip.speaker in talkers)
         ],
-        # The noise corpus has no dev part; dev shares the noises of train, never those of test.
-        noises=[clip for clip in clips if clip.corpus == "noise" and (clip.split == TEST) == (split == TEST)],
+        noises=noises_for(clips, split),
         reader=SegmentReader(folder),
         seed=seed,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import COLUMNS, read_manifest, read_with_columns
+from training.data.manifest import COLUMNS, DEV, TEST, TRAIN, noises_for, read_manifest, read_with_columns
 
 GOOD = "a.wav,saa,test,saa:a,0,,,,,,16000,2.5,"
 
@@ -58,3 +58,10 @@ def test_any_column_can_be_read_by_clip(tmp_path: Path) -> None:
     assert (clip.path, values) == ("a.wav", ("north", ""))
     with pytest.raises(InvalidRequestError, match="no column planet"):
         read_with_columns(path, ("planet",))
+
+
+def test_only_test_talkers_are_heard_in_the_noises_of_the_test(tmp_path: Path) -> None:
+    noises = [GOOD.replace("saa,test", f"noise,{split}").replace("a.wav", split) for split in (TRAIN, TEST)]
+    clips = read_manifest(write(tmp_path, GOOD, *noises))
+    heard = {split: [clip.path for clip in noises_for(clips, split)] for split in (TRAIN, DEV, TEST)}
+    assert heard == {TRAIN: [TRAIN], DEV: [TRAIN], TEST: [TEST]}
