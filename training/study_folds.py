@@ -10,7 +10,7 @@ is chosen on dev talkers outside the fold. Trials are within folds. Resumed as `
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from training.audit_shipped import shipped_rows
 from training.command_line import mistakes_told
 from training.data.folds import Fold, make_folds
 from training.data.manifest import DEV, SPLITS, TEST, read_manifest
-from training.data.trial_list import TrialList, read_trials, write_trials
+from training.data.trial_list import Trial, TrialList
 from training.study_arms import ArmRun
 from training.study_command import StudyPlan, add_study_options
 from training.study_fairness import figures_by_arm
@@ -30,10 +30,10 @@ from training.study_figures import ListFigures, RunFigures, write_figures
 from training.study_fold_tables import markdown
 from training.study_options import asked_runs, checked, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
-from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists
+from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists, kept_trials
 
 METHODS = ("uniform", "pw", "uniform-binary", "pw-binary")
-POOLED, TRIALS = "pooled", "trials.csv"
+POOLED = "pooled"
 SEED = 0
 
 
@@ -77,20 +77,20 @@ def touches(trials: TrialList, fold: Fold) -> npt.NDArray[np.bool_]:
     return np.asarray(inside[trials.enrolment] | inside[trials.test])
 
 
-def fold_trials(folds: Sequence[Fold], *, root: Path, kept_at: Path) -> TrialList:
-    """The trials of the audit that ships, within each fold; drawn once, for that reads every recording."""
-    if not kept_at.exists():
-        kept_at.parent.mkdir(parents=True, exist_ok=True)
-        write_trials(
-            kept_at,
-            (trial for fold in folds for _, trial in shipped_rows(root, seed=SEED, talkers=fold.tested)),
-        )
-    return read_trials(kept_at)
+def fold_trials(folds: Sequence[Fold], *, root: Path, cache: Path) -> TrialList:
+    """The trials of the audit that ships, within each fold."""
+
+    def draw() -> Iterator[Trial]:
+        for fold in folds:
+            yield from (trial for _, trial in shipped_rows(root, seed=SEED, talkers=fold.tested))
+
+    made_from = [READ, SEED, *(sorted(fold.tested) for fold in folds)]
+    return kept_trials(draw, made_from=made_from, root=root, cache=cache)
 
 
 def open_lists(folds: Sequence[Fold], options: argparse.Namespace) -> FoldLists:
     """The lists' features are made when they are not there yet."""
-    trials = fold_trials(folds, root=options.root, kept_at=options.out / TRIALS)
+    trials = fold_trials(folds, root=options.root, cache=options.cache)
     with heard_by_the_service() as features:
         return FoldLists(
             tested=judged_list(READ, trials, splits=SPLITS, root=options.root, cache=options.cache, features=features),

@@ -5,7 +5,8 @@ is the network alone. Letters: S sides, T frames, F mels, W pooled statistics, D
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,18 +19,22 @@ from svc.audio.resample import resample
 from svc.audio.voice_activity import SpeechFinder, keep_speech
 from svc.backends.campplus import FRONT_END
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
-from training.audit_shipped import BY, FIRST_LANGUAGE, shipped_people, shipped_trials
+from training import audit_shipped
+from training.audit_shipped import BY, FIRST_LANGUAGE, shipped_people, shipped_rows
+from training.data import cuts
+from training.data import trials as trial_sets
 from training.data.cached_array import cached_array
 from training.data.manifest import TEST, read_manifest
 from training.data.segments import SegmentReader
-from training.data.trial_list import TrialList
-from training.data.trials import make_trials
+from training.data.trial_list import Trial, TrialList, read_trials, write_trials
+from training.data.trials import draw_trials
 from training.embeddings import source_digest
 from training.evaluate import Attributes
 from training.fairness.groups import SEX
 from training.systems import READING_SOURCES
 
 READ, CALLS = "saa", "wuw"
+DRAWING_SOURCES = (Path(audit_shipped.__file__), Path(cuts.__file__), Path(trial_sets.__file__))
 # Read English, by sex, first language and country; telephone calls, by sex and first language.
 ATTRIBUTES = {READ: BY, CALLS: (SEX, FIRST_LANGUAGE)}
 
@@ -79,14 +84,28 @@ class JudgedList:
 def judged_lists(split: str, *, root: Path, cache: Path, features: Features, seed: int = 0) -> Mapping[str, JudgedList]:
     """By corpus. Only test talkers called more than once: calls of dev talkers are compared within a call."""
     calls = "wuw-cross-session" if split == TEST else "wuw-same-session"
-    trials = {
-        READ: shipped_trials(root, seed=seed, split=split),
-        CALLS: make_trials(calls, split=split, seed=seed, root=root),
+    draws: dict[str, Callable[[], Iterable[Trial]]] = {
+        READ: lambda: (trial for _, trial in shipped_rows(root, seed=seed, split=split)),
+        CALLS: lambda: draw_trials(calls, split=split, seed=seed, root=root),
     }
-    return {
-        corpus: judged_list(corpus, listed, splits=(split,), root=root, cache=cache, features=features)
-        for corpus, listed in trials.items()
-    }
+    lists = {}
+    for corpus, draw in draws.items():
+        trials = kept_trials(draw, made_from=[corpus, split, seed], root=root, cache=cache)
+        lists[corpus] = judged_list(corpus, trials, splits=(split,), root=root, cache=cache, features=features)
+    return lists
+
+
+def kept_trials(
+    draw: Callable[[], Iterable[Trial]], *, made_from: Sequence[object], root: Path, cache: Path
+) -> TrialList:
+    """Draws a list once, ever, for that reads every recording: the same from the same manifest by the same code."""
+    digest = hashlib.sha256(json.dumps(made_from).encode() + (root / "manifest.csv").read_bytes())
+    digest.update(source_digest((*READING_SOURCES, *DRAWING_SOURCES)).encode())
+    path = cache / f"trials-{digest.hexdigest()[:16]}.csv"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        write_trials(path, draw())
+    return read_trials(path)
 
 
 def judged_list(

@@ -109,10 +109,10 @@ def test_trials_are_drawn_once_and_within_folds(corpus_root: Path, tmp_path: Pat
     speakers = sorted({clip.speaker for clip in read_manifest(corpus_root / "manifest.csv") if clip.corpus == "saa"})
     halves = (speakers[:3], speakers[3:])
     folds = [Fold(number=number, corpus="saa", tested=frozenset(half)) for number, half in enumerate(halves)]
-    trials = fold_trials(folds, root=corpus_root, kept_at=tmp_path / "out/trials.csv")
+    trials = fold_trials(folds, root=corpus_root, cache=tmp_path)
     assert not (touches(trials, folds[0]) & touches(trials, folds[1])).any()
-    again = read_trials(tmp_path / "out/trials.csv")
-    assert np.array_equal(again.enrolment, trials.enrolment)
+    (kept,) = tmp_path.glob("trials-*.csv")
+    assert np.array_equal(read_trials(kept).enrolment, trials.enrolment)
 
 
 def test_some_talkers_are_numbered_anew_and_say_the_same() -> None:

@@ -8,8 +8,9 @@ import pytest
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig
 from svc.types import FloatArray, Waveform
 from training.data.segments import SegmentReader
-from training.data.trials import make_trials
-from training.study_sides import features_of_speech, side_features
+from training.data.trial_list import Trial
+from training.data.trials import draw_trials, make_trials
+from training.study_sides import features_of_speech, kept_trials, side_features
 
 
 class LoudIsSpeech:
@@ -42,6 +43,23 @@ def test_features_are_of_the_speech_alone_and_without_its_mean(finder: SpeechFin
 
 def test_too_little_speech_has_no_frames(finder: SpeechFinder) -> None:
     assert features_of_speech(finder, min_speech_s=0.5)(noise(0.2, 0.1)).shape == (0, 80)
+
+
+def test_a_list_is_drawn_once_and_is_the_one_that_was_drawn(corpus_root: Path, tmp_path: Path) -> None:
+    drawn: list[int] = []
+
+    def draw() -> list[Trial]:
+        drawn.append(1)
+        return draw_trials("hyke", root=corpus_root)
+
+    first, again = (kept_trials(draw, made_from=["hyke"], root=corpus_root, cache=tmp_path) for _ in range(2))
+    whole = make_trials("hyke", root=corpus_root)
+    for kept in (first, again):
+        assert (kept.sides, kept.units) == (whole.sides, whole.units)
+        assert np.array_equal([kept.enrolment, kept.test, kept.target], [whole.enrolment, whole.test, whole.target])
+    assert len(drawn) == 1
+    kept_trials(draw, made_from=["hyke", 1], root=corpus_root, cache=tmp_path)
+    assert len(drawn) == 2
 
 
 def test_every_side_is_read_once_ever(corpus_root: Path, tmp_path: Path) -> None:
