@@ -168,7 +168,8 @@ class BackgroundDesk:
         """By what was asked of a turn of which more was handed in since; else by waiting for the oldest."""
         unfinished = self._unfinished()
         for place, job in enumerate(unfinished):
-            if any(later.turn_id == job.turn_id for later in unfinished[place + 1 :]) and job.give_up():
+            is_outdone = any(later.outdoes(job) for later in unfinished[place + 1 :])
+            if is_outdone and job.give_up():
                 self._jobs.remove(job)
                 return
         self._wait(unfinished[:1])
@@ -192,6 +193,12 @@ class _Job:
         self.speech = speech
         self.future: Future[Parts] | None = None
         self.was_turned_away = False
+        # Else it only looks for where the voice changes.
+        self.brings_voice = speech is not None and speech.needs_voice
+
+    def outdoes(self, earlier: "_Job") -> bool:
+        """Whether nothing is lost with what was asked before."""
+        return self.turn_id == earlier.turn_id and self.brings_voice
 
     @property
     def is_done(self) -> bool:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -128,6 +128,18 @@ def test_answers_come_in_the_order_asked_for_and_none_of_an_end_is_missing(plan:
     assert [answer.turn_id for answer in answers] == sorted(answer.turn_id for answer in answers)
     assert {answer.turn_id for answer in answers} >= {turn_id for turn_id, is_last in enumerate(plan) if is_last}
     assert all(answer.parts and not answer.behind for answer in answers)
+
+
+def test_a_voice_does_not_give_way_to_a_search_of_its_turn_for_others() -> None:
+    embedder = HeldEmbedder()
+    with takers(embedder, max_of_stream=3, patience_s=0.05) as made:
+        desk = made.desk()
+        for turn_id, is_last, needs_voice in ((0, True, True), (1, False, True), (1, True, False), (2, True, True)):
+            desk.ask(turn_id, replace(speech(), needs_voice=needs_voice), is_last=is_last)
+        embedder.may_work.set()
+        answers = desk.answers(wait=True)
+    assert [(answer.turn_id, answer.is_last) for answer in answers] == [(0, True), (1, False), (1, True), (2, True)]
+    assert answers[1].parts[0].voice is not None
 
 
 def test_nobody_waits_longer_than_their_patience() -> None:
