@@ -31,11 +31,11 @@ class Fold:
 
 def make_folds(clips: Sequence[Clip], corpus: str, count: int, *, seed: int = 0) -> list[Fold]:
     """`count` folds with like shares of each country and sex. Raises ValueError for fewer than two, or than talkers."""
-    known = {clip.speaker: (clip.country, clip.sex) for clip in clips if clip.corpus == corpus}
+    known = {clip.speaker: (clip.sex, clip.country) for clip in clips if clip.corpus == corpus}
     if not 2 <= count <= len(known):
         raise ValueError(f"{len(known)} talkers of {corpus} cannot make {count} folds")
     order = np.random.default_rng(seed).permutation(len(known))
     talkers = [speaker for _, speaker in sorted(zip(order.tolist(), sorted(known), strict=True))]
-    # Dealt in turn, country by country and sex by sex: sorting is stable, so those alike stay in random order.
+    # Dealt in turn, each sex country by country: sorting is stable, so those alike stay in random order.
     talkers.sort(key=known.__getitem__)
     return [Fold(number=number, corpus=corpus, tested=frozenset(talkers[number::count])) for number in range(count)]

@@ -36,11 +36,15 @@ def test_everybody_is_tested_once(count: int, folds: int, seed: int) -> None:
 @given(count=st.integers(10, 60), seed=st.integers(0, 3))
 def test_folds_have_like_shares_of_countries_and_sexes(count: int, seed: int) -> None:
     clips = talkers(count)
-    of = {clip.speaker: (clip.country, clip.sex) for clip in clips}
-    counts = [Counter(of[speaker] for speaker in fold.tested) for fold in make_folds(clips, "toy", 5, seed=seed)]
-    for kind in set(of.values()):
-        shares = [count[kind] for count in counts]
-        assert max(shares) - min(shares) <= 1
+    folds = make_folds(clips, "toy", 5, seed=seed)
+    by_sex = {each.speaker: (each.sex,) for each in clips}
+    by_both = {each.speaker: (each.sex, each.country) for each in clips}
+    groupings: list[dict[str, tuple[str, ...]]] = [{**by_sex}, {**by_both}]
+    for of in groupings:
+        counts = [Counter(of[speaker] for speaker in fold.tested) for fold in folds]
+        for kind in set(of.values()):
+            shares = [count[kind] for count in counts]
+            assert max(shares) - min(shares) <= 1
 
 
 def test_another_seed_deals_other_folds() -> None:
