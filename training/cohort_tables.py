@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from training.fairness.cohorts.changes import CohortChanges
 from training.fairness.cohorts.ranking import RankedCohort, Ranking
-from training.fairness.cohorts.report import COMPARED, Discovery, comparison_json
+from training.fairness.cohorts.report import Discovery, Json, comparison_json
 from training.figure_text import figure_text
 from training.report_json import read_figure
 from training.tables import markdown_table
@@ -24,7 +24,7 @@ SUMMARY = (
 )
 COHORT = ("cohort", "speakers", "words", "WER % [95 %]")
 CHANGED = ("before", "change %")
-COMPARISON = ("minus", "gap, points [95 %]", "share of speakers, points [95 %]")
+COMPARISON = ("minus", "gap, points [95 %]", "its gap is larger in % of draws", "share of speakers, points [95 %]")
 TOO_SMALL = " (too small)"
 
 
@@ -42,8 +42,15 @@ def comparisons_table(discovery: Discovery) -> str:
     """The first kind minus each of the others, on the same draws; empty where nothing can be compared."""
     first, *others = discovery.rankings
     pairs = (comparison_json(first, other) for other in others if first.spread and other.spread)
-    rows = [(pair["against"], *(figure_text(read_figure(pair[name]), digits=0) for name in COMPARED)) for pair in pairs]
+    rows = [
+        (pair["against"], _points(pair["gap"]), percent(pair["larger_gap_share"], 0), _points(pair["speaker_share"]))
+        for pair in pairs
+    ]
     return markdown_table((f"{first.kind} {COMPARISON[0]}", *COMPARISON[1:]), rows) if rows else ""
+
+
+def _points(figure: Json) -> str:
+    return figure_text(read_figure(figure), digits=0)
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

@@ -71,11 +71,12 @@ def comparisons_table(raw: Json) -> PageTable | None:
         return None
     return PageTable(
         caption="The first way of grouping minus the second, with paired 95 % intervals",
-        columns=("ways", "gap", "share of speakers in the worst"),
+        columns=("ways", "gap", "gap is larger in so many draws", "share of speakers in the worst"),
         rows=tuple(
             (
                 Cell(text=f"{each['kind']} minus {each['against']}"),
                 rate_cell(read_figure(each["gap"])),
+                Cell(text=percent(each["larger_gap_share"])),
                 rate_cell(read_figure(each["speaker_share"])),
             )
             for each in raw["comparisons"]

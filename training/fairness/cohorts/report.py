@@ -11,6 +11,7 @@ from training.fairness.cohorts.held_out import Chance, HeldOut, LuckConfig
 from training.fairness.cohorts.ranking import RankedCohort, Ranking, Spread
 from training.fairness.cohorts.speaker_errors import Drawn, HeardUtterances, ratio
 from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.verification import Array
 from training.report_json import figure_json
 
 FORM = 1
@@ -71,15 +72,23 @@ class Discovery:
 
 
 def comparison_json(one: Ranking, other: Ranking) -> Json:
-    """One minus the other, of what can be compared; both on the same draws."""
+    """One minus the other, of what can be compared, and how often its gap is the larger; both on the same draws."""
     if one.spread is None or other.spread is None:
         raise ValueError(f"{one.kind} or {other.kind} has fewer than two cohorts to compare")
     pairs = {name: (getattr(one.spread, name), getattr(other.spread, name)) for name in COMPARED}
     return {
         "kind": one.kind,
         "against": other.kind,
+        "larger_gap_share": _larger_share(one.spread.gap[1], other.spread.gap[1]),
         **{name: figure_json(_difference(*pair)) for name, pair in pairs.items()},
     }
+
+
+def _larger_share(one: Array, other: Array) -> float | None:
+    """Of the draws in which either is measured; even where a best cohort without errors leaves the gap no bound."""
+    either = ~(np.isnan(one) | np.isnan(other))
+    more, alike = one[either] > other[either], one[either] == other[either]
+    return float(np.mean(more + alike / 2)) if either.any() else None
 
 
 def _difference(one: tuple[float, Any], other: tuple[float, Any]) -> Figure:

@@ -1,9 +1,11 @@
 """The report on cohorts keeps to its schema, and what changes between two systems is paired."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -50,7 +52,20 @@ def test_every_person_is_counted_once_in_every_ranking(discovery: Discovery) -> 
 
 def test_a_kind_compared_with_itself_is_no_better(discovery: Discovery) -> None:
     ranking = discovery.rankings[0]
-    assert comparison_json(ranking, ranking)["gap"] == {"value": 0.0, "ci95": [0.0, 0.0]}
+    itself = comparison_json(ranking, ranking)
+    assert itself["gap"] == {"value": 0.0, "ci95": [0.0, 0.0]}
+    assert itself["larger_gap_share"] == 0.5
+
+
+def test_one_of_two_gaps_is_larger_even_where_neither_has_a_bound(discovery: Discovery) -> None:
+    one, other = discovery.rankings[:2]
+    forth, back = comparison_json(one, other)["larger_gap_share"], comparison_json(other, one)["larger_gap_share"]
+    assert forth + back == pytest.approx(1)
+    assert one.spread
+    value, draws = one.spread.gap
+    endless = replace(one, spread=replace(one.spread, gap=(value, draws + np.inf)))
+    assert comparison_json(endless, other)["larger_gap_share"] == 1
+    assert comparison_json(endless, endless)["larger_gap_share"] == 0.5
 
 
 def test_a_mended_cohort_changes_and_the_others_do_not() -> None:
