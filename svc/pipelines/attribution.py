@@ -144,7 +144,7 @@ class Attributor:
         active, channel = [each[frame - self._first_frame] for each in self._active], turn.started.channel
         turn.alone_s += self.sound.frame_s if active[channel] and not active[1 - channel] else 0.0
         if turn.alone_s >= turn.next_guess_s:
-            turn.next_guess_s = 2 * turn.alone_s
+            turn.next_guess_s = 3 * turn.alone_s
             self._ask(turn, end_s=(frame + 1) * self.sound.frame_s, frame=frame)
             yield from self._caught_up(wait=False)
 

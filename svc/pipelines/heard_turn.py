@@ -14,7 +14,7 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
 )
 
-# An open turn is first placed after so much speech alone, then whenever it has twice as much.
+# An open turn is first placed after so much speech alone, then whenever it has three times as much.
 FIRST_GUESS_S = 1.5
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from svc.audio.quality import measure_quality
 from svc.backends.protocols import Embedder
 from svc.pipelines.recent_sound import BoolArray, RecentSound, SoundStretch
-from svc.pipelines.voice_changes import VoiceChanges
+from svc.pipelines.voice_changes import VoiceChanges, VoiceSearch
 from svc.types import MODEL_RATE_HZ, AudioQuality, FloatArray, Span, Voiceprint, Waveform
 
 
@@ -97,26 +97,31 @@ class TurnListener:
 
     def parts(self, heard: TurnSpeech) -> tuple[TurnPart, ...]:
         """Who speaks in what was heard, one after the other; at least one. Raises what the embedder raises."""
-        sound = heard.sound
-        starts_s = [sound.start_s, *(heard.words[place].start_s for place in self._changes(heard))]
-        if len(starts_s) == 1 and not heard.needs_voice:
-            return (TurnPart(sound.start_s, None),)
+        sound, found = heard.sound, self._changes(heard)
+        if not found.places:
+            is_alone = not (sound.active[:, 0] & sound.active[:, 1]).any()
+            known = found.only_voice if is_alone else None
+            is_wanted = heard.needs_voice or known is not None
+            return (TurnPart(sound.start_s, self._voice(sound, heard.pauses, known=known) if is_wanted else None),)
+        starts_s = [sound.start_s, *(heard.words[place].start_s for place in found.places)]
         ends_s = [*starts_s[1:], sound.end_s]
         return tuple(
             TurnPart(start_s, self._voice(sound.within(Span(start_s, end_s)), heard.pauses))
             for start_s, end_s in zip(starts_s, ends_s, strict=True)
         )
 
-    def _changes(self, heard: TurnSpeech) -> list[int]:
-        """The words that another voice begins with."""
+    def _changes(self, heard: TurnSpeech) -> VoiceSearch:
+        """Where another voice begins."""
         if self.changes is None or not heard.words:
-            return []
+            return VoiceSearch()
         sound = heard.sound
         words = [Span(word.start_s - sound.start_s, word.end_s - sound.start_s) for word in heard.words]
         return self.changes.find(sound.mixture, words, self._quality(sound.mixture, heard.pauses))
 
-    def _voice(self, sound: SoundStretch, pauses: FloatArray) -> TurnVoice | None:
-        """From what is said alone, or else out of the overlap, masked; None for too little."""
+    def _voice(self, sound: SoundStretch, pauses: FloatArray, known: FloatArray | None = None) -> TurnVoice | None:
+        """From what is said alone, or else out of the overlap, masked; None for too little. `known` is the voice of all
+        of it (D,) if it is there already.
+        """
         own = sound.active[:, sound.channel]
         alone = own & ~sound.active[:, 1 - sound.channel]
         alone_s = float(alone.sum()) * sound.frame_s
@@ -127,7 +132,9 @@ class TurnListener:
         if chosen.sum() * sound.frame_s < config.min_speech_s:
             return None
         speech = sound.mixed(chosen) if alone_s else sound.separated(chosen)
-        return TurnVoice(self._voiceprint(speech, pauses), alone_s)
+        vector = self.embedder.embed([speech])[0] if known is None else known
+        quality = self._quality(speech, pauses)
+        return TurnVoice(Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint), alone_s)
 
     def _latest(self, chosen: BoolArray, frame_s: float) -> BoolArray:
         latest = np.zeros_like(chosen)
@@ -144,7 +151,3 @@ class TurnListener:
     def _quality(self, speech: FloatArray, pauses: FloatArray) -> AudioQuality:
         heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
         return measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])
-
-    def _voiceprint(self, speech: FloatArray, pauses: FloatArray) -> Voiceprint:
-        vector = self.embedder.embed([speech])[0]
-        return Voiceprint.of(vector, self._quality(speech, pauses), model_fingerprint=self.embedder.fingerprint)

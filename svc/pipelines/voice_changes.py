@@ -53,6 +53,14 @@ class _Windows:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceSearch:
+    """The words that another voice begins with. Where no two windows may be two people's, the voice of all (D,)."""
+
+    places: tuple[int, ...] = ()
+    only_voice: FloatArray | None = None
+
+
 class VoiceChanges:
     """Safe to call from several threads at once."""
 
@@ -61,20 +69,21 @@ class VoiceChanges:
         self.calibration = calibration
         self.config = config or VoiceChangeConfig()
 
-    def find(self, samples: FloatArray, words: Sequence[Span], quality: AudioQuality) -> list[int]:
-        """(N,) of a turn, its words within it, and how it was recorded -> the words that another voice begins with.
+    def find(self, samples: FloatArray, words: Sequence[Span], quality: AudioQuality) -> VoiceSearch:
+        """(N,) of a turn, its words within it, and how it was recorded -> where the voice changes, if it does.
 
         Raises what the embedder raises.
         """
         duration_s, window_s = len(samples) / MODEL_RATE_HZ, self.config.window_s
         if len(words) < 2 or duration_s < 1.5 * window_s:
-            return []
+            return VoiceSearch()
         starts_s = np.append(np.arange(0.0, duration_s - window_s, window_s), duration_s - window_s)
         windows = self._heard(samples, starts_s, quality)
         if not self._doubtful(windows):
-            return []
+            return VoiceSearch(only_voice=mean_voice(windows.voices))
         between = self._heard(samples, (starts_s[:-1] + starts_s[1:]) / 2, quality)
-        return sorted(self._cuts(windows.with_all(between), words, 0, len(words), Span(0.0, duration_s)))
+        cuts = self._cuts(windows.with_all(between), words, 0, len(words), Span(0.0, duration_s))
+        return VoiceSearch(tuple(sorted(cuts)))
 
     def _heard(self, samples: FloatArray, starts_s: npt.NDArray[np.float64], quality: AudioQuality) -> _Windows:
         spans = np.stack([starts_s, starts_s + self.config.window_s], axis=1)
@@ -124,6 +133,11 @@ class VoiceChanges:
         return self._voiceprint(windows, inside, side.duration_s) if inside.any() else None
 
     def _voiceprint(self, windows: _Windows, chosen: npt.NDArray[np.bool_], speech_s: float) -> Voiceprint:
-        mean = windows.voices[chosen].mean(axis=0)
         quality = replace(windows.quality, net_speech_s=speech_s)
-        return Voiceprint.of(mean / np.linalg.norm(mean), quality, model_fingerprint=self.embedder.fingerprint)
+        return Voiceprint.of(mean_voice(windows.voices[chosen]), quality, model_fingerprint=self.embedder.fingerprint)
+
+
+def mean_voice(voices: FloatArray) -> FloatArray:
+    """(W, D) -> (D,), unit length."""
+    mean = voices.mean(axis=0)
+    return mean / np.linalg.norm(mean)  # type: ignore[no-any-return]

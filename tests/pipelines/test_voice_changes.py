@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc.audio.quality import measure_quality
-from svc.pipelines.voice_changes import VoiceChangeConfig, VoiceChanges
+from svc.pipelines.voice_changes import VoiceChangeConfig, VoiceChanges, VoiceSearch
 from svc.types import FloatArray, Span
 from tests.pipelines.label_voices import calibration
 from tests.pipelines.toy_voices import HumEmbedder, hum, turn
@@ -19,7 +19,7 @@ def words_of(duration_s: float) -> list[Span]:
     return [Span(start_s, start_s + WORD_S) for start_s in np.arange(0.0, duration_s, WORD_S).tolist()]
 
 
-def found(people: list[tuple[int, float]], changes: VoiceChanges = CHANGES) -> list[int]:
+def searched(people: list[tuple[int, float]], changes: VoiceChanges) -> VoiceSearch:
     """People one after the other, each for some seconds, a word every half second."""
     turns, end_s = [], 0.0
     for person, seconds in people:
@@ -27,6 +27,10 @@ def found(people: list[tuple[int, float]], changes: VoiceChanges = CHANGES) -> l
         end_s += seconds
     heard = hum(turns, duration_s=end_s, noise=1e-4)
     return changes.find(heard.samples, words_of(end_s), measure_quality(heard, [Span(0.0, end_s)]))
+
+
+def found(people: list[tuple[int, float]], changes: VoiceChanges = CHANGES) -> list[int]:
+    return [*searched(people, changes).places]
 
 
 @settings(deadline=None, max_examples=15)
@@ -42,6 +46,14 @@ def test_one_person_is_never_cut(seconds: float) -> None:
     assert found([(0, seconds)]) == []
 
 
+def test_the_voice_of_a_turn_without_doubts_comes_with_the_search() -> None:
+    alone = searched([(0, 4.0)], CHANGES).only_voice
+    assert alone is not None
+    (whole,) = HumEmbedder().embed([hum([turn(0.0, 4.0, 0)], duration_s=4.0, noise=1e-4).samples])
+    assert alone @ whole > 0.99
+    assert searched([(0, 4.0), (1, 4.0)], CHANGES).only_voice is None
+
+
 def test_a_side_that_is_too_short_is_no_other_person() -> None:
     patient = VoiceChanges(HumEmbedder(), calibration(), VoiceChangeConfig(min_side_s=3.0, max_side_s=9.0))
     assert found([(0, 4.0), (1, 2.0)], patient) == []
@@ -55,7 +67,7 @@ def test_a_turn_of_one_word_is_not_listened_to() -> None:
     samples = np.zeros(80_000, np.float32)
     heard = hum([turn(0.0, 5.0, 0)], duration_s=5.0)
     quality = measure_quality(heard, [Span(0.0, 5.0)])
-    assert VoiceChanges(Deaf(), calibration()).find(samples, [Span(0.0, 5.0)], quality) == []
+    assert VoiceChanges(Deaf(), calibration()).find(samples, [Span(0.0, 5.0)], quality).places == ()
 
 
 @pytest.mark.parametrize("wrong", [{"window_s": 0.0}, {"min_side_s": 9.0}, {"split_llr": 1.0}])
