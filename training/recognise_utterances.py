@@ -143,7 +143,11 @@ def add_speech_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
     parser.add_argument("--split", action="append", help="of the talkers, may be given twice; default test")
     parser.add_argument("--domains", nargs="+", help="such as phrases, telephone; default all")
-    parser.add_argument("--most-s", type=float, help="seconds of each talker and domain at most, drawn by --seed")
+    parser.add_argument(
+        "--most-s",
+        type=float,
+        help="seconds of each talker and domain at most, drawn by --seed from all talkers asked for",
+    )
     parser.add_argument("--seed", type=int, default=0)
     add_folders(parser)
 
