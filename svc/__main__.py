@@ -1,5 +1,6 @@
 """The `equivox` command. The base install is the client library alone; this says so when the rest is missing."""
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -15,6 +16,9 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    # numpy's products are small here, and its helper threads stay awake for the next one: a quarter of what live
+    # streams cost. Read once, when numpy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from svc.cli.app import app  # after the check: the base install has none of what it imports
 
     app(prog_name="equivox")

@@ -6,7 +6,7 @@ Every part is made when first asked for: `equivox profiles list` opens the datab
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ from svc.backends.loading import (
 from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
 from svc.backends.stream_batching import StepReport, StreamBatcher, StreamBatchingConfig
+from svc.backends.tensor_threads import multiply_on
 from svc.config import EquivoxConfig, TranscriptionConfig
 from svc.errors import ArtifactError, FairnessReportNotFoundError
 from svc.fairness_report import REMEDY, FairnessReport, load_fairness_report
@@ -172,8 +173,13 @@ class Application:
     @cached_property
     def stream_batcher(self) -> StreamBatcher[Any]:
         """Raises ModelUnavailableError when there is no transcriber, ArtifactError when it is broken."""
-        limits = StreamBatchingConfig(max_streams=self.config.transcription.max_streams)
-        return StreamBatcher(load_transcriber(self.config.transcription), limits, on_step=self.on_step)
+        config = self.config.transcription
+        return StreamBatcher(
+            load_transcriber(config),
+            StreamBatchingConfig(max_streams=config.max_streams),
+            on_step=self.on_step,
+            on_start=partial(multiply_on, config.step_threads),
+        )
 
     @cached_property
     def second_pass(self) -> SecondPass | None:

@@ -92,6 +92,8 @@ class TranscriptionConfig:
     # Without a second voice for so long, nobody listens to its words until it is heard again, which saves half of the
     # encoder's work; 0 = always listens. It must be longer than idle_turn_s, or the ends of turns are missed.
     second_voice_rest_s: float = 4.0
+    # Cores that a step of all live streams is multiplied on. More than one pays only where many streams share a step.
+    step_threads: int = 1
     # A turn the model does not end is ended after so long without a word or speech, and at the latest after so long.
     idle_turn_s: float = 1.5
     longest_turn_s: float = 60.0
@@ -111,8 +113,10 @@ class TranscriptionConfig:
     second_pass_patience_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if self.max_streams < 1 or min(self.max_backlog_s, self.voice_threads) < 0 or self.idle_timeout_s <= 0:
-            raise ValueError("need max_streams >= 1, max_backlog_s >= 0, voice_threads >= 0 and idle_timeout_s > 0")
+        if min(self.max_streams, self.step_threads) < 1 or min(self.max_backlog_s, self.voice_threads) < 0:
+            raise ValueError("need max_streams >= 1, step_threads >= 1, max_backlog_s >= 0 and voice_threads >= 0")
+        if self.idle_timeout_s <= 0:
+            raise ValueError(f"need idle_timeout_s > 0, got {self.idle_timeout_s}")
         if self.second_voice_rest_s and self.second_voice_rest_s <= self.idle_turn_s:
             raise ValueError("need second_voice_rest_s > idle_turn_s, or 0 for a second voice that never rests")
         if self.max_speed and (self.max_speed < 1 or self.max_burst_s < 2):

@@ -186,10 +186,13 @@ class StreamBatcher(Generic[StreamState]):
         config: StreamBatchingConfig,
         *,
         on_step: Callable[[StepReport], None] | None = None,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_start` is called once by the thread itself."""
         self.recogniser = recogniser
         self.config = config
         self.on_step = on_step
+        self.on_start = on_start
         self._open: set[_Waiting[StreamState]] = set()
         self._changed = threading.Condition()
         self._closed = False
@@ -256,6 +259,7 @@ class StreamBatcher(Generic[StreamState]):
             raise CallAbandonedError("the server is shutting down")
 
     def _work(self) -> None:
+        self.on_start()
         while shares := self._take():
             began_s = time.monotonic()
             self._run(shares)

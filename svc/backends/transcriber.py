@@ -43,7 +43,7 @@ class LiveState:
 
 
 class TransducerRecogniser:
-    """A StreamRecogniser. torch's thread count is the process's, so it is left as the caller set it."""
+    """A StreamRecogniser, on as many cores as its caller lets torch have."""
 
     def __init__(
         self, model: Transcriber, decoder: Decoder[Any], *, units: Units, fingerprint: str, rest_after_frames: int = 0
