@@ -19,7 +19,7 @@ from training.ablation_scores import read_scores
 from training.ablation_tables import markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.command_line import mistakes_told
-from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
+from training.study_command import StudyPlan, add_study_options, check_names, check_study_options, seeds_of, words_of
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 
@@ -48,8 +48,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", default=",".join(VARIANTS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")
     options = parser.parse_args(arguments)
-    if unknown := sorted(set(options.variants.split(",")) - VARIANTS.keys()):
-        parser.error(f"no variant {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
+    check_names(parser, options.variants, VARIANTS, "variant")
     check_study_options(parser, options)
     return options
 

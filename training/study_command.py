@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
@@ -74,6 +74,12 @@ def check_study_options(parser: argparse.ArgumentParser, options: argparse.Names
     """Ends the program for options that cannot be."""
     if options.jobs < 1 or not all(seed.isdigit() for seed in options.seeds.split(",")):
         parser.error("--jobs must be positive and --seeds whole numbers by commas")
+
+
+def check_names(parser: argparse.ArgumentParser, given: str, known: Collection[str], what: str) -> None:
+    """Ends the program for a name, of those by commas, that there is not."""
+    if unknown := sorted(set(given.split(",")) - set(known)):
+        parser.error(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def seeds_of(options: argparse.Namespace) -> list[int]:

@@ -28,7 +28,7 @@ from training.mitigation_arms import ARMS, ArmRun, arm_runs
 from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, read_errors
 from training.mitigation_tables import StudyErrors, markdown
 from training.report_json import write_text
-from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
+from training.study_command import StudyPlan, add_study_options, check_names, check_study_options, seeds_of, words_of
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
 
@@ -99,8 +99,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", default=",".join(ARMS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")
     options = parser.parse_args(arguments)
-    if unknown := sorted(set(options.methods.split(",")) - ARMS.keys()):
-        parser.error(f"no method {', '.join(unknown)}; there are {', '.join(ARMS)}")
+    check_names(parser, options.methods, ARMS, "method")
     check_study_options(parser, options)
     return options
 

@@ -10,7 +10,7 @@ from svc.config import EquivoxConfig
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
 from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_command import check_study_options, seeds_of, words_of
+from training.study_command import check_names, check_study_options, seeds_of, words_of
 from training.study_sides import Features, service_features
 
 ALIKE = ("out", "methods", "seeds", "root", "cache", "replicas")
@@ -28,8 +28,7 @@ def study_parser(description: str | None, *, methods: Sequence[str]) -> argparse
 def checked(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
     """Ends the program for a method there is not, or a number that is none."""
     options = parser.parse_args(arguments)
-    if unknown := sorted(set(options.methods.split(",")) - ARMS.keys()):
-        parser.error(f"no method {', '.join(unknown)}; there are {', '.join(ARMS)}")
+    check_names(parser, options.methods, ARMS, "method")
     if options.replicas < 1:
         parser.error("--replicas must be positive")
     check_study_options(parser, options)

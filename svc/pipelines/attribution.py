@@ -11,7 +11,7 @@ from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.recent_sound import RecentSound
 from svc.pipelines.rehearing import Rehearing
 from svc.pipelines.second_pass import SecondPassDesk
-from svc.pipelines.speaker_labels import NOWHERE, Placement, SpeakerLabels
+from svc.pipelines.speaker_labels import Placement, SpeakerLabels
 from svc.pipelines.transcription_events import (
     NOBODY_KNOWN,
     AttributedSpeaker,
@@ -27,7 +27,7 @@ from svc.pipelines.transcription_events import (
     WarningReason,
 )
 from svc.pipelines.turn_split import SpokenPart, spoken_parts
-from svc.pipelines.turn_voices import TurnListener
+from svc.pipelines.turn_voices import TurnListener, TurnVoice
 from svc.pipelines.turns import TurnEvent
 from svc.pipelines.voice_desk import VoiceAnswer, VoiceDesk
 from svc.types import FloatArray, Span
@@ -196,10 +196,10 @@ class Attributor:
         pieces = [turn]
         turn.words = list(first.words)
         for part in others:
-            if self._goes_on(pieces[-1], part):
+            if part.voice is None or self._is_by(pieces[-1], part.voice):
                 pieces[-1].words += part.words
             else:
-                pieces.append(self._new_turn(part, turn.started.channel))
+                pieces.append(self._new_turn(part.words, part.voice, channel=turn.started.channel))
                 self._channels.follow(pieces[-2], pieces[-1], part.voice)
         if len(pieces) > 1:
             turn.split_into = tuple((piece.started.turn_id, piece.started.start_s) for piece in pieces)
@@ -208,17 +208,17 @@ class Attributor:
                 *(event for piece in pieces[1:] for event in told_whole(piece)),
             ]
 
-    def _goes_on(self, turn: HeardTurn, part: SpokenPart) -> bool:
-        """Whether nobody else speaks, as far as it can be told."""
+    def _is_by(self, turn: HeardTurn, voice: TurnVoice) -> bool:
+        """Whether a turn's speaker is known, and speaks so."""
         label = turn.placement.label
-        return part.voice is None or (label is not None and self.labels.is_by(label, part.voice))
+        return label is not None and self.labels.is_by(label, voice)
 
-    def _new_turn(self, part: SpokenPart, channel: int) -> HeardTurn:
+    def _new_turn(self, words: Sequence[TranscribedWord], voice: TurnVoice, *, channel: int) -> HeardTurn:
         turn_id = next(self._numbers)
-        placement = self.labels.place(turn_id, part.voice) if part.voice else NOWHERE
+        placement = self.labels.place(turn_id, voice)
         self._turns[turn_id] = HeardTurn(
-            TurnStarted(turn_id=turn_id, channel=channel, start_s=part.words[0].start_s),
-            words=[replace(word, turn_id=turn_id) for word in part.words],
+            TurnStarted(turn_id=turn_id, channel=channel, start_s=words[0].start_s),
+            words=[replace(word, turn_id=turn_id) for word in words],
             placement=placement,
             told=self._speaker(placement),
             is_open=False,

@@ -39,9 +39,8 @@ class ChannelVoices:
             known = voice.voiceprint if label is None else self.labels.voiceprint(label)
             self.tell(turn.started.channel, known.vector)
 
-    def follow(self, turn: HeardTurn, cut_off: HeardTurn, voice: TurnVoice | None) -> None:
+    def follow(self, turn: HeardTurn, cut_off: HeardTurn, voice: TurnVoice) -> None:
         """A turn goes on as another, which is by somebody else."""
         if self._latest[turn.started.channel] == turn.started.turn_id:
             self._latest[turn.started.channel] = cut_off.started.turn_id
-        if voice:
-            self.learn(cut_off, voice)
+        self.learn(cut_off, voice)

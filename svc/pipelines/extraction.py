@@ -10,6 +10,7 @@ from svc.audio.resample import resample
 from svc.audio.voice_activity import SpeechFinder, keep_speech
 from svc.backends.protocols import Embedder
 from svc.errors import ServiceError, TooLittleSpeechError
+from svc.scoring.cosine import mean_direction
 from svc.types import MODEL_RATE_HZ, AudioQuality, Extraction, FloatArray, Voiceprint, Waveform
 
 # Long speech is embedded in windows and averaged; past ten windows another one changes the mean by nothing worth its
@@ -73,8 +74,7 @@ class VoiceprintExtractor:
 
     def _extraction(self, clip: _Prepared, embeddings: FloatArray) -> Extraction:
         """(W, D) embeddings of a clip's windows, which are of one length -> their mean direction."""
-        mean = embeddings.mean(axis=0)
-        vector = (mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)).astype(np.float32)
+        vector = mean_direction(embeddings)
         voiceprint = Voiceprint.of(vector, clip.quality, model_fingerprint=self.embedder.fingerprint)
         return Extraction(voiceprint, clip.quality)
 

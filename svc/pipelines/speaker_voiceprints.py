@@ -8,6 +8,7 @@ import numpy as np
 from svc.audio.quality import measure_quality
 from svc.backends.protocols import Embedder
 from svc.pipelines.reconstruction import overlaps_of, union_of, without
+from svc.scoring.cosine import mean_direction
 from svc.types import FloatArray, Span, Voiceprint, Waveform
 
 
@@ -61,8 +62,7 @@ def _voiceprint(
 ) -> Voiceprint:
     speech = _joined(waveform, alone)
     clips = np.array_split(speech, int(np.ceil(len(speech) / (max_clip_s * waveform.sample_rate_hz))))
-    mean = embedder.embed(clips).mean(axis=0)
+    vector = mean_direction(embedder.embed(clips))
     heard = Waveform(np.concatenate([speech, _joined(waveform, pauses)]), waveform.sample_rate_hz)
     quality = measure_quality(heard, [Span(0.0, len(speech) / waveform.sample_rate_hz)])
-    vector = (mean / np.linalg.norm(mean)).astype(np.float32)
     return Voiceprint.of(vector, quality, model_fingerprint=embedder.fingerprint)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from svc.backends.protocols import Embedder
 from svc.scoring.calibration import Calibration
 from svc.scoring.conditions import Conditions, SideConditions
+from svc.scoring.cosine import mean_direction
 from svc.types import MODEL_RATE_HZ, AudioQuality, FloatArray, Span, Voiceprint
 
 # Windows embedded in one call: a turn of a minute has twice as many, and others wait meanwhile.
@@ -80,7 +81,7 @@ class VoiceChanges:
         starts_s = np.append(np.arange(0.0, duration_s - window_s, window_s), duration_s - window_s)
         windows = self._heard(samples, starts_s, quality)
         if not self._doubtful(windows):
-            return VoiceSearch(only_voice=mean_voice(windows.voices))
+            return VoiceSearch(only_voice=mean_direction(windows.voices))
         between = self._heard(samples, (starts_s[:-1] + starts_s[1:]) / 2, quality)
         cuts = self._cuts(windows.with_all(between), words, 0, len(words), Span(0.0, duration_s))
         return VoiceSearch(tuple(sorted(cuts)))
@@ -134,10 +135,6 @@ class VoiceChanges:
 
     def _voiceprint(self, windows: _Windows, chosen: npt.NDArray[np.bool_], speech_s: float) -> Voiceprint:
         quality = replace(windows.quality, net_speech_s=speech_s)
-        return Voiceprint.of(mean_voice(windows.voices[chosen]), quality, model_fingerprint=self.embedder.fingerprint)
-
-
-def mean_voice(voices: FloatArray) -> FloatArray:
-    """(W, D) -> (D,), unit length."""
-    mean = voices.mean(axis=0)
-    return mean / np.linalg.norm(mean)  # type: ignore[no-any-return]
+        return Voiceprint.of(
+            mean_direction(windows.voices[chosen]), quality, model_fingerprint=self.embedder.fingerprint
+        )

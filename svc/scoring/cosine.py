@@ -1,4 +1,4 @@
-"""The raw score: cosine of two unit-length voice embeddings of one model."""
+"""The raw score: cosine of two unit-length voice embeddings of one model, and the embedding several come to."""
 
 import numpy as np
 
@@ -11,6 +11,13 @@ def cosine(a: FloatArray, b: FloatArray) -> FloatArray:
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     products = np.sum(a * b, axis=-1)
     return np.asarray(np.clip(products / np.maximum(norms, np.finfo(np.float32).tiny), -1, 1), dtype=np.float32)
+
+
+def mean_direction(voices: FloatArray) -> FloatArray:
+    """(W, D) voices of one person -> (D,), unit length; zeros where they cancel out."""
+    mean = voices.mean(axis=0)
+    unit: FloatArray = (mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)).astype(np.float32)
+    return unit
 
 
 def score(enrolment: Voiceprint, test: Voiceprint) -> float:
