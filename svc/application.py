@@ -26,7 +26,8 @@ from svc.backends.loading import (
 )
 from svc.backends.protocols import Segmenter, VoiceActivityDetector
 from svc.backends.store import ModelStore
-from svc.backends.stream_batching import StepReport, StreamBatcher, StreamBatchingConfig
+from svc.backends.stream_batching import StepReport, StreamBatcher
+from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.tensor_threads import multiply_on
 from svc.config import EquivoxConfig, TranscriptionConfig
 from svc.errors import ArtifactError, FairnessReportNotFoundError

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from svc.backends.batching import CallScope, current_call
+from svc.backends.live_session import LiveSession
 from svc.backends.protocols import RecognisedChunk
-from svc.backends.stream_batching import LiveSession, StepReport, StreamBatcher, StreamBatchingConfig
+from svc.backends.stream_batching import StepReport, StreamBatcher
+from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.errors import CallAbandonedError, OverloadedError
 from svc.types import FloatArray
 from tests.backends.mark_recogniser import Heard, MarkRecogniser

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from svc.backends.protocols import RecognisedChunk
-from svc.backends.stream_batching import StreamBatcher, StreamBatchingConfig
+from svc.backends.stream_batching import StreamBatcher
+from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.transcriber import (
     LiveState,
     TransducerRecogniser,

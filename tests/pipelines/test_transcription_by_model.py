@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from svc.backends.loading import load_transcriber
-from svc.backends.stream_batching import StreamBatcher, StreamBatchingConfig
+from svc.backends.stream_batching import StreamBatcher
+from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.config import TranscriptionConfig
 from svc.errors import ArtifactError
