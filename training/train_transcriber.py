@@ -178,7 +178,7 @@ def run(chosen: argparse.Namespace) -> None:
     """Trains to the end of the recipe; every rank runs this."""
     flush_denormals()
     recipe = read_recipe(chosen.recipe, encoder=chosen.encoder)
-    paths = DataPaths.of(chosen)
+    paths = replace(DataPaths.of(chosen), synthesised=chosen.synthesised)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
@@ -191,6 +191,7 @@ def run(chosen: argparse.Namespace) -> None:
 def parsed() -> argparse.Namespace:
     parser = run_parser(__doc__, recipes="training/configs")
     add_speech(parser)
+    parser.add_argument("--synthesised", type=Path, help="train on this folder of training.data.synthesise besides")
     parser.add_argument("--encoder", type=Path, help="of training/configs/encoders, in place of the recipe's own")
     parser.add_argument("--separator", type=Path, help="start with the separator of this earlier run's --out")
     parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")

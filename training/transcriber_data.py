@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -32,12 +32,16 @@ VALIDATION_SEED = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataPaths:
-    """Where training finds things; decoded speech is kept in `cache`."""
+    """Where training finds things; decoded speech is kept in `cache`.
+
+    `synthesised`: a folder of python -m training.data.synthesise, to train on besides.
+    """
 
     utterances: Path
     units: Path
     root: Path
     cache: Path
+    synthesised: Path | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "DataPaths":
@@ -49,6 +53,19 @@ def add_speech(parser: argparse.ArgumentParser, *, units: str = "made by python 
     """What to learn from; `units` says which, for the help."""
     parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
     parser.add_argument("--units", type=Path, required=True, help=units)
+
+
+def read_synthesised(folder: Path) -> list[Utterance]:
+    """The folder's utterances, with paths that hold anywhere.
+
+    Raises InvalidRequestError when one is not of split train: synthetic speech is for nothing but training.
+    """
+    utterances = read_utterances(folder / "utterances.jsonl")
+    if others := [spoken for spoken in utterances if spoken.split != TRAIN]:
+        where = f"{others[0].utterance_id} of {folder} is of split {others[0].split!r}"
+        raise InvalidRequestError(f"{where}: synthetic speech is trained on only", field="synthesised")
+    # A path that is absolute stays what it is when it is joined to the folder of the data.
+    return [replace(spoken, path=str((folder / spoken.path).absolute())) for spoken in utterances]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -73,6 +90,8 @@ class TranscriberData:
     def open(cls, paths: DataPaths, *, seed: int, workers: int, turn_tokens: bool = True) -> "TranscriberData":
         """Raises InvalidRequestError when a file is missing, broken or has nothing to train on."""
         everything = read_utterances(paths.utterances)
+        if paths.synthesised:
+            everything += read_synthesised(paths.synthesised)
         by_split = {split: [each for each in everything if each.split == split] for split in (TRAIN, DEV)}
         if not by_split[TRAIN]:
             raise InvalidRequestError(f"no utterance of split {TRAIN!r} in {paths.utterances}", field="utterances")

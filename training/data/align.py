@@ -34,6 +34,7 @@ from training.data.corpora import read_librispeech
 from training.data.corpus_readings import (
     Aligner,
     Reader,
+    Reading,
     read_as_given,
     read_isolated,
     read_number,
@@ -99,7 +100,13 @@ def read_recording(clip: Clip, root: Path, aligner: Aligner) -> Outcome:
     """Raises a ServiceError when the recording cannot be decoded."""
     corpus = CORPORA[clip.corpus]
     reading = corpus.reader(clip, resample(load_waveform(root / clip.path)).samples, aligner)
-    utterances = tuple(
+    utterances = utterances_of(clip, reading, domain=corpus.domain)
+    return Outcome(path=clip.path, corpus=clip.corpus, reasons=reading.reasons, utterances=utterances)
+
+
+def utterances_of(clip: Clip, reading: Reading, *, domain: str) -> tuple[Utterance, ...]:
+    """Of a recording, its phrases."""
+    return tuple(
         Utterance(
             utterance_id=f"{Path(clip.path).with_suffix('')}#{number}",
             path=clip.path,
@@ -107,13 +114,12 @@ def read_recording(clip: Clip, root: Path, aligner: Aligner) -> Outcome:
             end_s=min(phrase.span.end_s, clip.duration_s),
             speaker=clip.speaker,
             sex=clip.sex,
-            domain=corpus.domain,
+            domain=domain,
             split=clip.split,
             words=phrase.words,
         )
         for number, phrase in enumerate(reading.phrases)
     )
-    return Outcome(path=clip.path, corpus=clip.corpus, reasons=reading.reasons, utterances=utterances)
 
 
 def outcomes_of(journal: Path) -> dict[str, Outcome]:
@@ -220,16 +226,6 @@ def _shown(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
 
 def summary(outcomes: Sequence[Outcome]) -> list[Table]:
     """Hours by domain and split, and what was not believed by corpus."""
-    hours = Table("domain", "split", "utterances", "speakers", "words", "hours", title="kept")
-    groups: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
-    for outcome in outcomes:
-        for utterance in outcome.utterances:
-            groups[utterance.domain, utterance.split].append(utterance)
-    for (domain, split), kept in sorted(groups.items()):
-        speakers = len({utterance.speaker for utterance in kept})
-        words = sum(len(utterance.words) for utterance in kept)
-        length_h = sum(utterance.duration_s for utterance in kept) / 3600
-        hours.add_row(domain, split, str(len(kept)), str(speakers), str(words), f"{length_h:.3f}")
     rejects = Table("corpus", "reason", "phrases", "of", title="left out")
     counts = Counter((outcome.corpus, reason) for outcome in outcomes for reason in outcome.reasons)
     totals = Counter({outcome.corpus: 0 for outcome in outcomes})
@@ -237,7 +233,21 @@ def summary(outcomes: Sequence[Outcome]) -> list[Table]:
         totals[outcome.corpus] += len(outcome.utterances) + len(outcome.reasons)
     for (corpus, reason), count in sorted(counts.items()):
         rejects.add_row(corpus, reason, str(count), str(totals[corpus]))
-    return [hours, rejects]
+    return [hours_table(kept for outcome in outcomes for kept in outcome.utterances), rejects]
+
+
+def hours_table(utterances: Iterable[Utterance]) -> Table:
+    """By domain and split, with whose and how many they are."""
+    hours = Table("domain", "split", "utterances", "speakers", "words", "hours", title="kept")
+    groups: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        groups[utterance.domain, utterance.split].append(utterance)
+    for (domain, split), kept in sorted(groups.items()):
+        speakers = len({utterance.speaker for utterance in kept})
+        words = sum(len(utterance.words) for utterance in kept)
+        length_h = sum(utterance.duration_s for utterance in kept) / 3600
+        hours.add_row(domain, split, str(len(kept)), str(speakers), str(words), f"{length_h:.3f}")
+    return hours
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -108,10 +108,13 @@ def squeeze_pauses(samples: FloatArray, mask: SpeechMask, *, longest_s: float = 
     return Squeezed(joined, squeezed, original)
 
 
-def refined_words(edges_s: Sequence[float], samples: FloatArray, mask: SpeechMask) -> list[Span]:
-    """N + 1 edges as cross-attention gives them -> a stretch for each of the N words, by the energy around them."""
+def refined_words(
+    edges_s: Sequence[float], samples: FloatArray, mask: SpeechMask, *, lag_s: float = ATTENTION_LAG_S
+) -> list[Span]:
+    """N + 1 edges, `lag_s` late, as cross-attention gives them -> a stretch for each of the N words, by the energy
+    around them."""
     level_db = levels_db(samples)
-    rough_s = [_dip_near(max(edge_s - ATTENTION_LAG_S, 0.0), level_db) for edge_s in edges_s]
+    rough_s = [_dip_near(max(edge_s - lag_s, 0.0), level_db) for edge_s in edges_s]
     return [without_clicks(word, mask) for word in widened(snap_edges(rough_s, pauses_of(mask)))]
 
 
