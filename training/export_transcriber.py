@@ -21,6 +21,7 @@ from training.checkpoint import Checkpoint, existing_checkpoint
 from training.command_line import mistakes_told
 from training.data.units import UnitEncoder, read_units
 from training.start_transcriber import take_parts
+from training.transcriber_data import read_synthesised
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
 SERVED = "equivox"
@@ -32,7 +33,7 @@ LICENCE = (
 DATA = (
     "train talkers of saa (CC BY-NC-SA), wuw (CC BY-SA 4.0), fsdd (CC BY-SA 4.0), alphanum (MIT), arabiccmd (CC BY "
     "4.0) and libri (CC BY 4.0; its words are Whisper tiny.en's guesses), in simulated conversations with noise of "
-    "ESC-10 (CC BY 3.0), simulated rooms and the telephone band; no synthetic speech"
+    "ESC-10 (CC BY 3.0), simulated rooms and the telephone band; {synthetic}"
 )
 LIMITS = (
     "English phrases of one read paragraph, digits, telephone requests of some call-centre kind, and 40 commands "
@@ -51,16 +52,27 @@ def export(
     commands: list[str],
     separator: Path | None = None,
     report: Path | None = None,
+    synthesised: Path | None = None,
 ) -> None:
-    """`separator`: another run to take the separator of. `report` is what training.benchmark_transcription measured of
+    """`separator`: another run to take the separator of. `synthesised`: the speech the run was given besides, for the
+    card. `report` is what training.benchmark_transcription measured of
     these weights; its figures go into the card.
 
     Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     take_parts(model, separator=separator or run, recogniser=run)
+    about = about_of(recipe, checkpoint, commands) | {"data": data_of(synthesised)}
     figures = figures_of(json.loads(report.read_text())) if report else {}
-    save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | figures)
+    save_transcriber(out, model, units.units, about | figures)
+
+
+def data_of(synthesised: Path | None) -> str:
+    """What was trained on, with the synthesisers by name if there were any."""
+    if synthesised is None:
+        return DATA.format(synthetic="no synthetic speech")
+    names = sorted({spoken.speaker.partition(":")[0] for spoken in read_synthesised(synthesised)})
+    return DATA.format(synthetic=f"and digits spoken by the synthesisers {', '.join(names)}, for training alone")
 
 
 def figures_of(report: dict[str, Any]) -> dict[str, object]:
@@ -77,11 +89,10 @@ def _plain(cell: dict[str, Any]) -> dict[str, object]:
 
 
 def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[str]) -> dict[str, object]:
-    """The card, but for what the artifact itself adds."""
+    """The card, but for its data and what the artifact itself adds."""
     return {
         "name": f"transcriber-{recipe.name}",
         "licence": LICENCE,
-        "data": DATA,
         "limits": LIMITS,
         "recipe": checkpoint.recipe,
         "steps": checkpoint.step,
@@ -98,6 +109,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--second-voice-share", type=float, default=0.0, help="the separator's, see svc/models/separator.py (default 0)"
     )
+    parser.add_argument("--synthesised", type=Path, help="the --synthesised of that run, if it had one")
     parser.add_argument("--units", type=Path, required=True, help="the units of that run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
     parser.add_argument("--report", type=Path, help="report.json of training.benchmark_transcription, for the card")
@@ -120,6 +132,7 @@ def main() -> None:
             commands=commands,
             separator=chosen.separator,
             report=chosen.report,
+            synthesised=chosen.synthesised,
         )
     print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')
 

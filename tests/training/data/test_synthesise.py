@@ -18,6 +18,7 @@ from training.data.spoken_text import DIGITS
 from training.data.synthesise import NumberConfig, chosen_synthesisers, draw_number, synthesise
 from training.data.synthesisers import Manner, Spoken, Synthesiser, Voice
 from training.data.utterances import Utterance, read_utterances, write_utterances
+from training.export_transcriber import data_of
 from training.transcriber_data import read_synthesised
 
 
@@ -122,6 +123,12 @@ def test_synthetic_speech_of_any_other_split_is_refused(tmp_path: Path) -> None:
     write_utterances(file, [replace(first, split=DEV), *rest])
     with pytest.raises(InvalidRequestError, match="trained on only"):
         read_synthesised(tmp_path / "out")
+
+
+def test_the_card_of_a_model_names_the_synthesisers_it_learnt_from(tmp_path: Path) -> None:
+    made(tmp_path / "out")
+    assert "the synthesisers bursts, few, for training alone" in data_of(tmp_path / "out")
+    assert data_of(None).endswith("no synthetic speech")
 
 
 def test_an_unknown_synthesiser_is_answered_with_those_known() -> None:
