@@ -3,8 +3,9 @@
 In two steps: `hear` copies what is needed out of the recent sound, at once and cheaply; `parts` may take its time.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from svc.backends.protocols import Embedder
 from svc.pipelines.recent_sound import BoolArray, RecentSound, SoundStretch
 from svc.pipelines.voice_changes import VoiceChanges, VoiceSearch
 from svc.types import MODEL_RATE_HZ, AudioQuality, FloatArray, Span, Voiceprint, Waveform
+
+# What the separator leaves of a frame rests on windows that begin in the frame before.
+MARGIN_FRAMES = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +46,25 @@ class TurnVoice:
     alone_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceFrames:
+    """The frames of a stretch that its voice is taken from, (F,), and `alone_s` of all of it, as a TurnVoice has it."""
+
+    chosen: BoolArray
+    alone_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TurnSpeech:
     """What was heard of a turn, a copy: its sound, the pauses around it (N,), and where its words are in the stream;
     none while it lasts. Without `needs_voice` only changes are looked for.
+
+    Without words the sound begins where the voice is taken from, which may be long after the turn does.
     """
 
+    start_s: float
     sound: SoundStretch
+    voice_frames: VoiceFrames
     pauses: FloatArray
     words: tuple[Span, ...] = ()
     needs_voice: bool = True
@@ -90,51 +106,78 @@ class TurnListener:
         words = tuple(words) if self.changes and len(words) > 1 else ()
         if not (words or needs_voice):
             return None
-        heard = sound.stretch(sound.frames(span.start_s, span.end_s, last=last_frame), channel)
-        if heard.active[:, channel].sum() * sound.frame_s < self.config.min_speech_s:
+        frames = sound.frames(span.start_s, span.end_s, last=last_frame)
+        voice_frames = self._voice_frames(sound.active(frames), channel, sound.frame_s)
+        if voice_frames is None:
             return None
-        return TurnSpeech(sound=heard, pauses=self._pauses(sound, last_frame), words=words, needs_voice=needs_voice)
+        start_s = sound.start_s(int(frames[0]))
+        if not words:
+            first = max(0, int(np.argmax(voice_frames.chosen)) - MARGIN_FRAMES)
+            frames, voice_frames = frames[first:], replace(voice_frames, chosen=voice_frames.chosen[first:])
+        return TurnSpeech(
+            start_s=start_s,
+            sound=sound.stretch(frames, channel),
+            voice_frames=voice_frames,
+            pauses=self._pauses(sound, last_frame),
+            words=words,
+            needs_voice=needs_voice,
+        )
 
     def parts(self, heard: TurnSpeech) -> tuple[TurnPart, ...]:
         """Who speaks in what was heard, one after the other; at least one. Raises what the embedder raises."""
-        sound, found = heard.sound, self._changes(heard)
-        if not found.places:
-            is_alone = not (sound.active[:, 0] & sound.active[:, 1]).any()
-            known = found.only_voice if is_alone else None
-            is_wanted = heard.needs_voice or known is not None
-            return (TurnPart(sound.start_s, self._voice(sound, heard.pauses, known=known) if is_wanted else None),)
-        starts_s = [sound.start_s, *(heard.words[place].start_s for place in found.places)]
-        ends_s = [*starts_s[1:], sound.end_s]
-        return tuple(
-            TurnPart(start_s, self._voice(sound.within(Span(start_s, end_s)), heard.pauses))
-            for start_s, end_s in zip(starts_s, ends_s, strict=True)
-        )
+        speech = _speech(heard.sound, heard.voice_frames)
+        quality = _quality(speech, heard.pauses)
+        found = self._changes(heard, quality)
+        if found.places:
+            return tuple(self._parted(heard, found.places))
+        active = heard.sound.active
+        is_alone = not (active[:, 0] & active[:, 1]).any()
+        vector = found.only_voice if is_alone else None
+        if vector is None and heard.needs_voice:
+            vector = self._embed(speech)
+        voice = None if vector is None else self._voice(vector, quality, heard.voice_frames)
+        return (TurnPart(heard.start_s, voice),)
 
-    def _changes(self, heard: TurnSpeech) -> VoiceSearch:
+    def _parted(self, heard: TurnSpeech, places: Sequence[int]) -> Iterator[TurnPart]:
+        """Another voice begins with each of these words."""
+        starts_s = [heard.start_s, *(heard.words[place].start_s for place in places)]
+        for start_s, end_s in pairwise([*starts_s, heard.sound.end_s]):
+            yield TurnPart(start_s, self._voice_of(heard.sound.within(Span(start_s, end_s)), heard.pauses))
+
+    def _changes(self, heard: TurnSpeech, quality: AudioQuality) -> VoiceSearch:
         """Where another voice begins."""
         if self.changes is None or not heard.words:
             return VoiceSearch()
         sound = heard.sound
         words = [Span(word.start_s - sound.start_s, word.end_s - sound.start_s) for word in heard.words]
-        return self.changes.find(sound.mixture, words, self._quality(sound.mixture, heard.pauses))
+        return self.changes.find(sound.mixture, words, quality)
 
-    def _voice(self, sound: SoundStretch, pauses: FloatArray, known: FloatArray | None = None) -> TurnVoice | None:
-        """From what is said alone, or else out of the overlap, masked; None for too little. `known` is the voice of all
-        of it (D,) if it is there already.
-        """
-        own = sound.active[:, sound.channel]
-        alone = own & ~sound.active[:, 1 - sound.channel]
-        alone_s = float(alone.sum()) * sound.frame_s
+    def _voice_of(self, sound: SoundStretch, pauses: FloatArray) -> TurnVoice | None:
+        """None for too little speech."""
+        frames = self._voice_frames(sound.active, sound.channel, sound.frame_s)
+        if frames is None:
+            return None
+        speech = _speech(sound, frames)
+        return self._voice(self._embed(speech), _quality(speech, pauses), frames)
+
+    def _embed(self, speech: FloatArray) -> FloatArray:
+        """(N,) -> (D,)."""
+        return np.asarray(self.embedder.embed([speech])[0])
+
+    def _voice(self, vector: FloatArray, quality: AudioQuality, frames: VoiceFrames) -> TurnVoice:
+        voiceprint = Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint)
+        return TurnVoice(voiceprint, frames.alone_s)
+
+    def _voice_frames(self, active: BoolArray, channel: int, frame_s: float) -> VoiceFrames | None:
+        """(F, C) -> those in which the channel's talker is alone, or else all of his; None for too little."""
+        own = active[:, channel]
+        alone = own & ~active[:, 1 - channel]
+        alone_s = float(alone.sum()) * frame_s
         config = self.config
         if not (alone_s >= config.min_alone_s or (alone_s >= config.min_speech_s and (own == alone).all())):
             alone_s = 0.0
-        chosen = self._latest(alone if alone_s else own, sound.frame_s)
-        if chosen.sum() * sound.frame_s < config.min_speech_s:
-            return None
-        speech = sound.mixed(chosen) if alone_s else sound.separated(chosen)
-        vector = self.embedder.embed([speech])[0] if known is None else known
-        quality = self._quality(speech, pauses)
-        return TurnVoice(Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint), alone_s)
+        chosen = self._latest(alone if alone_s else own, frame_s)
+        return VoiceFrames(chosen, alone_s) if chosen.sum() * frame_s >= config.min_speech_s else None
 
     def _latest(self, chosen: BoolArray, frame_s: float) -> BoolArray:
         latest = np.zeros_like(chosen)
@@ -148,6 +191,12 @@ class TurnListener:
         silent = frames[~sound.active(frames).any(axis=1)]
         return sound.mixture(silent[-round(self.config.max_pause_s / sound.frame_s) :])
 
-    def _quality(self, speech: FloatArray, pauses: FloatArray) -> AudioQuality:
-        heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
-        return measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])
+
+def _speech(sound: SoundStretch, frames: VoiceFrames) -> FloatArray:
+    """(N,) what is said alone, or else what the separator leaves of the overlap."""
+    return sound.mixed(frames.chosen) if frames.alone_s else sound.separated(frames.chosen)
+
+
+def _quality(speech: FloatArray, pauses: FloatArray) -> AudioQuality:
+    heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
+    return measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])

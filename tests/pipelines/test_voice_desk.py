@@ -14,7 +14,7 @@ from svc.backends.batching import CallScope, current_call
 from svc.errors import CallAbandonedError
 from svc.pipelines.recent_sound import SoundStretch
 from svc.pipelines.transcription_events import SpeakerRevised, TranscriptionEvent, TurnEnded, WarningReason
-from svc.pipelines.turn_voices import TurnSpeech
+from svc.pipelines.turn_voices import TurnSpeech, VoiceFrames
 from svc.pipelines.voice_desk import BackgroundDesk, VoiceDeskConfig, VoiceTakers
 from svc.types import FloatArray
 from tests.pipelines.attributed_stream import Account, Parts, attributed_stream, searching
@@ -64,7 +64,8 @@ def speech(pitch_hz: float = 500.0) -> TurnSpeech:
         active=np.tile([True, False], (25, 1)),
         masks=np.full((100, 80), 255, np.uint8),
     )
-    return TurnSpeech(sound=sound, pauses=np.zeros(1600, np.float32))
+    voice_frames = VoiceFrames(sound.active[:, 0], alone_s=1.0)
+    return TurnSpeech(start_s=0.0, sound=sound, voice_frames=voice_frames, pauses=np.zeros(1600, np.float32))
 
 
 def asked(desk: BackgroundDesk, plan: Sequence[bool]) -> None:
