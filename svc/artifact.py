@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,23 +33,29 @@ REPORT_LINE = re.compile(rb'^fairness_sha256 = "[0-9a-f]*"\n', re.MULTILINE)
 FIRST_TABLE = b"\n["
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Artifact:
-    """Tensors and card as read. `digest` names both: 16 hex digits of the card's text, which holds the tensors'.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ArtifactCard:
+    """A card as read. `digest` names the artifact: 16 hex digits of the card's text, which holds the tensors' digest.
 
     It does not cover REPORT_KEY.
     """
 
-    tensors: Mapping[str, FloatArray]
     card: Mapping[str, Any]
-    digest: str
     card_toml: str
+    digest: str
 
     def check_kind(self, kind: str, path: Path) -> None:
         """Raises ArtifactError naming `path` when it is an artifact of another kind."""
         if (found := self.card.get("kind", "nameless thing")) != kind:
             article = "an" if kind[0] in "aeiou" else "a"
             raise ArtifactError(f"artifact {path} is a {found}, not {article} {kind}")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Artifact(ArtifactCard):
+    """Card and tensors as read."""
+
+    tensors: Mapping[str, FloatArray]
 
 
 def card_of(kind: str, about: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,18 +84,24 @@ def save_artifact(
     _replace(folder / CARD, text.encode())
 
 
+def read_card(folder: Path) -> ArtifactCard:
+    """The card without its tensors. Raises ArtifactError when it is missing or broken."""
+    text = _read(folder / CARD)
+    with _broken_told(folder):
+        card = tomllib.loads(text.decode())
+    digest = hashlib.sha256(_without_report(text)).hexdigest()[:16]
+    return ArtifactCard(card=card, card_toml=text.decode(), digest=digest)
+
+
 def load_artifact(folder: Path) -> Artifact:
     """Raises ArtifactError when a file is missing, broken, or the tensors are not those the card speaks of."""
-    text, content = _read(folder / CARD), _read(folder / TENSORS)
-    try:
-        card = tomllib.loads(text.decode())
+    read, content = read_card(folder), _read(folder / TENSORS)
+    with _broken_told(folder):
         tensors = load_tensors(content)
-    except (ValueError, SafetensorError) as error:
-        raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
-    if card.get(DIGEST_KEY) != hashlib.sha256(content).hexdigest():
+    if read.card.get(DIGEST_KEY) != hashlib.sha256(content).hexdigest():
         raise ArtifactError(f"artifact {folder}: {TENSORS} is not the file {CARD} was written for; restore both")
-    tensors = {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
-    return Artifact(tensors, card, hashlib.sha256(_without_report(text)).hexdigest()[:16], text.decode())
+    plain = {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
+    return Artifact(card=read.card, card_toml=read.card_toml, digest=read.digest, tensors=plain)
 
 
 def name_report(folder: Path, report: bytes) -> None:
@@ -105,10 +118,7 @@ def named_report(folder: Path) -> str | None:
     """
     if not (folder / CARD).exists():
         return None
-    try:
-        return str(tomllib.loads(_read(folder / CARD).decode()).get(REPORT_KEY, ""))
-    except ValueError as error:
-        raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
+    return str(read_card(folder).card.get(REPORT_KEY, ""))
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
@@ -119,6 +129,14 @@ def toml_text(table: Mapping[str, Any]) -> str:
 def _without_report(card: bytes) -> bytes:
     top, table, rest = card.partition(FIRST_TABLE)
     return REPORT_LINE.sub(b"", top) + table + rest
+
+
+@contextmanager
+def _broken_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, SafetensorError) as error:
+        raise ArtifactError(f"artifact {folder} is broken: {error}; make it again or restore it") from error
 
 
 def _stored(name: str, tensor: FloatArray, kind: type[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from svc.artifact import load_artifact
+from svc.artifact import read_card
 from svc.backends.lockfile import LockEntry
 from svc.scoring.calibration import Calibration
 
@@ -40,14 +40,14 @@ def loaded_entry(name: str, role: str, model: object, *, entry: LockEntry | None
 
 def loaded_artifact(folder: Path, role: str, fingerprint: str) -> LoadedModel:
     """A model of our own training: the artifact's card is its card."""
-    artifact = load_artifact(folder)
+    read = read_card(folder)
     return LoadedModel(
-        name=str(artifact.card.get("name", folder.name)),
+        name=str(read.card.get("name", folder.name)),
         role=role,
         fingerprint=fingerprint,
-        licence=str(artifact.card.get("licence", "")),
+        licence=str(read.card.get("licence", "")),
         runtime="torch",
-        card_toml=artifact.card_toml,
+        card_toml=read.card_toml,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.artifact import CARD, TENSORS, card_of, load_artifact, name_report, named_report, save_artifact
+from svc.artifact import CARD, TENSORS, card_of, load_artifact, name_report, named_report, read_card, save_artifact
 from svc.errors import ArtifactError
 
 names = st.text(min_size=1, max_size=20)
@@ -36,6 +36,14 @@ def test_tensors_come_back_and_nothing_else_is_left_behind(tmp_path: Path) -> No
     save_artifact(tmp_path, TENSOR, {"name": "x"})
     np.testing.assert_array_equal(load_artifact(tmp_path).tensors["weights"], TENSOR["weights"])
     assert {file.name for file in tmp_path.iterdir()} == {TENSORS, CARD}
+
+
+def test_a_card_is_read_without_its_tensors(tmp_path: Path) -> None:
+    save_artifact(tmp_path, TENSOR, {"name": "x"})
+    whole = load_artifact(tmp_path)
+    (tmp_path / TENSORS).unlink()
+    card = read_card(tmp_path)
+    assert (card.card, card.card_toml, card.digest) == (whole.card, whole.card_toml, whole.digest)
 
 
 def test_half_the_bytes_keep_three_digits(tmp_path: Path) -> None:

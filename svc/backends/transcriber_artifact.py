@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from svc.artifact import card_of, load_artifact, save_artifact
+from svc.artifact import card_of, load_artifact, read_card, save_artifact
 from svc.config import parse_config
 from svc.errors import ArtifactError
 from svc.models.transcriber import Transcriber, TranscriberConfig, build_encoder
@@ -45,12 +45,12 @@ def compute_toml(folder: Path) -> str:
     """A table for the end of its card: what the encoder computes for a second of one channel's audio, at most and, for
     one that skips work, at least. It follows from the configuration, so no card holds it.
 
-    Raises ArtifactError as `load_transcriber` does.
+    Raises ArtifactError when the card is missing, broken, or not a transcriber's.
     """
-    artifact = load_artifact(folder)
-    artifact.check_kind(KIND, folder)
+    read = read_card(folder)
+    read.check_kind(KIND, folder)
     try:
-        config = parse_config(TranscriberConfig, artifact.card["config"])
+        config = parse_config(TranscriberConfig, read.card["config"])
         with torch.device("meta"):  # shapes without weights
             encoder = build_encoder(config)
     except (KeyError, TypeError, ValueError) as error:
