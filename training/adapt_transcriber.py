@@ -12,7 +12,6 @@ training.export_transcriber.
 import argparse
 import shlex
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
@@ -26,8 +25,7 @@ from training.fairness.cohorts.cohort import Cohorts, read_cohorts
 from training.heard_alone import hear_alone, worst_cohort
 from training.tables import progress_over
 from training.train_transcriber import flush_denormals
-from training.training_curves import TrainingCurves
-from training.training_run import run_parser
+from training.training_run import first_ranks_curves, run_parser
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
 
 ARTIFACT, FISHER = "artifact", "fisher.pt"
@@ -46,9 +44,8 @@ def run(chosen: argparse.Namespace) -> None:
         fisher = chosen.fisher or chosen.out / FISHER
         trainer = AdaptationTrainer(adaptation, data, out=chosen.out, fisher=fisher, world=world)
         trainer.begin()
-        curves = TrainingCurves(chosen.out / "curves", total_steps=recipe.stage.steps, first_step=trainer.step)
-        with curves if world.is_first else nullcontext() as shown:
-            trainer.run(shown)
+        with first_ranks_curves(chosen.out, world, total_steps=recipe.stage.steps, first_step=trainer.step) as curves:
+            trainer.run(curves)
         if world.is_first:
             commands = [*artifact.card.get("commands", ()), command_line()]
             export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands)

@@ -9,7 +9,6 @@ from it when started again, on one CPU to the very bit. Curves: `tensorboard --l
 
 import argparse
 from collections.abc import Iterator
-from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from training.losses.speaker_loss import make_speaker_loss
 from training.shared_norms import share_norms
 from training.trained_embedder import TrainedEmbedder, make_embedder
 from training.training_curves import TrainingCurves
-from training.training_run import run_parser, saved, timed
+from training.training_run import first_ranks_curves, run_parser, saved, timed
 
 VALIDATION_BATCH = 32
 
@@ -194,9 +193,8 @@ def run(chosen: argparse.Namespace) -> None:
         data = open_data(recipe, paths, embedder, workers=chosen.workers)
         trainer = EmbedderTrainer(recipe, data, embedder, out=chosen.out, world=world)
         trainer.start()
-        curves = TrainingCurves(chosen.out / "curves", total_steps=recipe.steps, first_step=trainer.step)
-        with curves if world.is_first else nullcontext() as shown:
-            trainer.run(shown)
+        with first_ranks_curves(chosen.out, world, total_steps=recipe.steps, first_step=trainer.step) as curves:
+            trainer.run(curves)
 
 
 def parsed() -> argparse.Namespace:

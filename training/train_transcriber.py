@@ -12,7 +12,6 @@ Stages that do not need each other can be runs of their own, side by side; --sep
 import argparse
 import copy
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
 from training.start_transcriber import start_from, take_parts
 from training.training_curves import TrainingCurves
-from training.training_run import run_parser, saved, timed
+from training.training_run import first_ranks_curves, run_parser, saved, timed
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 from training.transcriber_step import TrainingStep, bf16_pays
@@ -183,9 +182,8 @@ def run(chosen: argparse.Namespace) -> None:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
         trainer.start(separator=chosen.separator, recogniser=chosen.recogniser)
-        curves = TrainingCurves(chosen.out / "curves", total_steps=recipe.num_steps, first_step=trainer.step)
-        with curves if world.is_first else nullcontext() as shown:
-            trainer.run(shown)
+        with first_ranks_curves(chosen.out, world, total_steps=recipe.num_steps, first_step=trainer.step) as curves:
+            trainer.run(curves)
 
 
 def parsed() -> argparse.Namespace:

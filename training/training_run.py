@@ -4,11 +4,13 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from training.command_line import add_folders
 from training.distributed import World
+from training.training_curves import TrainingCurves
 
 Item = TypeVar("Item")
 CHECKPOINT_INTERVAL_S = 240.0
@@ -35,6 +37,18 @@ def saved(steps: Iterable[Item], save: Callable[[], None], world: World) -> Iter
             saved_s = time.monotonic()
     if world.is_first:
         save()
+
+
+@contextmanager
+def first_ranks_curves(
+    out: Path, world: World, *, total_steps: int, first_step: int
+) -> Iterator[TrainingCurves | None]:
+    """Shows the curves of a run, kept in its folder, while it lasts; None on every rank but the first."""
+    if not world.is_first:
+        yield None
+        return
+    with TrainingCurves(out / "curves", total_steps=total_steps, first_step=first_step) as curves:
+        yield curves
 
 
 def learning_rate(first: float, last: float, *, done: float, step: int, warmup_steps: int) -> float:
