@@ -67,12 +67,7 @@ def evaluate_verification(
 
     with _mistakes_told():
         material = Material(
-            trials=trials,
-            audio_root=audio_root,
-            scores=scores,
-            voxceleb=voxceleb,
-            list_name=list_name,
-            config=config,
+            trials=trials, audio_root=audio_root, scores=scores, voxceleb=voxceleb, list_name=list_name, config=config
         )
         minimum = Minimum(people=min_people, each_sex=min_each_sex)
         audited = audit(
