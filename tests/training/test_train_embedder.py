@@ -126,7 +126,8 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
 def test_mean_weights_of_groups_are_told(tmp_path: Path) -> None:
     figures = list(trainer_at(RECIPE, tmp_path).remaining_steps())
     assert {"weight female", "weight male"} & figures[0].keys()
-    assert figures[-1]["weight_max"] >= 1 >= figures[-1]["weight_min"]
+    (told,) = (of for of in figures if "weight_max" in of)
+    assert told["weight_max"] >= 1 >= told["weight_min"]
 
 
 @pytest.mark.slow

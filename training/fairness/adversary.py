@@ -3,9 +3,13 @@
 Letters: n samples, D embedding width, R width of the region feature.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+ADAGRAD_EPSILON = 1e-10
 
 
 class Adversary(nn.Module):
@@ -22,8 +26,19 @@ class Adversary(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(nn.Linear(inputs, hidden_width), nn.ReLU(), last) if hidden_width else last
+        for number, parameter in enumerate(self.parameters()):
+            self.register_buffer(f"squares_{number}", torch.zeros_like(parameter))
 
-    def forward(self, embeddings: Tensor, regions: Tensor) -> Tensor:
-        """(n, D) of any length and (n, R) -> (n,) in 0..1. No gradient goes to the embeddings."""
-        unit = F.normalize(embeddings.detach(), dim=-1)
-        return torch.sigmoid(self.layers(torch.cat([unit, regions.detach()], dim=-1)).squeeze(-1))
+    def forward(self, unit: Tensor, regions: Tensor) -> Tensor:
+        """(n, D) unit length and (n, R), neither with a gradient -> (n,) logarithms of opinions in 0..1."""
+        return F.logsigmoid(self.layers(torch.cat([unit, regions], dim=-1)).squeeze(-1))
+
+    @torch.no_grad()
+    def climb(self, gradients: Sequence[Tensor], rate: float) -> None:
+        """A step of Adagrad up these gradients of the parameters, in their order.
+
+        As torch.optim has it, whose wrappers take longer than so small a step.
+        """
+        for parameter, gradient, squares in zip(self.parameters(), gradients, self.buffers(), strict=True):
+            squares.addcmul_(gradient, gradient)
+            parameter.addcdiv_(gradient, squares.sqrt().add_(ADAGRAD_EPSILON), value=rate)

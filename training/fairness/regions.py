@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from svc.types import FloatArray
 
@@ -42,6 +41,7 @@ class Regions(nn.Module):
     """
 
     centroids: Tensor  # (K, D) unit length; all zero until the first refresh
+    known: Tensor  # () whether there was one
     memory: Tensor  # (L, D) a ring
     seen: Tensor  # () embeddings remembered since the last refresh
 
@@ -51,6 +51,7 @@ class Regions(nn.Module):
         self.seed = seed
         length = config.remembered if self.width else 0
         self.register_buffer("centroids", torch.zeros(config.count, width))
+        self.register_buffer("known", torch.zeros((), dtype=torch.bool))
         self.register_buffer("memory", torch.zeros(length, width))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
@@ -59,13 +60,16 @@ class Regions(nn.Module):
         """Of the feature."""
         return 0 if self.config.feature == "none" else self.config.count
 
-    def remember(self, embeddings: Tensor) -> None:
-        """(n, D) of any length, of one training step; older ones make room."""
+    def remember(self, unit: Tensor) -> None:
+        """(n, D) unit length, of one training step; older ones make room."""
         if not self.width:
             return
-        unit = F.normalize(embeddings.detach(), dim=-1)[-len(self.memory) :]
-        places = (self.seen + torch.arange(len(unit), device=unit.device)) % len(self.memory)
-        self.memory[places] = unit.to(self.memory)
+        unit = unit[-len(self.memory) :]
+        first = int(self.seen) % len(self.memory)
+        until_end = len(self.memory) - first
+        self.memory[first : first + len(unit)] = unit[:until_end]
+        if len(unit) > until_end:
+            self.memory[: len(unit) - until_end] = unit[until_end:]
         self.seen += len(unit)
 
     def refresh(self) -> None:
@@ -78,18 +82,18 @@ class Regions(nn.Module):
             return
         found = k_means(self.memory[:known].cpu().numpy(), self.config.count, seed=self.seed)
         self.centroids.copy_(torch.from_numpy(matched(found, self.centroids.cpu().numpy())))
+        self.known.fill_(True)
         self.seen.zero_()
 
-    def feature(self, embeddings: Tensor) -> Tensor:
-        """(n, D) of any length -> (n, K) one-hot, or distances to the centroids; (n, 0) for none."""
-        if not self.width:
-            return embeddings.new_zeros(len(embeddings), 0)
-        if not self.centroids.any():
-            return embeddings.new_zeros(len(embeddings), self.width)
-        distances = torch.cdist(F.normalize(embeddings.detach(), dim=-1), self.centroids)  # (n, K)
+    def feature(self, unit: Tensor) -> Tensor:
+        """(n, D) unit length -> (n, K) one-hot, or distances to the centroids; (n, 0) for none."""
+        blank = unit.new_zeros(len(unit), self.width)
+        if not self.width or not self.known:
+            return blank
         if self.config.feature == "distances":
-            return distances
-        return F.one_hot(distances.argmin(1), self.width).to(distances)
+            return torch.cdist(unit, self.centroids.to(unit))
+        nearest = (unit @ self.centroids.to(unit).T).argmax(1, keepdim=True)
+        return blank.scatter_(1, nearest, 1.0)
 
 
 def k_means(points: FloatArray, count: int, *, seed: int) -> FloatArray:

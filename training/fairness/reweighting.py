@@ -12,8 +12,7 @@ Letters: N speakers, M utterances of each, n = N * M samples, Q queries, P proto
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,6 +24,8 @@ from training.fairness.weighting import BatchTerms, BlindWeighting, Weighed
 from training.losses.speaker_scores import SpeakerScores
 
 Form = Literal["aps", "pl", "pw"]
+# Steps of the adversary; what the curves are told of the weights takes a sixth of so small a step.
+SPREAD_TOLD_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,21 @@ class ReweightingConfig:
             raise ValueError(f"need largest_weight >= 1 and 0 <= least_entropy <= 1, got {self}")
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Look:
+    """What the adversary makes of a batch, and the loss under it.
+
+    `given` are the weights that the loss was computed with, a leaf: one pass backward from the loss leaves there what
+    the adversary climbs by, and in the embedder what it descends by.
+    """
+
+    terms: BatchTerms
+    unit: Tensor  # (n, D) unit length, without gradient
+    weights: Tensor  # (N, M) with a gradient to the adversary and to nothing else
+    given: Tensor  # (N, M) the same numbers
+    loss: Tensor
+
+
 class AdversarialReweighting(BlindWeighting):
     """The embedder's loss under the adversary's weights, and the adversary's own steps."""
 
@@ -64,62 +80,57 @@ class AdversarialReweighting(BlindWeighting):
         self.regions = Regions(width, config.regions, seed=seed)
         self.adversary = Adversary(width, self.regions.width, hidden_width=config.hidden_width)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    @cached_property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """Made when first needed: its state lives where the adversary has moved to by then."""
-        return torch.optim.Adagrad(self.adversary.parameters(), lr=self.config.rate, maximize=True)
+        self.latest: Look | None = None
 
     @property
     def warm(self) -> bool:
         """Whether the warm-up is over."""
         return int(self.steps) >= self.config.warmup_steps
 
-    def sample_weights(self, embeddings: Tensor) -> Tensor:
-        """(N, M, D) -> (N, M) of mean 1, within the guards; with a gradient to the adversary and to nothing else."""
-        flat = embeddings.detach().flatten(0, 1)
-        weights = arl_weights(self.adversary(flat, self.regions.feature(flat)))
+    def sample_weights(self, unit: Tensor) -> Tensor:
+        """(n, D) unit length -> (n,) of mean 1, within the guards; with a gradient to the adversary alone."""
         config = self.config
-        safe = guarded(weights, largest=config.largest_weight, least_entropy=config.least_entropy)
-        return safe.view(embeddings.shape[:2])
+        weights = arl_weights(self.adversary(unit, self.regions.feature(unit)))
+        return guarded(weights, largest=config.largest_weight, least_entropy=config.least_entropy)
+
+    def look(self, terms: BatchTerms) -> Look:
+        """Uniform weights while warming up."""
+        unit = terms.scores.unit.detach()
+        weights = self.sample_weights(unit) if self.warm else unit.new_ones(len(unit))
+        weights = weights.view(terms.embeddings.shape[:2])
+        given = weights.detach().requires_grad_(self.warm)
+        loss = weighted_loss(self.form, terms.scores, given)
+        return Look(terms=terms, unit=unit, weights=weights, given=given, loss=loss)
 
     def weigh(self, terms: BatchTerms) -> Weighed:
         """The weighted loss; uniform weights while warming up."""
-        with torch.no_grad():
-            shape = terms.embeddings.shape[:2]
-            weights = self.sample_weights(terms.embeddings) if self.warm else terms.embeddings.new_ones(shape)
-        return Weighed(weighted_loss(self.form, terms.scores, weights), terms.scores.of_queries(weights))
+        self.latest = self.look(terms)
+        return Weighed(self.latest.loss, terms.scores.of_queries(self.latest.given.detach()))
 
     def learn(self, terms: BatchTerms) -> dict[str, float]:
         """One step of the adversary up the loss, the losses held fixed."""
         self.steps += 1
-        self.regions.remember(terms.embeddings.flatten(0, 1))
-        if not self.warm or int(self.steps) % self.config.every:
+        look, steps = self._looked_back(terms), int(self.steps)
+        self.regions.remember(look.unit)
+        if not self.warm or steps % self.config.every:
             return {}
-        terms = terms.detached()
-        weights = self.sample_weights(terms.embeddings)
-        gain = weighted_loss(self.form, terms.scores, weights)
-        self.optimizer.zero_grad()
-        gain.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        flat = weights.detach().flatten()
-        return {
-            "adversary_loss": float(gain.detach()),
-            "weight_entropy": normalised_entropy(flat),
-            "weight_min": float(flat.min()),
-            "weight_max": float(flat.max()),
-        }
+        mine = list(self.adversary.parameters())
+        self.adversary.climb(torch.autograd.grad(look.weights, mine, look.given.grad), self.config.rate)
+        gain = {"adversary_loss": float(look.loss.detach())}
+        return gain | spread_of(look.given.detach()) if steps // self.config.every % SPREAD_TOLD_EVERY == 1 else gain
+
+    def _looked_back(self, terms: BatchTerms) -> Look:
+        """The look `weigh` had at these terms, or another where no pass backward has been from there."""
+        look, self.latest = self.latest, None
+        if look is None or look.terms is not terms or (self.warm and look.given.grad is None):
+            look = self.look(terms.detached())
+            if self.warm:
+                look.loss.backward()  # type: ignore[no-untyped-call]
+        return look
 
     def end_epoch(self) -> None:
         """Regions anew."""
         self.regions.refresh()
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """The adversary's optimiser, so that it is kept wherever the weights are."""
-        return self.optimizer.state_dict()
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.optimizer.load_state_dict(state)
 
 
 def weighted_loss(form: Form, scores: SpeakerScores, weights: Tensor) -> Tensor:
@@ -128,3 +139,13 @@ def weighted_loss(form: Form, scores: SpeakerScores, weights: Tensor) -> Tensor:
         return scores.pair_weighted_loss(scores.pair_sums(weights))
     asking = scores.of_queries(weights)  # (Q,)
     return (asking * scores.losses()).sum() / asking.sum()
+
+
+def spread_of(weights: Tensor) -> dict[str, float]:
+    """Sample weights of any shape -> figures for the curves."""
+    least, most = weights.aminmax()
+    return {
+        "weight_entropy": normalised_entropy(weights.flatten()),
+        "weight_min": float(least),
+        "weight_max": float(most),
+    }

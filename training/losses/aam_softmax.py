@@ -42,6 +42,7 @@ class AamSoftmax(nn.Module):
             logits=self.scale * cosines.scatter(1, own[:, None], narrowed),
             own=own,
             asking=torch.arange(len(unit), device=unit.device),
+            unit=unit,
             prototypes=None,
             form="softmax",
         )

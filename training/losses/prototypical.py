@@ -45,6 +45,7 @@ class PrototypicalScores(nn.Module):
             logits=self.log_scale.exp() * cosines + self.offset,
             own=own,
             asking=rows[:, :asked].flatten(),
+            unit=unit.flatten(0, 1),
             prototypes=self.prototypes,
             form=self.form,
         )

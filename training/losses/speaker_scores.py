@@ -5,6 +5,7 @@ Letters: N speakers, M utterances of each, Q queries (utterances that ask), P pr
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -22,7 +23,7 @@ class Prototypes:
     own: Tensor
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SpeakerScores:
     """Scaled similarities of one batch.
 
@@ -34,6 +35,7 @@ class SpeakerScores:
     logits: Tensor  # (Q, P)
     own: Tensor  # (Q,) the column of the query's own speaker
     asking: Tensor  # (Q,) which of the N * M utterances each query is
+    unit: Tensor  # (N * M, D) the embeddings, of unit length
     prototypes: Callable[[Tensor], Prototypes] | None
     form: PairForm
 
@@ -56,10 +58,11 @@ class SpeakerScores:
         """
         if self.form == "binary":
             return (weights * self.pair_losses()).sum() / weights.sum()
-        impostors = (weights / weights.mean()).log().masked_fill(self.is_own, 0.0)
-        return F.cross_entropy(self.logits + impostors, self.own)
+        # Where the mean stands at the own pair, a softmax divides by it by itself.
+        impostors = torch.where(self.is_own, weights.mean(), weights)
+        return F.cross_entropy(self.logits + impostors.log(), self.own)
 
-    @property
+    @cached_property
     def is_own(self) -> Tensor:
         """(Q, P), true where query and prototype are of one speaker."""
         columns = torch.arange(self.logits.shape[1], device=self.own.device)
@@ -67,7 +70,7 @@ class SpeakerScores:
 
     def of_queries(self, values: Tensor) -> Tensor:
         """(N, M, ..) -> (Q, ..)."""
-        return values.flatten(0, 1)[self.asking]
+        return values.flatten(0, 1).index_select(0, self.asking)
 
     def pair_sums(self, values: Tensor) -> Tensor:
         """(N, M) -> (Q, P): a query's value plus its prototype's, the mean of the utterances that it was made of.
@@ -80,9 +83,11 @@ class SpeakerScores:
 
     def detached(self) -> "SpeakerScores":
         """The same without a way back to the embeddings."""
-        return replace(self, logits=self.logits.detach())
+        return replace(self, logits=self.logits.detach(), unit=self.unit.detach())
 
 
 def against_all(prototypes: Prototypes, is_own: Tensor) -> Tensor:
-    """Prototypes of one value each -> (Q, P)."""
+    """Prototypes of one value each -> (Q, P), or (P,) where each is the same for every query."""
+    if prototypes.own is prototypes.of_speakers:
+        return prototypes.of_speakers
     return torch.where(is_own, prototypes.own[:, None], prototypes.of_speakers)

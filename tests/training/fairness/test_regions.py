@@ -16,13 +16,13 @@ from training.fairness.regions import RegionConfig, Regions, k_means, matched
 
 def regions_of(embeddings: Tensor, config: RegionConfig | None = None) -> Regions:
     regions = Regions(WIDTH, config or RegionConfig(count=4, remembered=64))
-    regions.remember(embeddings)
+    regions.remember(F.normalize(embeddings, dim=1))
     regions.refresh()
     return regions
 
 
 def test_every_cluster_is_a_region_of_its_own() -> None:
-    given_ = clusters(hard=(0, 1, 2, 3)).flatten(0, 1)
+    given_ = F.normalize(clusters(hard=(0, 1, 2, 3)).flatten(0, 1), dim=1)
     labels = regions_of(given_).feature(given_).argmax(1).view(4, -1)
     assert (labels == labels[:, :1]).all()
     assert len(set(labels[:, 0].tolist())) == 4
@@ -30,12 +30,12 @@ def test_every_cluster_is_a_region_of_its_own() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_labels_stay_over_a_refresh_in_another_order(seed: int) -> None:
-    given_ = clusters(hard=(0, 1, 2, 3)).flatten(0, 1)
+    given_ = F.normalize(clusters(hard=(0, 1, 2, 3)).flatten(0, 1), dim=1)
     regions = regions_of(given_)
     before = regions.feature(given_)
     order = torch.randperm(len(given_), generator=torch.Generator().manual_seed(seed))
     regions.seed = seed + 10
-    regions.remember(given_[order] + 0.02)
+    regions.remember(F.normalize(given_[order] + 0.02, dim=1))
     regions.refresh()
     torch.testing.assert_close(regions.feature(given_), before)
 
@@ -50,10 +50,9 @@ def test_matching_is_the_best_of_all_orders(count: int, seed: int) -> None:
 
 
 def test_distances_are_those_to_the_centroids() -> None:
-    given_ = clusters(hard=()).flatten(0, 1)
+    given_ = F.normalize(clusters(hard=()).flatten(0, 1), dim=1)
     regions = regions_of(given_, RegionConfig(feature="distances", count=3, remembered=64))
-    unit = F.normalize(given_, dim=1)
-    expected = torch.stack([(unit - centroid).norm(dim=1) for centroid in regions.centroids], dim=1)
+    expected = torch.stack([(given_ - centroid).norm(dim=1) for centroid in regions.centroids], dim=1)
     torch.testing.assert_close(regions.feature(given_), expected, rtol=1e-3, atol=1e-3)
 
 
@@ -64,10 +63,10 @@ def test_the_same_embeddings_give_the_same_regions() -> None:
 
 def test_only_the_latest_embeddings_are_remembered() -> None:
     regions = Regions(WIDTH, RegionConfig(count=2, remembered=6))
-    batches = torch.randn(3, 4, WIDTH, generator=torch.Generator().manual_seed(0))
+    batches = F.normalize(torch.randn(3, 4, WIDTH, generator=torch.Generator().manual_seed(0)), dim=-1)
     for batch in batches:
         regions.remember(batch)
-    latest = F.normalize(batches.flatten(0, 1)[-6:], dim=1)
+    latest = batches.flatten(0, 1)[-6:]
     assert {tuple(row) for row in regions.memory.tolist()} == {tuple(row) for row in latest.tolist()}
 
 

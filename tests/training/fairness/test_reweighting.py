@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.training.fairness.batches import WIDTH, clusters, random_terms, scored
+from training.fairness.adversary import Adversary
 from training.fairness.regions import RegionConfig, RegionFeature
 from training.fairness.reweighting import AdversarialReweighting, Form, ReweightingConfig, weighted_loss
 from training.losses.speaker_scores import PairForm
@@ -35,7 +36,7 @@ def learned_weights(method: AdversarialReweighting, embeddings: Tensor, steps: i
     method.end_epoch()
     for _ in range(steps):
         method.learn(terms)
-    return method.sample_weights(embeddings).mean(1).detach()
+    return method.look(terms).weights.mean(1).detach()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -52,13 +53,13 @@ def test_an_adversary_without_opinion_changes_nothing(form: Form, pairs: PairFor
 @pytest.mark.parametrize("form", FORMS)
 def test_no_gradient_reaches_the_embedder_through_the_weights(form: Form) -> None:
     terms, method = random_terms(), opinionated(form)
-    weights = method.sample_weights(terms.embeddings).detach()
+    weights = method.look(terms).weights.detach()
     assert float(weights.std()) > 0.05
     (ours,) = torch.autograd.grad(method.weigh(terms).loss, terms.embeddings)
     fixed = random_terms()
     (expected,) = torch.autograd.grad(weighted_loss(form, fixed.scores, weights), fixed.embeddings)
     torch.testing.assert_close(ours, expected)
-    (none,) = torch.autograd.grad(method.sample_weights(terms.embeddings).sum(), terms.embeddings, allow_unused=True)
+    (none,) = torch.autograd.grad(method.look(terms).weights.sum(), terms.embeddings, allow_unused=True)
     assert none is None
 
 
@@ -109,6 +110,31 @@ def test_weights_are_uniform_until_the_warm_up_ends(form: Form) -> None:
         method.learn(terms)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("pairs", get_args(PairForm))
+def test_the_embedder_s_pass_backward_serves_the_adversary_as_one_of_its_own_would(form: Form, pairs: PairForm) -> None:
+    config = replace(AT_ONCE, hidden_width=3)
+    served, alone = reweighting(form, config).double(), reweighting(form, config).double()
+    for seed in range(4):
+        terms = random_terms(form=pairs, all_ask=True, seed=seed)
+        served.weigh(terms).loss.backward()  # type: ignore[no-untyped-call]
+        assert served.learn(terms) == pytest.approx(alone.learn(terms))
+    torch.testing.assert_close(dict(served.named_parameters()), dict(alone.named_parameters()))
+
+
+def test_climbing_is_the_adagrad_of_torch() -> None:
+    ours, theirs = (Adversary(4, hidden_width=3).double() for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    peer = torch.optim.Adagrad(theirs.parameters(), lr=0.3, maximize=True)
+    for _ in range(5):
+        gradients = [torch.randn_like(parameter) for parameter in ours.parameters()]
+        ours.climb(gradients, 0.3)
+        for parameter, gradient in zip(theirs.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        peer.step()
+    torch.testing.assert_close(list(ours.parameters()), list(theirs.parameters()))
+
+
 def test_the_adversary_steps_as_seldom_as_it_is_told() -> None:
     terms, method = random_terms(), reweighting("pw", replace(AT_ONCE, every=3)).double()
     assert [bool(method.learn(terms)) for _ in range(6)] == [False, False, True] * 2
@@ -135,8 +161,8 @@ def test_its_state_is_all_in_the_state_dict(form: Form) -> None:
                 method.end_epoch()
         cut, saved = reweighting(form), cut.state_dict()
         cut.load_state_dict(saved)
-    last = batches[0].embeddings
-    torch.testing.assert_close(cut.sample_weights(last), whole.sample_weights(last), rtol=0, atol=0)
+    last = batches[0]
+    torch.testing.assert_close(cut.look(last).weights, whole.look(last).weights, rtol=0, atol=0)
 
 
 def test_pseudo_labels_need_regions() -> None:
