@@ -10,7 +10,6 @@ says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process, a
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from training.ablation_conversations import STUDIES, prepare
@@ -18,8 +17,14 @@ from training.ablation_run import do_alone, finished_scores, is_done, judged_wit
 from training.ablation_scores import read_scores
 from training.ablation_tables import markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
-from training.command_line import mistakes_told
-from training.study_command import StudyPlan, add_study_options, check_names, check_study_options, seeds_of, words_of
+from training.study_command import (
+    StudyPlan,
+    add_study_options,
+    names_among,
+    run_study,
+    seeds_of,
+    words_of,
+)
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 
@@ -45,18 +50,14 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=STUDIES)
     add_speech(parser)
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="by commas, of %(default)s")
+    listed = names_among(VARIANTS, "variant")
+    parser.add_argument("--variants", type=listed, default=",".join(VARIANTS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")
-    options = parser.parse_args(arguments)
-    check_names(parser, options.variants, VARIANTS, "variant")
-    check_study_options(parser, options)
-    return options
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    with mistakes_told():
-        options = parsed(arguments)
-        sys.exit(plan_of(options).follow(options))
+    run_study(parsed, plan_of, arguments)
 
 
 if __name__ == "__main__":

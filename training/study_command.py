@@ -2,14 +2,15 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Generic, NoReturn
 
 import torch
 
-from training.command_line import add_folders
+from training.command_line import add_folders, mistakes_told
 from training.many_runs import Run, all_told, in_a_process, run_named
 
 
@@ -53,6 +54,17 @@ class StudyPlan(Generic[Run]):
         in_a_process([*self.command, "--run", run.name], options.out / run.name, jobs=options.jobs)
 
 
+def run_study(
+    parsed: Callable[[Sequence[str] | None], argparse.Namespace],
+    plan_of: Callable[[argparse.Namespace], StudyPlan[Run]],
+    arguments: Sequence[str] | None,
+) -> NoReturn:
+    """The whole of a study's command, to its exit: with 1 when a run failed, with one line for a caller's mistake."""
+    with mistakes_told():
+        options = parsed(arguments)
+        sys.exit(plan_of(options).follow(options))
+
+
 def take_given_threads() -> None:
     """Those that `in_a_process` gives a run."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
@@ -61,8 +73,10 @@ def take_given_threads() -> None:
 def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> "argparse._MutuallyExclusiveGroup":
     """`seeds` unless others are asked for. Returns what is done in place of the study: one run, or its table."""
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--seeds", default=seeds, help="by commas (default %(default)s)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default one a core)")
+    parser.add_argument("--seeds", type=whole_numbers, default=seeds, help="by commas (default %(default)s)")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, help="runs at a time (default one a core)"
+    )
     add_folders(parser)
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--run", help="only this one, in this process")
@@ -70,16 +84,29 @@ def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> "argpar
     return only
 
 
-def check_study_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Ends the program for options that cannot be."""
-    if options.jobs < 1 or not all(seed.isdigit() for seed in options.seeds.split(",")):
-        parser.error("--jobs must be positive and --seeds whole numbers by commas")
+def positive(given: str) -> int:
+    """The type of an option that counts something there must be."""
+    if not given.isdigit() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"must be positive, not {given}")
+    return int(given)
 
 
-def check_names(parser: argparse.ArgumentParser, given: str, known: Collection[str], what: str) -> None:
-    """Ends the program for a name, of those by commas, that there is not."""
-    if unknown := sorted(set(given.split(",")) - set(known)):
-        parser.error(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
+def whole_numbers(given: str) -> str:
+    """The type of an option that takes them by commas."""
+    if not all(number.isdigit() for number in given.split(",")):
+        raise argparse.ArgumentTypeError(f"must be whole numbers by commas, not {given}")
+    return given
+
+
+def names_among(known: Collection[str], what: str) -> Callable[[str], str]:
+    """The type of an option that takes names by commas; one there is not ends the program."""
+
+    def checked(given: str) -> str:
+        if unknown := sorted(set(given.split(",")) - set(known)):
+            raise argparse.ArgumentTypeError(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
+        return given
+
+    return checked
 
 
 def seeds_of(options: argparse.Namespace) -> list[int]:

@@ -11,18 +11,16 @@ checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is 
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
 from training.ablation_variants import AblationRun
-from training.command_line import mistakes_told
 from training.encoder_study_runs import contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
-from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
+from training.study_command import StudyPlan, add_study_options, positive, run_study, seeds_of, words_of
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 
@@ -58,19 +56,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--encoders", type=Path, nargs="+", required=True, help="as in training/configs/encoders")
     parser.add_argument("--strengths", default=STRENGTHS, help="of charging for compute (default %(default)s)")
     add_speech(parser)
-    parser.add_argument("--per-cell", type=int, default=20, help="test conversations a domain (default %(default)s)")
+    parser.add_argument("--per-cell", type=positive, default=20, help="test conversations a domain (%(default)s)")
     add_study_options(parser, seeds="0,1,2")
-    options = parser.parse_args(arguments)
-    check_study_options(parser, options)
-    if options.per_cell < 1:
-        parser.error("--per-cell must be positive")
-    return options
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    with mistakes_told():
-        options = parsed(arguments)
-        sys.exit(plan_of(options).follow(options))
+    run_study(parsed, plan_of, arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ is chosen on dev talkers outside the fold. Trials are within folds. Resumed as `
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from training.audit_shipped import shipped_rows
-from training.command_line import mistakes_told
 from training.data.folds import Fold, make_folds
 from training.data.manifest import DEV, SPLITS, TEST, read_manifest
 from training.data.trial_list import Trial, TrialList
 from training.study_arms import ArmRun
-from training.study_command import StudyPlan, add_study_options
+from training.study_command import StudyPlan, add_study_options, run_study
 from training.study_fairness import figures_by_arm
 from training.study_figures import ListFigures, RunFigures, write_figures
 from training.study_fold_tables import markdown
@@ -153,9 +151,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    with mistakes_told():
-        options = parsed(arguments)
-        sys.exit(plan_of(options).follow(options))
+    run_study(parsed, plan_of, arguments)
 
 
 if __name__ == "__main__":

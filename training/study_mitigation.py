@@ -11,7 +11,6 @@ checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is 
 """
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,14 +20,20 @@ from svc.errors import InvalidRequestError
 from training.adapt_transcriber import worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
-from training.command_line import mistakes_told
 from training.fairness.cohorts.cohort import Cohorts, read_cohorts
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, ArmRun, arm_runs
 from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, read_errors
 from training.mitigation_tables import StudyErrors, markdown
 from training.report_json import write_text
-from training.study_command import StudyPlan, add_study_options, check_names, check_study_options, seeds_of, words_of
+from training.study_command import (
+    StudyPlan,
+    add_study_options,
+    names_among,
+    run_study,
+    seeds_of,
+    words_of,
+)
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
 
@@ -96,18 +101,14 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
     parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
     add_speech(parser, units="the units of the artifact's training")
-    parser.add_argument("--methods", default=",".join(ARMS), help="by commas, of %(default)s")
+    listed = names_among(ARMS, "method")
+    parser.add_argument("--methods", type=listed, default=",".join(ARMS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")
-    options = parser.parse_args(arguments)
-    check_names(parser, options.methods, ARMS, "method")
-    check_study_options(parser, options)
-    return options
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    with mistakes_told():
-        options = parsed(arguments)
-        sys.exit(plan_of(options).follow(options))
+    run_study(parsed, plan_of, arguments)
 
 
 if __name__ == "__main__":

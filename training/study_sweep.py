@@ -9,7 +9,6 @@ as that study is.
 """
 
 import argparse
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from svc.config import parse_config
-from training.command_line import mistakes_told
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_command import StudyPlan, add_study_options, seeds_of
+from training.study_command import StudyPlan, add_study_options, run_study, seeds_of
 from training.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
 from training.study_options import checked, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
@@ -131,9 +129,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    with mistakes_told():
-        options = parsed(arguments)
-        sys.exit(plan_of(options).follow(options))
+    run_study(parsed, plan_of, arguments)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.study_command import StudyPlan, add_study_options, check_study_options, seeds_of, words_of
+from training.study_command import StudyPlan, add_study_options, names_among, seeds_of, words_of
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,8 @@ class ToyRun:
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_study_options(parser, seeds="0,1")
-    options = parser.parse_args(["--out", "o", *arguments])
-    check_study_options(parser, options)
-    return options
+    parser.add_argument("--methods", type=names_among(["uniform", "pw"], "method"))
+    return parser.parse_args(["--out", "o", *arguments])
 
 
 def followed(*arguments: str, done: Sequence[str] = ("a", "b"), command: str = "training.none_such") -> list[str]:
@@ -72,7 +71,7 @@ def test_options_come_back_as_words_of_a_command_line() -> None:
     assert words_of(argparse.Namespace(per_cell=2), ["per_cell"]) == ["--per-cell", "2"]
 
 
-@pytest.mark.parametrize("wrong", [["--jobs", "0"], ["--seeds", "1,x"], ["--table", "--run", "a"]])
-def test_options_that_cannot_be_end_the_program(wrong: list[str]) -> None:
+@pytest.mark.parametrize("wrong", ["--jobs 0", "--seeds 1,x", "--methods pw,x", "--table --run a"])
+def test_options_that_cannot_be_end_the_program(wrong: str) -> None:
     with pytest.raises(SystemExit, match="2"):
-        parsed(wrong)
+        parsed(wrong.split())
