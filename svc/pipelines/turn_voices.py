@@ -125,48 +125,42 @@ class TurnListener:
 
     def parts(self, heard: TurnSpeech) -> tuple[TurnPart, ...]:
         """Who speaks in what was heard, one after the other; at least one. Raises what the embedder raises."""
-        speech = _speech(heard.sound, heard.voice_frames)
-        quality = _quality(speech, heard.pauses)
-        found = self._changes(heard, quality)
+        found = self._changes(heard)
         if found.places:
             return tuple(self._parted(heard, found.places))
         active = heard.sound.active
         is_alone = not (active[:, 0] & active[:, 1]).any()
-        vector = found.only_voice if is_alone else None
-        if vector is None and heard.needs_voice:
-            vector = self._embed(speech)
-        voice = None if vector is None else self._voice(vector, quality, heard.voice_frames)
-        return (TurnPart(heard.start_s, voice),)
+        known = found.only_voice if is_alone else None
+        if known is None and not heard.needs_voice:
+            return (TurnPart(heard.start_s, None),)
+        return (TurnPart(heard.start_s, self._voice(heard.sound, heard.voice_frames, heard.pauses, known=known)),)
 
     def _parted(self, heard: TurnSpeech, places: Sequence[int]) -> Iterator[TurnPart]:
         """Another voice begins with each of these words."""
         starts_s = [heard.start_s, *(heard.words[place].start_s for place in places)]
         for start_s, end_s in pairwise([*starts_s, heard.sound.end_s]):
-            yield TurnPart(start_s, self._voice_of(heard.sound.within(Span(start_s, end_s)), heard.pauses))
+            sound = heard.sound.within(Span(start_s, end_s))
+            frames = self._voice_frames(sound.active, sound.channel, sound.frame_s)
+            yield TurnPart(start_s, self._voice(sound, frames, heard.pauses) if frames else None)
 
-    def _changes(self, heard: TurnSpeech, quality: AudioQuality) -> VoiceSearch:
+    def _changes(self, heard: TurnSpeech) -> VoiceSearch:
         """Where another voice begins."""
         if self.changes is None or not heard.words:
             return VoiceSearch()
         sound = heard.sound
         words = [Span(word.start_s - sound.start_s, word.end_s - sound.start_s) for word in heard.words]
-        return self.changes.find(sound.mixture, words, quality)
+        # Of all of the turn, not only of what its voice is taken from: so are the windows that are compared.
+        return self.changes.find(sound.mixture, words, _quality(sound.mixture, heard.pauses))
 
-    def _voice_of(self, sound: SoundStretch, pauses: FloatArray) -> TurnVoice | None:
-        """None for too little speech."""
-        frames = self._voice_frames(sound.active, sound.channel, sound.frame_s)
-        if frames is None:
-            return None
-        speech = _speech(sound, frames)
-        return self._voice(self._embed(speech), _quality(speech, pauses), frames)
-
-    def _embed(self, speech: FloatArray) -> FloatArray:
-        """(N,) -> (D,)."""
-        return np.asarray(self.embedder.embed([speech])[0])
-
-    def _voice(self, vector: FloatArray, quality: AudioQuality, frames: VoiceFrames) -> TurnVoice:
-        voiceprint = Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint)
-        return TurnVoice(voiceprint, frames.alone_s)
+    def _voice(
+        self, sound: SoundStretch, frames: VoiceFrames, pauses: FloatArray, known: FloatArray | None = None
+    ) -> TurnVoice:
+        """`known` is the voice of all of it (D,) if it is there already."""
+        # Alone, or else out of the overlap, masked.
+        speech = sound.mixed(frames.chosen) if frames.alone_s else sound.separated(frames.chosen)
+        vector = self.embedder.embed([speech])[0] if known is None else known
+        quality = _quality(speech, pauses)
+        return TurnVoice(Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint), frames.alone_s)
 
     def _voice_frames(self, active: BoolArray, channel: int, frame_s: float) -> VoiceFrames | None:
         """(F, C) -> those in which the channel's talker is alone, or else all of his; None for too little."""
@@ -190,11 +184,6 @@ class TurnListener:
         frames = sound.frames(now_s - self.config.pause_window_s, now_s, last=last_frame)
         silent = frames[~sound.active(frames).any(axis=1)]
         return sound.mixture(silent[-round(self.config.max_pause_s / sound.frame_s) :])
-
-
-def _speech(sound: SoundStretch, frames: VoiceFrames) -> FloatArray:
-    """(N,) what is said alone, or else what the separator leaves of the overlap."""
-    return sound.mixed(frames.chosen) if frames.alone_s else sound.separated(frames.chosen)
 
 
 def _quality(speech: FloatArray, pauses: FloatArray) -> AudioQuality:
