@@ -10,6 +10,7 @@ which other system beside.
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,12 @@ class Groups:
         return Attributes(people=people, by=by, pairs=self.pairs, minimum=self.minimum)
 
 
+def _check_finite(threshold: float | None, field: str) -> None:
+    if threshold is not None and not isfinite(threshold):
+        option = "--" + field.replace("_", "-")
+        raise InvalidRequestError(f"{option} is a score from which people are accepted, got {threshold}", field=field)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
     """From where people are accepted: a score, or a policy of the service. Neither = training.evaluate.Settings."""
@@ -131,6 +138,7 @@ class Deployed:
     def __post_init__(self) -> None:
         if self.threshold is not None and self.policy is not None:
             raise InvalidRequestError("--threshold and --policy say the same thing: give one", field="threshold")
+        _check_finite(self.threshold, "threshold")
 
     def of(self, policies: Policies, *, calibrated: bool) -> Threshold | None:
         """None = where these trials' FMR and FNMR meet."""
@@ -151,6 +159,9 @@ class Other:
 
     scores: Path
     threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_finite(self.threshold, "against_threshold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,4 +260,6 @@ def _check_known(people: People, trials: TrialList) -> None:
     if known and known.isdisjoint(units):
         whose = "speakers" if trials.has_speakers else "sides (they name no speakers)"
         message = f"the table of people tells of none of the trials' {whose}: it knows {min(known)}, they {units[0]}"
+        remedy = "; give it a column side, or the trials enrolment_speaker and test_speaker"
+        message += "" if trials.has_speakers else remedy
         raise InvalidRequestError(message, field="people")

@@ -60,12 +60,15 @@ def evaluate_verification(
     EER hides gaps, for it gives every group a threshold of its own: look at FMR and FNMR.
     """
     # Models and numpy take seconds to import, and `equivox --help` needs neither.
+    from svc.errors import InvalidRequestError
     from training.audit import Deployed, Groups, Material, Other, audit, write_audit
     from training.evaluate import Settings
     from training.fairness.countries import Minimum
     from training.fairness.groups import Pairs
 
     with _mistakes_told():
+        if against_threshold is not None and not against:
+            raise InvalidRequestError("--against-threshold is of the scores of --against: give those", field="against")
         material = Material(
             trials=trials, audio_root=audio_root, scores=scores, voxceleb=voxceleb, list_name=list_name, config=config
         )
@@ -90,10 +93,10 @@ def evaluate_transcription(
     out: Annotated[Path | None, typer.Option(help="File for the report as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of tables.")] = False,
 ) -> None:
-    """Scores transcripts: ORC-WER, cpWER, tcpWER, turns counted, latencies, each with a 95 % interval over recordings.
+    r"""Scores transcripts: ORC-WER, cpWER, tcpWER, turns counted, latencies, each with a 95 % interval over recordings.
 
-    JSON lines are {"recording", "speaker", "channel", "start_s", "end_s"} and "words": [[text, start_s, end_s], ..] for
-    a turn, or "text" for a word or two. Case, punctuation and digits do not matter: both sides become spoken words.
+    JSON lines are {"recording", "speaker", "channel", "start_s", "end_s"} and "words": [\[text, start_s, end_s], ..]
+    for a turn, or "text" for a word or two. Case, punctuation and digits do not matter: both sides become spoken words.
     """
     from training.report_json import write_json
 

@@ -70,6 +70,8 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
     """What a reader must know beside the figures."""
     if evaluation.unheard:
         yield f"{len(evaluation.unheard)} sides have too little speech; their trials count as LLR 0"
+    if repeated := evaluation.trials.n_repeated:
+        yield f"{repeated} trials stand more than once in the list: each time counts"
     if not evaluation.trials.has_speakers:
         yield "nobody says who speaks: files stand for people, and intervals are too narrow"
     for column in evaluation.passed_over:

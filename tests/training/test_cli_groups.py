@@ -177,3 +177,24 @@ def test_help_teaches_the_three_ways_to_ask() -> None:
         "Groups",
     ):
         assert word in text
+
+
+@pytest.mark.parametrize("score", ["1", "inf", "-inf"])
+def test_a_system_that_says_the_same_of_everybody_has_a_report(score: str, tmp_path: Path) -> None:
+    rows = "".join(f"a{i},b{i % 2 * i},{i % 2},{score}\n" for i in range(1, 9))
+    (tmp_path / "s.csv").write_text(f"enrolment,test,target,score\n{rows}a1,b1,1,{score}\n")
+    command = ["verification", "--scores", str(tmp_path / "s.csv"), "--out", str(tmp_path / "out"), "--replicas", "5"]
+    answer = CliRunner().invoke(evaluate_app, command)
+    assert answer.exit_code == 0, answer.output
+    assert "1 trials stand more than once" in answer.stderr
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"report.html", "report.json", "scores.csv"}
+
+
+@pytest.mark.parametrize("options", [("--threshold", "nan"), ("--threshold", "inf"), ("--against-threshold", "1")])
+def test_a_setting_that_makes_no_sense_is_named(options: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("enrolment,test,target,score\na,b,1,1\na,c,0,0\n")
+    command = ["verification", "--scores", str(tmp_path / "s.csv"), "--out", str(tmp_path / "out"), *options]
+    answer = CliRunner().invoke(evaluate_app, command)
+    assert answer.exit_code == 1
+    assert options[0] in answer.stderr
+    assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ test_speaker; any further column is a group. Lines with blanks between have no h
 writes them. Ten million trials read in well under a minute. Letters: S sides, T trials.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from svc.errors import InvalidRequestError
-from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArray, TrialList
+from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArray, TrialList, not_utf8
 from training.metrics.verification import Array
 
 SCORES = ("score", "llr")
@@ -74,18 +75,39 @@ def _table(path: Path, required: Sequence[str], field: str) -> pd.DataFrame:
         raise InvalidRequestError(f"no scores at {path}", field=field)
     try:
         table = _csv(path) if path.suffix.lower() == ".csv" else _lines(path, field)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except pd.errors.EmptyDataError as error:
+        raise InvalidRequestError(f"{path} is empty", field=field) from error
+    except pd.errors.ParserError as error:
         raise InvalidRequestError(f"{path}: {error}", field=field) from error
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, field) from error
     if missing := [name for name in required if name not in table]:
         remedy = "; a list of trials could tell (--trials)" if missing == ["target"] else ""
         has = ", ".join(table.columns)
+        remedy = "; columns of a CSV are separated by commas" if table.shape[1] == 1 else remedy
         raise InvalidRequestError(f"{path}: no column {', '.join(missing)}; has {has}{remedy}", field=field)
+    _check_sides(table, path, field)
     return table
 
 
+def _check_sides(table: pd.DataFrame, path: Path, field: str) -> None:
+    for name in PAIR:
+        if len(empty := table.index[table[name] == ""]):
+            raise InvalidRequestError(f"{path}:{empty[0]}: {name} is empty", field=name)
+
+
 def _csv(path: Path) -> pd.DataFrame:
-    # Numbers are parsed with the column's own message, and a side named "NA" is a side.
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    # Numbers are parsed with the column's own message, and a side named "NA" is a side. Where rows are longer than the
+    # header pandas would take their first column for names of rows.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, index_col=False
+            )
+        except pd.errors.ParserWarning as error:
+            raise pd.errors.ParserError("rows are longer than the header") from error
+    return table.set_index(pd.RangeIndex(2, len(table) + 2))
 
 
 def _lines(path: Path, field: str) -> pd.DataFrame:
@@ -93,7 +115,7 @@ def _lines(path: Path, field: str) -> pd.DataFrame:
     if table.shape[1] not in (len(LINE) - 1, len(LINE)):
         message = f"{path}: lines must be `{' '.join(LINE)}`, target optional; a CSV must end in .csv"
         raise InvalidRequestError(message, field=field)
-    return table.set_axis(list(LINE[: table.shape[1]]), axis=1)
+    return table.set_axis(list(LINE[: table.shape[1]]), axis=1).set_index(pd.RangeIndex(1, len(table) + 1))
 
 
 def _scores(table: pd.DataFrame, path: Path, field: str) -> tuple[Array, bool]:
@@ -134,7 +156,7 @@ def _trials(table: pd.DataFrame, path: Path) -> TrialList:
     groups = [name for name in table.columns if name not in (*REQUIRED, *SPEAKERS, *SCORES)]
     return TrialList(
         sides=sides,
-        named_at=tuple(f"{path}:{line + 2}" for line in firsts.tolist()),
+        named_at=tuple(f"{path}:{line}" for line in table.index[firsts]),
         units=units,
         enrolment=enrolment,
         test=test,
@@ -148,7 +170,7 @@ def _targets(words: "pd.Series[str]", path: Path) -> npt.NDArray[np.bool_]:
     codes, seen = pd.factorize(words)
     known = [TARGET_WORDS.get(str(word).strip().lower()) for word in seen]
     if None in known:
-        line = int(np.argmax(codes == known.index(None))) + 2
+        line = words.index[int(np.argmax(codes == known.index(None)))]
         raise InvalidRequestError(
             f"{path}:{line}: target is {seen[known.index(None)]!r}, must be one of {', '.join(TARGET_WORDS)}",
             field="target",
@@ -176,7 +198,7 @@ def _units(
     first, second = codes.reshape(2, -1)
     contradicted[: len(target)] |= (first == second) != target
     if contradicted.any():
-        line = int(np.argmax(contradicted)) % len(target) + 2
+        line = table.index[int(np.argmax(contradicted)) % len(target)]
         raise InvalidRequestError(f"{path}:{line}: speakers contradict target, or a line above", field="target")
     return tuple(str(names[code]) or side for code, side in zip(of_side.tolist(), sides, strict=True)), True
 
@@ -184,6 +206,7 @@ def _units(
 def _numbers(column: "pd.Series[str]", path: Path, name: str) -> Array:
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     if np.isnan(numbers).any():
-        line = int(np.argmax(np.isnan(numbers)))
-        raise InvalidRequestError(f"{path}:{line + 2}: {name} is {column.iloc[line]!r}, not a number", field=name)
+        row = int(np.argmax(np.isnan(numbers)))
+        message = f"{path}:{column.index[row]}: {name} is {column.iloc[row]!r}, not a number"
+        raise InvalidRequestError(message, field=name)
     return np.asarray(numbers)

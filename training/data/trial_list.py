@@ -59,6 +59,11 @@ class TrialList:
         """(S,) numbers naming the units."""
         return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
 
+    @property
+    def n_repeated(self) -> int:
+        """How many trials are of a pair that stands further up."""
+        return len(self) - len(np.unique(self.enrolment * len(self.sides) + self.test))
+
     def select(self, mask: npt.NDArray[np.bool_]) -> "TrialList":
         """The trials where `mask` (T,) holds, of the same sides."""
         groups = {column: values[mask] for column, values in self.groups.items()}
@@ -122,10 +127,22 @@ def inputs_digest(trials: TrialList, scores: npt.NDArray[np.float64]) -> str:
     return digest.hexdigest()
 
 
+def not_utf8(path: Path, field: str) -> InvalidRequestError:
+    """What to say of a table in another encoding."""
+    return InvalidRequestError(f"{path} is not UTF-8: save it as UTF-8, or convert it (iconv -t UTF-8)", field=field)
+
+
 def read_trials(path: Path) -> TrialList:
     """Raises InvalidRequestError naming the line at fault."""
     if not path.is_file():
         raise InvalidRequestError(f"no trial list at {path}", field="trials")
+    try:
+        return _read(path)
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "trials") from error
+
+
+def _read(path: Path) -> TrialList:
     with path.open(newline="", encoding="utf-8-sig") as file:
         header = {*file.readline().strip().split(",")}
         file.seek(0)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
-from training.data.trial_list import TrialList
+from training.data.trial_list import TrialList, not_utf8
 from training.fairness.countries import Minimum, pooled
 from training.metrics.bootstrap import Labels
 
@@ -78,10 +78,7 @@ def read_people(path: Path) -> People:
     """
     if not path.is_file():
         raise InvalidRequestError(f"no table of people at {path}", field="people")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        names = [name for name in reader.fieldnames or () if name]
-        rows = [{name: (row[name] or "").strip() for name in names} for row in reader]
+    names, rows = _table(path)
     key = next((name for name in PERSON_COLUMNS if name in names), None)
     if key is None:
         raise InvalidRequestError(f"{path}:1: no column {' or '.join(PERSON_COLUMNS)}", field="people")
@@ -94,6 +91,16 @@ def read_people(path: Path) -> People:
         varying=tuple(sorted(varying)),
         speaker_of={row["side"]: row["speaker"] for row in rows} if {*PERSON_COLUMNS} <= {*names} else {},
     )
+
+
+def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            names = [name for name in reader.fieldnames or () if name]
+            return names, [{name: (row[name] or "").strip() for name in names} for row in reader]
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "people") from error
 
 
 def by_column(name: str, values: npt.NDArray[np.str_], trials: TrialList) -> Grouping:

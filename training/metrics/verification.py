@@ -111,9 +111,17 @@ def equal_error_rate(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float
 
 
 def equal_error_threshold(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
-    """The least score that as a threshold gives FNMR >= FMR; chosen on the very trials it is told of."""
+    """The least finite score that as a threshold gives FNMR >= FMR, else the greatest; chosen on these trials.
+
+    Where strangers share the highest score with the genuine, no score does: accepting nobody is no threshold to deploy.
+    """
     curve = det_curve(targets, nontargets)
-    return float(curve.thresholds[np.argmax(curve.fnmr >= curve.fmr)])
+    finite = np.isfinite(curve.thresholds)
+    thresholds = curve.thresholds[finite]
+    if not len(thresholds):
+        return 0.0
+    meet = (curve.fnmr >= curve.fmr)[finite]
+    return float(thresholds[np.argmax(meet) if meet.any() else -1])
 
 
 def min_dcf(targets: npt.ArrayLike, nontargets: npt.ArrayLike, prior: float) -> float:

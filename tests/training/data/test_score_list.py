@@ -1,5 +1,6 @@
 """Score files of any system: what they say is what is measured, and what is wrong is named by its line."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from svc.errors import InvalidRequestError
 from training.data.score_list import read_scores, read_scores_of, with_speakers
+from training.data.trial_list import read_trials
+from training.fairness.groups import read_people
 
 ROWS = "enrolment,test,target,score,enrolment_speaker,test_speaker,sex\na1,a2,1,0.5,a,a,m\na1,b1,0,-0.25,a,b,m\n"
 
@@ -78,12 +81,42 @@ def test_scores_of_other_trials_are_refused(text: str, named: str, tmp_path: Pat
         ("enrolment,test,target,score\na,b,1,1\na,c,0,high\n", "s.csv:3: score is 'high'"),
         (ROWS + "a1,b2,1,0.5,a,b,m\n", "s.csv:4: speakers contradict"),
         (ROWS + "b1,a2,0,0.5,c,a,m\n", "contradict"),
-        ("", "No columns"),
+        ("", "s.csv is empty"),
+        ("enrolment;test;target;score\na;b;1;1\n", "separated by commas"),
+        ("enrolment,test,score,target\na,b,1,1\na,c,0\n", "s.csv:3: target is ''"),
+        ("enrolment,test,target,score\na,,1,1\n", "s.csv:2: test is empty"),
+        ("enrolment,test,target,score\na,b,1,1,9\na,c,0,0,9\n", "longer than the header"),
     ],
 )
 def test_mistakes_are_named_by_line(text: str, named: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match=named):
         read_scores(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a b 1 target\na c high nontarget\n", "s.txt:2: score is 'high'"),
+        ("a b 1 target\na c 0 maybe\n", "s.txt:2: target is 'maybe'"),
+        ("a b 1 target\na c 0\n", "s.txt:2: target is ''"),
+    ],
+)
+def test_lines_without_a_header_are_counted_from_the_first(text: str, named: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=named):
+        read_scores(written(tmp_path, text, "s.txt"))
+
+
+@pytest.mark.parametrize("read", [read_scores, read_trials, read_people])
+def test_a_table_in_another_encoding_is_named(read: Callable[[Path], object], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("speaker,enrolment,test,target,score\nÖ,Ö,b,1,1\n".encode("latin-1"))
+    with pytest.raises(InvalidRequestError, match=r"t\.csv is not UTF-8: save it as UTF-8"):
+        read(tmp_path / "t.csv")
+
+
+def test_a_trial_that_stands_twice_is_counted(tmp_path: Path) -> None:
+    lines = "a b 1 target\nb a 2 target\na c 0 nontarget\na b 1 target\n"
+    trials = read_scores(written(tmp_path, lines, "1.txt")).trials
+    assert (len(trials), trials.n_repeated) == (4, 1)
 
 
 def test_people_can_be_told_from_elsewhere(tmp_path: Path) -> None:

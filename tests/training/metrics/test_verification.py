@@ -16,6 +16,7 @@ from training.metrics.verification import (
     cllr,
     det_curve,
     equal_error_rate,
+    equal_error_threshold,
     error_rates,
     min_cllr,
     min_dcf,
@@ -46,6 +47,14 @@ def eer_by_hand(targets: list[float], nontargets: list[float]) -> float:
 @given(scores, scores)
 def test_eer_equals_the_crossing_found_by_hand(targets: list[float], nontargets: list[float]) -> None:
     assert equal_error_rate(targets, nontargets) == pytest.approx(eer_by_hand(targets, nontargets), abs=1e-12)
+
+
+@given(scores, scores)
+def test_the_threshold_where_errors_meet_is_a_score_given(targets: list[float], nontargets: list[float]) -> None:
+    threshold = equal_error_threshold(targets, nontargets)
+    fmr, fnmr = error_rates(targets, nontargets, threshold)
+    assert threshold in (*targets, *nontargets)
+    assert fnmr >= fmr or threshold == max(*targets, *nontargets)
 
 
 @given(scores, scores)
