@@ -15,11 +15,14 @@ def name_speakers(
     Diarization holds the speakers to be different people: where two match one profile, only the better keeps it.
     """
     matches = [_match(speaker, identifier, tenant=tenant, policy=policy) for speaker in result.speakers]
-    best: dict[str, float] = {}
-    for match in matches:
+    # By profile. LLRs are bounded and may tie; then more speech is the better evidence.
+    claims: dict[str, tuple[float, float, int]] = {}
+    for number, (speaker, match) in enumerate(zip(result.speakers, matches, strict=True)):
         if match:
-            best[match.profile_id] = max(match.llr, best.get(match.profile_id, match.llr))
-    kept = [match if match and match.llr == best[match.profile_id] else None for match in matches]
+            claim = (match.llr, speaker.speech_s, number)
+            claims[match.profile_id] = max(claim, claims.get(match.profile_id, claim))
+    keepers = {number for _, _, number in claims.values()}
+    kept = [match if number in keepers else None for number, match in enumerate(matches)]
     speakers = (replace(speaker, profile=match) for speaker, match in zip(result.speakers, kept, strict=True))
     return replace(result, speakers=tuple(speakers))
 
