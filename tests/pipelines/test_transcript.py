@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.errors import InvalidRequestError
-from svc.pipelines.transcript import MAX_CUE_LETTERS, MAX_CUE_S, srt_time, to_ctm, to_srt, to_stm, transcript_to_rttm
+from svc.pipelines.transcript import (
+    MAX_CUE_LETTERS,
+    MAX_CUE_S,
+    cues_of,
+    srt_time,
+    to_ctm,
+    to_srt,
+    to_stm,
+    transcript_to_rttm,
+)
 from svc.pipelines.transcription_events import AttributedSpeaker, TranscribedWord
 
 
@@ -86,7 +95,13 @@ def test_subtitles_hold_every_word_and_can_be_read(said: list[Spoken]) -> None:
         words += text.partition(": ")[2].split()
         assert len(text.partition(": ")[2]) <= max(MAX_CUE_LETTERS, 9)
     assert sorted(words) == sorted(word.text for turn in said for word in turn.words)
-    assert MAX_CUE_S >= 1
+
+
+@given(turns)
+def test_no_subtitle_stands_too_long(said: list[Spoken]) -> None:
+    for turn in said:
+        for cue in cues_of(turn):
+            assert cue[-1].end_s - cue[0].start_s <= MAX_CUE_S
 
 
 def test_an_open_turn_ends_with_its_last_word_and_an_empty_one_where_it_starts() -> None:
