@@ -4,60 +4,33 @@ The speech is the recording of two people that pyannote.audio ships with its RTT
 the rest is held against the profiles. Ends with exit code 1 when anything comes out other than it should.
 """
 
-import json
-import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import soundfile
 from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from equivox import Client, Decision, DiarizationResult, Pcm, ProfileId, TranscribeOptions
+from equivox import Client, Decision, DiarizationResult, ProfileId, TranscribeOptions
 from svc.cli.lanes import Lanes
 from svc.cli.render import STYLE_OF, listing
 from svc.cli.timeline import show_diarization
 from svc.pipelines.rttm import read_rttm
-from svc.types import FloatArray, Span, Turn
+from svc.types import Span, Turn
+from training.demo_people import NAMES, SPLIT_S, Person, cut_people, sample_folder
+from training.demo_server import TOKEN, running_server, wait_until_ready
 from training.metrics.diarization import diarization_errors
 
-# Enrolment before, tests after: each speaker has four seconds or more alone on either side of it.
-SPLIT_S = 18.0
-MIN_PIECE_S = 1.0
 # Three times what this recording gives: past it something is broken, not merely tuned otherwise.
 MAX_DER = 0.15
-READY_S, STOP_S, POLL_S = 120.0, 30.0, 0.5
-Process = subprocess.Popen[bytes]
-TOKEN = "demo-token"
 TRANSCRIPTION = "equivox.v1.Transcription"
-NAMES = ("anna", "bob")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """One talker of the sample: clips to enrol, each (N,), and a later one (N,) to test."""
-
-    name: str
-    enrolment: tuple[FloatArray, ...]
-    test: FloatArray
-    sample_rate_hz: int
-
-    @property
-    def test_clip(self) -> Pcm:
-        return Pcm(self.test, self.sample_rate_hz)
-
-    @property
-    def enrolment_clips(self) -> list[Pcm]:
-        return [Pcm(clip, self.sample_rate_hz) for clip in self.enrolment]
 
 
 @dataclass
@@ -69,110 +42,6 @@ class Checks:
     def expect(self, holds: bool, claim: str) -> None:
         if not holds:
             self.failures.append(claim)
-
-
-def sample_folder() -> Path:
-    """Where pyannote.audio keeps its sample; found without the seconds that importing it takes."""
-    spec = find_spec("pyannote.audio")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("pyannote.audio is not installed: pip install 'equivox[server]'")
-    return Path(spec.submodule_search_locations[0]) / "sample"
-
-
-def alone(turns: Sequence[Turn], speaker: str) -> list[Span]:
-    """Where `speaker` talks and nobody else does."""
-    free = [turn.span for turn in turns if turn.speaker == speaker]
-    for other in (turn.span for turn in turns if turn.speaker != speaker):
-        free = [piece for span in free for piece in without(span, other)]
-    return free
-
-
-def without(span: Span, other: Span) -> list[Span]:
-    """`span` less its overlap with `other`."""
-    before = Span(span.start_s, min(span.end_s, other.start_s))
-    after = Span(max(span.start_s, other.end_s), span.end_s)
-    return [piece for piece in (before, after) if piece.duration_s > 0]
-
-
-def cut_people(samples: FloatArray, sample_rate_hz: int, turns: Sequence[Turn]) -> tuple[Person, ...]:
-    """Both talkers, in order of their first turn."""
-
-    def cut(span: Span) -> FloatArray:
-        return samples[round(span.start_s * sample_rate_hz) : round(span.end_s * sample_rate_hz)]
-
-    people = []
-    for name, speaker in zip(NAMES, dict.fromkeys(turn.speaker for turn in turns), strict=True):
-        pieces = [span for span in alone(turns, speaker) if span.duration_s >= MIN_PIECE_S]
-        people.append(
-            Person(
-                name=name,
-                enrolment=tuple(cut(span) for span in pieces if span.end_s <= SPLIT_S),
-                test=np.concatenate([cut(span) for span in pieces if span.start_s >= SPLIT_S]),
-                sample_rate_hz=sample_rate_hz,
-            )
-        )
-    return tuple(people)
-
-
-@contextmanager
-def running_server(folder: Path) -> Iterator[tuple[str, Process]]:
-    """A server process with its profiles in `folder`: yields its address and itself; SIGTERM must make it end well."""
-    config, log = write_config(folder), folder / "server.log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen([sys.executable, "-m", "svc", "serve", "--config", config], stdout=sink, stderr=sink)
-    try:
-        yield f"127.0.0.1:{listening_port(process, log)}", process
-    except BaseException:
-        print(f"the server's last words:\n{log.read_text()[-3000:]}", file=sys.stderr)
-        raise
-    finally:
-        process.terminate()
-        try:
-            exit_code = process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            exit_code = process.wait()
-    if exit_code != 0:
-        raise RuntimeError(f"the server did not stop cleanly: exit code {exit_code}\n{log.read_text()[-3000:]}")
-
-
-def write_config(folder: Path) -> Path:
-    """A free port, a token, and a fresh encrypted profile database."""
-    equivox("profiles", "new-key", str(folder / "profiles.key"))
-    (folder / "tokens.toml").write_text(f'"{TOKEN}" = "demo"\n')
-    config = folder / "equivox.toml"
-    config.write_text(
-        f"""[profiles]
-database = {json.dumps(str(folder / "profiles.sqlite3"))}
-key_file = {json.dumps(str(folder / "profiles.key"))}
-[transcription]
-second_pass = true
-second_pass_patience_s = 30.0
-[server]
-address = "127.0.0.1:0"
-metrics_address = ""
-tokens_file = {json.dumps(str(folder / "tokens.toml"))}
-"""
-    )
-    return config
-
-
-def equivox(*arguments: str) -> None:
-    """Runs the command line as a person would."""
-    subprocess.run([sys.executable, "-m", "svc", *arguments], check=True, stdout=subprocess.DEVNULL)
-
-
-def listening_port(process: "subprocess.Popen[bytes]", log: Path) -> int:
-    """The port out of the server's log, once it is there."""
-    end_s = time.monotonic() + READY_S
-    while time.monotonic() < end_s:
-        for line in log.read_text().splitlines():
-            if '"listening"' in line:
-                return int(json.loads(line)["port"])
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with exit code {process.returncode} before it listened")
-        time.sleep(0.05)
-    raise TimeoutError(f"the server did not listen within {READY_S:g} s")
 
 
 def judge_diarization(console: Console, client: Client, sample: Path, turns: Sequence[Turn], checks: Checks) -> None:
@@ -267,17 +136,6 @@ def limits_of(cards: Sequence[str]) -> str:
 def styled(decision: Decision) -> Text:
     """A decision in its colour."""
     return Text(decision.value.upper(), style=STYLE_OF[decision])
-
-
-def wait_until_ready(client: Client, process: Process) -> None:
-    """Returns once the server is healthy. Raises RuntimeError as soon as it has ended, TimeoutError after READY_S."""
-    end_s = time.monotonic() + READY_S
-    while not client.healthy(timeout_s=POLL_S):
-        if process.poll() is not None:
-            raise RuntimeError("the server ended before it was ready")
-        if time.monotonic() > end_s:
-            raise TimeoutError(f"the server was not ready within {READY_S:g} s")
-        time.sleep(POLL_S)
 
 
 def run(console: Console, folder: Path, checks: Checks) -> None:

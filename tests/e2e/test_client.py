@@ -14,7 +14,7 @@ from equivox import AsyncClient, Client, Costs, Decision, DiarizeOptions, Equivo
 from svc.pipelines.rttm import read_rttm
 from svc.types import Waveform
 from tests.e2e.server_process import ServerProcess
-from training.demo import Person, cut_people
+from training.demo_people import Person, cut_people
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
