@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,17 +75,6 @@ def do_all(
     names = [run.name for run in left]
     outcomes: dict[str, Outcome[Run]] = {}
     under_way: set[Future[Outcome[Run]]] = set()
-
-    def attempt(run: Run) -> Outcome[Run]:
-        if failed := [name for name in run.starts if name in outcomes and outcomes[name].problem]:
-            return Outcome(run, f"needs {', '.join(failed)}", 0.0)
-        began_s = time.monotonic()
-        try:
-            work(run)
-        except (RunFailedError, ServiceError, ValueError, OSError, RuntimeError) as error:
-            return Outcome(run, str(error) or type(error).__name__, time.monotonic() - began_s)
-        return Outcome(run, None, time.monotonic() - began_s)
-
     pool = ThreadPoolExecutor(jobs)
     try:
         while len(outcomes) < len(names):
@@ -93,7 +82,7 @@ def do_all(
             ready = [run for run in left if not unfinished.intersection(run.starts)]
             for run in ready[: jobs - len(under_way)]:
                 left.remove(run)
-                under_way.add(pool.submit(attempt, run))
+                under_way.add(pool.submit(_attempt, run, work, outcomes))
             ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             for future in ended:
                 outcomes[future.result().run.name] = future.result()
@@ -101,6 +90,18 @@ def do_all(
     finally:
         pool.shutdown(cancel_futures=True)
     return [outcomes[name] for name in names]
+
+
+def _attempt(run: Run, work: Callable[[Run], None], outcomes: Mapping[str, Outcome[Run]]) -> Outcome[Run]:
+    """`outcomes`: of those it may start from."""
+    if failed := [name for name in run.starts if name in outcomes and outcomes[name].problem]:
+        return Outcome(run, f"needs {', '.join(failed)}", 0.0)
+    began_s = time.monotonic()
+    try:
+        work(run)
+    except (RunFailedError, ServiceError, ValueError, OSError, RuntimeError) as error:
+        return Outcome(run, str(error) or type(error).__name__, time.monotonic() - began_s)
+    return Outcome(run, None, time.monotonic() - began_s)
 
 
 def in_a_process(command: Sequence[str], folder: Path, *, jobs: int) -> None:
