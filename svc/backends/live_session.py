@@ -5,7 +5,7 @@ from typing import Generic
 
 import numpy as np
 
-from svc.backends.batching import current_call
+from svc.backends.call_scope import current_call
 from svc.backends.chunk_pieces import MELS_PER_FRAME
 from svc.backends.protocols import RecognisedChunk, StreamRecogniser, StreamState
 from svc.backends.stream_queue import Piece

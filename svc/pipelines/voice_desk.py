@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from svc.backends.batching import current_call
+from svc.backends.call_scope import current_call
 from svc.errors import OverloadedError
 from svc.pipelines.turn_voices import TurnListener, TurnPart, TurnSpeech
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import grpc
 from grpc.aio import ServicerContext
 
-from svc.backends.batching import CallScope
+from svc.backends.call_scope import CallScope
 
 DEFAULT_TENANT = "default"
 

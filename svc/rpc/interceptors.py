@@ -17,7 +17,7 @@ import grpc
 from grpc import HandlerCallDetails, RpcMethodHandler, StatusCode
 from grpc.aio import ServicerContext
 
-from svc.backends.batching import CallScope, current_call
+from svc.backends.call_scope import CallScope, current_call
 from svc.errors import NotReadyError, OverloadedError, RateLimitedError, ServiceError, UnauthenticatedError
 from svc.rpc.call import Call, current
 from svc.rpc.limits import TokenBuckets

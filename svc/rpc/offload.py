@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from svc.backends.batching import current_call
+from svc.backends.call_scope import current_call
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.backends.batching import BatchingEmbedder, BatchReport, CallScope, current_call
+from svc.backends.batching import BatchingEmbedder, BatchReport
+from svc.backends.call_scope import CallScope, current_call
 from svc.errors import CallAbandonedError, OverloadedError
 from svc.types import FloatArray
 

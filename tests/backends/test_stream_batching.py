@@ -10,7 +10,7 @@ from contextvars import copy_context
 import numpy as np
 import pytest
 
-from svc.backends.batching import CallScope, current_call
+from svc.backends.call_scope import CallScope, current_call
 from svc.backends.live_session import LiveSession
 from svc.backends.protocols import RecognisedChunk
 from svc.backends.stream_batching import StepReport, StreamBatcher

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.backends.batching import CallScope, current_call
+from svc.backends.call_scope import CallScope, current_call
 from svc.errors import CallAbandonedError
 from svc.pipelines.recent_sound import SoundStretch
 from svc.pipelines.transcription_events import SpeakerRevised, TranscriptionEvent, TurnEnded, WarningReason

@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from equivox.errors import FailedCall
 from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer, EmbeddingsStub, add_EmbeddingsServicer_to_server
-from svc.backends.batching import current_call
+from svc.backends.call_scope import current_call
 from svc.rpc.call import tenant_of_call
 from svc.rpc.interceptors import Admission, Guard, GuardInterceptor, reporting_errors, scoping
 from svc.rpc.offload import Offload

@@ -1,0 +1,39 @@
+"""The call that a thread works for: how long its caller waits, and whether anybody still does."""
+
+import threading
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from svc.errors import CallAbandonedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallScope:
+    """Whether anybody still waits for the answer: set by the event loop, read by every thread working for the call."""
+
+    deadline_s: float | None = None  # on time.monotonic's clock
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def lasting(cls, seconds: float) -> "CallScope":
+        """A scope whose deadline is `seconds` from now."""
+        return cls(deadline_s=time.monotonic() + seconds)
+
+    @property
+    def abandoned(self) -> bool:
+        return self.cancelled.is_set() or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
+
+    @property
+    def remaining_s(self) -> float | None:
+        return None if self.deadline_s is None else max(0.0, self.deadline_s - time.monotonic())
+
+    def check(self) -> None:
+        """Raises CallAbandonedError when nobody waits any more."""
+        if self.abandoned:
+            raise CallAbandonedError(
+                "the call was cancelled or its deadline has passed; no further work is done for it"
+            )
+
+
+current_call: ContextVar[CallScope | None] = ContextVar("current_call", default=None)
