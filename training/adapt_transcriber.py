@@ -48,7 +48,10 @@ def run(chosen: argparse.Namespace) -> None:
             trainer.run(curves)
         if world.is_first:
             commands = [*artifact.card.get("commands", ()), command_line()]
-            export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands)
+            learnt_from = artifact.card.get("data")
+            export(
+                chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands, data=learnt_from
+            )
 
 
 def worst_on_dev(cohorts: Cohorts, artifact: TranscriberArtifact, data: TranscriberData) -> str:

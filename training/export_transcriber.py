@@ -52,17 +52,16 @@ def export(
     commands: list[str],
     separator: Path | None = None,
     report: Path | None = None,
-    synthesised: Path | None = None,
+    data: str | None = None,
 ) -> None:
-    """`separator`: another run to take the separator of. `synthesised`: the speech the run was given besides, for the
-    card. `report` is what training.benchmark_transcription measured of
-    these weights; its figures go into the card.
+    """`separator`: another run to take the separator of. `report` is what training.benchmark_transcription measured of
+    these weights; its figures go into the card. `data`: what the card says of it, if not `data_of(None)`.
 
     Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     take_parts(model, separator=separator or run, recogniser=run)
-    about = about_of(recipe, checkpoint, commands) | {"data": data_of(synthesised)}
+    about = about_of(recipe, checkpoint, commands) | {"data": data or data_of(None)}
     figures = figures_of(json.loads(report.read_text())) if report else {}
     save_transcriber(out, model, units.units, about | figures)
 
@@ -132,7 +131,7 @@ def main() -> None:
             commands=commands,
             separator=chosen.separator,
             report=chosen.report,
-            synthesised=chosen.synthesised,
+            data=data_of(chosen.synthesised),
         )
     print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')
 

@@ -23,8 +23,8 @@ def test_what_was_adapted_is_exported_and_loaded_again(tmp_path: Path) -> None:
     trainer.begin()
     trainer.run(None)
     assert isinstance(trainer.data.units, UnitEncoder)
-    export(tmp_path, trainer.recipe, trainer.data.units, out=tmp_path / "artifact", commands=["adapt it"])
+    export(tmp_path, trainer.recipe, trainer.data.units, out=tmp_path / "artifact", commands=["adapt it"], data="tones")
     loaded = load_transcriber(tmp_path / "artifact")
     assert loaded.units == toy_artifact().units
-    assert loaded.card["commands"] == ["adapt it"]
+    assert (loaded.card["commands"], loaded.card["data"]) == (["adapt it"], "tones")
     assert loaded.model.config.cohort_width == len(COHORTS)
