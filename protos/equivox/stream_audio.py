@@ -20,6 +20,7 @@ SAMPLE_BYTES = {
     audio_pb2.PCM_ENCODING_ALAW: 1,
 }
 READ_FRAMES = 8192
+UNKNOWN_BYTES = 2**31 - 2**16
 MAX_CHUNK_S = 2.0
 """Longest piece of audio one message of a stream may carry."""
 
@@ -104,6 +105,8 @@ def cut(pieces: Iterable[bytes | Control], *, frame_bytes: int, max_bytes: int) 
         for start in range(0, whole, max_bytes):
             yield data[start : min(start + max_bytes, whole)]
         rest = data[whole:]
+    if rest:
+        yield rest  # half a sample: not the client's to drop, the server ends the stream well and says so
 
 
 def _of_stream(stream: PcmStream) -> StreamSource:
@@ -156,7 +159,7 @@ def _of_file(source: "str | os.PathLike[str] | bytes", *, channel: int | None = 
     with _opened(source) as recording:
         return StreamSource(
             pieces=_read(source),
-            encoding=audio_pb2.PCM_ENCODING_S16LE,
+            encoding=recording.encoding,
             sample_rate_hz=recording.sample_rate_hz,
             num_channels=recording.num_channels,
             channel=channel,
@@ -171,11 +174,12 @@ def _read(source: "str | os.PathLike[str] | bytes") -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """An open file: so many frames -> their bytes, 16 bits a sample."""
+    """An open file: so many frames -> their bytes in `encoding`."""
 
     read: Callable[[int], bytes]
     sample_rate_hz: int
     num_channels: int
+    encoding: audio_pb2.PcmEncoding = audio_pb2.PCM_ENCODING_S16LE
 
 
 @contextmanager
@@ -188,21 +192,38 @@ def _opened(source: "str | os.PathLike[str] | bytes") -> Iterator[_Recording]:
             return
         file.seek(0)
         sound = stack.enter_context(_soundfile(file))
+        # As 16 bits libsndfile would cut floats to 0 and 1.
+        is_float = sound.subtype in ("FLOAT", "DOUBLE")
         yield _Recording(
-            lambda frames: bytes(sound.buffer_read(frames, dtype="int16")), sound.samplerate, sound.channels
+            lambda frames: bytes(sound.buffer_read(frames, dtype="float32" if is_float else "int16")),
+            sound.samplerate,
+            sound.channels,
+            audio_pb2.PCM_ENCODING_F32LE if is_float else audio_pb2.PCM_ENCODING_S16LE,
         )
 
 
 def _plain_wave(file: IO[bytes]) -> wave.Wave_read | None:
-    """A reader of 16-bit PCM; None for any other file."""
+    """A reader of 16-bit PCM; None for any other file. Raises ValueError when samples are missing at its end."""
     try:
         reader: wave.Wave_read = wave.open(file)  # noqa: SIM115 - the caller closes it
     except (wave.Error, EOFError):
         return None
     if reader.getsampwidth() == 2:
+        _check_whole(file, reader)
         return reader
     reader.close()
     return None
+
+
+def _check_whole(file: IO[bytes], reader: wave.Wave_read) -> None:
+    start = file.tell()
+    there, promised = file.seek(0, os.SEEK_END) - start, reader.getnframes() * reader.getnchannels() * 2
+    file.seek(start)
+    # Whoever wrote to a pipe could not know the size, and promised the most a header can.
+    if there < promised < UNKNOWN_BYTES:
+        raise ValueError(
+            f"the file is cut off: its header promises {promised} bytes of samples, {there} are there; send it whole"
+        )
 
 
 def _soundfile(file: IO[bytes]) -> Any:  # noqa: ANN401 - published without types
@@ -215,4 +236,4 @@ def _soundfile(file: IO[bytes]) -> Any:  # noqa: ANN401 - published without type
     try:
         return soundfile.SoundFile(file)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        raise ValueError(f"not a WAV, FLAC, OGG or MP3 file, or a broken one: {error}") from error
+        raise ValueError("not a WAV, FLAC, OGG or MP3 file, or a broken one: convert it, or pass Pcm") from error

@@ -165,8 +165,8 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """One line a turn: who, and what they said."""
-        return "\n".join(f"{turn.speaker.name}: {turn.text}" for turn in self.turns)
+        """One line a turn in which words were heard: who, and what they said."""
+        return "\n".join(f"{turn.speaker.name}: {turn.text}" for turn in self.turns if turn.words)
 
     def add(self, event: TranscriptionEvent) -> None:
         """The next event of the stream."""

@@ -1,6 +1,7 @@
 """Live transcription by both clients over a real channel: what is sent, at what pace, what comes back, how it ends."""
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
@@ -10,6 +11,8 @@ import grpc
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from equivox import (
     FLUSH,
@@ -25,6 +28,7 @@ from equivox import (
     StreamLike,
     TranscribeOptions,
 )
+from equivox.stream_audio import to_source
 from equivox.v1 import audio_pb2
 from tests.client.toy_server import Recorder
 
@@ -74,6 +78,36 @@ def test_floats_and_channels_are_sent_as_they_are(client: Client, recorder: Reco
     config = recorder.requests[0].config
     assert (config.encoding, config.num_channels, config.channel) == (audio_pb2.PCM_ENCODING_F32LE, 2, 1)
     assert [len(request.audio) for request in recorder.requests[1:]] == [3_200, 3_200]
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_a_file_of_floats_is_sent_at_full_scale(
+    client: Client, recorder: Recorder, tmp_path: Path, subtype: str
+) -> None:
+    wave = np.linspace(-1, 1, 8_000, dtype=np.float32)
+    soundfile.write(tmp_path / "f.wav", wave, 8_000, subtype=subtype)
+    list(client.transcribe(tmp_path / "f.wav"))
+    assert recorder.requests[0].config.encoding == audio_pb2.PCM_ENCODING_F32LE
+    assert audio_of(recorder) == wave.tobytes()
+
+
+def test_half_a_sample_at_the_end_is_for_the_server_to_refuse(client: Client, recorder: Recorder) -> None:
+    list(client.transcribe(PcmStream(chunks=[RAMP.tobytes()[:-1]], sample_rate_hz=8_000)))
+    assert audio_of(recorder) == RAMP.tobytes()[:-1]
+
+
+@given(kept=st.integers(0, 2 * len(RAMP)))
+def test_a_wave_file_is_whole_or_refused(kept: int) -> None:
+    written = io.BytesIO()
+    soundfile.write(written, RAMP, 8_000, format="WAV")
+    cut_off = written.getvalue()[: len(written.getvalue()) - kept]
+    if kept == 0:
+        pieces = to_source(cut_off).pieces
+        assert isinstance(pieces, Iterator)
+        assert b"".join(piece for piece in pieces if isinstance(piece, bytes)) == RAMP.tobytes()
+        return
+    with pytest.raises(ValueError, match="the file is cut off: its header promises 16000 bytes"):
+        to_source(cut_off)
 
 
 def test_options_reach_the_server(client: Client, recorder: Recorder) -> None:

@@ -73,3 +73,9 @@ def test_an_open_turn_has_no_end() -> None:
 def test_an_event_of_a_turn_that_never_began_is_a_bug_of_the_server(event: TranscriptionEvent) -> None:
     with pytest.raises(KeyError):
         Transcript.of([event])
+
+
+def test_a_turn_without_words_is_no_line_of_the_text() -> None:
+    transcript = Transcript.of([*said(0), *said(1, "yes"), ended(0, ANN), ended(1, BEN)])
+    assert len(transcript.turns) == 2
+    assert transcript.text == "S1: yes"
