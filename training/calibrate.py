@@ -16,13 +16,11 @@ them files stand for speakers, and the cross-validated figures are too good. Ser
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -33,40 +31,30 @@ from svc.audio.decode import load_waveform
 from svc.config import EquivoxConfig, load_config, load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.pipelines import extraction
-from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, tensors_of
-from svc.scoring.conditions import FEATURES, SideConditions
-from svc.scoring.normalisation import MIN_TALKERS
+from svc.scoring.calibration import CalibrationWeights, tensors_of
+from svc.scoring.conditions import SideConditions
 from training.audit import Groups, Material
+from training.calibration_card import card_of, figures_card
 from training.calibration_cohort import Strangers
 from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
+from training.calibration_options import FOLDS, parsed
 from training.calibration_trials import POOLS, draw_pool
 from training.choose_policy import Request, choose_policy, policy_file_text
-from training.command_line import add_root, mistakes_told
+from training.command_line import mistakes_told
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
 from training.data.trials import EVALUATED, make_trials
 from training.embeddings import VoiceCache, Voices, embed_sides, source_digest
 from training.evaluate import Settings, check_both_kinds
-from training.fairness.groups import Pairs
 from training.policy_tables import choice_lines, choice_table
 from training.report_json import write_text
 from training.systems import EMBEDDER_SOURCES, READING_SOURCES
 from training.tables import counts_text, progress_over
 
-FOLDS = 5
 # Exit status when no threshold keeps the limits of a policy.
 INFEASIBLE = 3
 CLIP_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-OWN_LICENCE = "as the data of your trials"
-SHIPPED_LICENCE = (
-    "research only: fitted on non-commercial data; weights, the mean voice under given conditions, and mean voices of "
-    "groups of people, no audio and no voice of a person in them"
-)
-SHIPPED_DATA = (
-    "train and dev talkers of saa (CC BY-NC-SA), libri (CC BY 4.0), wuw (CC BY-SA 4.0) and hyke (research), half of "
-    "all sides degraded with noise of ESC-10 (CC BY 3.0), rooms and the telephone band; nontarget trials of one sex"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,38 +127,6 @@ def on_test_sets(source: VoiceSource, weights: CalibrationWeights, root: Path) -
     return figures
 
 
-def card_of(
-    chosen: argparse.Namespace, config: EquivoxConfig, fingerprint: str, weights: CalibrationWeights
-) -> dict[str, Any]:
-    """What the artifact says about itself; figures come on top."""
-    return {
-        "kind": KIND,
-        "name": chosen.name or f"calibration-{Path(config.models.embedder).name.replace(':', '-')}",
-        "model_fingerprint": fingerprint,
-        "embedder": config.models.embedder,
-        "score": SCORE,
-        "features": list(FEATURES),
-        "licence": OWN_LICENCE if chosen.trials else SHIPPED_LICENCE,
-        "data": chosen.trials.name if chosen.trials else SHIPPED_DATA,
-        "command": shlex.join(["python", "-m", "training.calibrate", *sys.argv[1:]]),
-        "prior": 0.5,
-        "cohort": cohort_text(weights),
-    }
-
-
-def cohort_text(weights: CalibrationWeights) -> str:
-    """What scores are normalised against, and whose voices that holds."""
-    if weights.cohort is None:
-        return "none: scores are not normalised"
-    number = len(weights.cohort.vectors)
-    return f"{number} vectors, each the mean of {MIN_TALKERS} or more people like one another; nobody's own voice"
-
-
-def figures_card(figures: Mapping[str, CalibrationFigures | None]) -> dict[str, Any]:
-    """Figures as tables of the card; what could not be measured is left out."""
-    return {name: asdict(each) for name, each in figures.items() if each is not None}
-
-
 def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> None:
     """Embeds, cross-validates, fits on all, tests and writes, as chosen."""
     with closing(Application(config)) as application:
@@ -233,44 +189,6 @@ def own_pool(source: VoiceSource, chosen: argparse.Namespace) -> dict[str, Calib
     return {chosen.trials.stem: source.trials_of(f"calibration-{chosen.trials.stem}", trials, chosen.audio_root)}
 
 
-def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=Path, help="CSV of your own trials, instead of the shipped recipe")
-    parser.add_argument("--audio-root", type=Path, help="folder the paths in --trials are relative to")
-    parser.add_argument("--embedder", help="a model of the lock file or speechbrain:SOURCE (default: as configured)")
-    parser.add_argument("--config", type=Path, help="the server's TOML configuration")
-    parser.add_argument("--out", type=Path, help="folder for the artifact; without it nothing is written")
-    parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
-    policy = parser.add_argument_group("a threshold instead of a fit")
-    policy.add_argument("--policy", type=Path, metavar="REQUEST", help="TOML: name, costs, prior, limits")
-    policy.add_argument("--scores", type=Path, help="LLRs in place of audio, as `equivox evaluate` takes them")
-    policy.add_argument("--people", type=Path, help="CSV: speaker, sex, country, ..")
-    policy.add_argument("--by", action="append", default=[], help="a column of --people, or sex+country; once for each")
-    policy.add_argument("--pairs", type=Pairs, choices=list(Pairs), default=Pairs.WITHIN, help="a group's strangers")
-    policy.add_argument("--replicas", type=int, default=0, help="bootstrap draws; 0 = 1000, fewer on vast lists")
-    policy.add_argument("--calibration-id", default="", help="of the --scores: what report.json calls calibration_id")
-    parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
-    parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
-    parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
-    parser.add_argument("--seed", type=int, default=0, help="of the trials and the folds")
-    parser.add_argument("--folds", type=int, default=FOLDS)
-    parser.add_argument("--penalty", type=float, default=FitSettings().penalty, help=FitSettings.__doc__)
-    add_root(parser)
-    parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
-    chosen = parser.parse_args()
-    if not chosen.policy and (chosen.scores or chosen.people or chosen.by or chosen.calibration_id):
-        parser.error("--scores, --people, --by and --calibration-id are for --policy")
-    if chosen.policy and (chosen.embedder or chosen.cohort or chosen.no_cohort or chosen.test):
-        parser.error("--policy takes the service as it is configured: no --embedder, --cohort, --no-cohort or --test")
-    if not chosen.scores and (chosen.trials is None) != (chosen.audio_root is None):
-        parser.error("--trials and --audio-root belong together")
-    if chosen.cohort and chosen.no_cohort:
-        parser.error("--cohort and --no-cohort exclude each other")
-    if chosen.folds < 2 or not chosen.penalty >= 0:
-        parser.error(f"need --folds >= 2 and --penalty >= 0, got {chosen.folds} and {chosen.penalty}")
-    return chosen
-
-
 def configured(chosen: argparse.Namespace) -> EquivoxConfig:
     """The configuration with the embedder asked for."""
     config = load_settings(chosen.config)
@@ -278,7 +196,7 @@ def configured(chosen: argparse.Namespace) -> EquivoxConfig:
 
 
 def main() -> None:
-    chosen = parsed()
+    chosen = parsed(__doc__)
     with mistakes_told():
         if not chosen.policy:
             run(chosen, configured(chosen), Console())

@@ -1,0 +1,62 @@
+"""The options of `python -m training.calibrate`, and which of them exclude each other."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from training.calibration_fit import FitSettings
+from training.command_line import add_root
+from training.fairness.groups import Pairs
+
+FOLDS = 5
+
+
+def parsed(description: str | None) -> argparse.Namespace:
+    """Ends the program for options that contradict each other."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add_fit_options(parser)
+    _add_policy_options(parser.add_argument_group("a threshold instead of a fit"))
+    chosen = parser.parse_args()
+    if mistake := next(_contradictions(chosen), None):
+        parser.error(mistake)
+    return chosen
+
+
+def _add_fit_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trials", type=Path, help="CSV of your own trials, instead of the shipped recipe")
+    parser.add_argument("--audio-root", type=Path, help="folder the paths in --trials are relative to")
+    parser.add_argument("--embedder", help="a model of the lock file or speechbrain:SOURCE (default: as configured)")
+    parser.add_argument("--config", type=Path, help="the server's TOML configuration")
+    parser.add_argument("--out", type=Path, help="folder for the artifact; without it nothing is written")
+    parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
+    parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
+    parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
+    parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
+    parser.add_argument("--seed", type=int, default=0, help="of the trials and the folds")
+    parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--penalty", type=float, default=FitSettings().penalty, help=FitSettings.__doc__)
+    add_root(parser)
+    parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
+
+
+def _add_policy_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--policy", type=Path, metavar="REQUEST", help="TOML: name, costs, prior, limits")
+    group.add_argument("--scores", type=Path, help="LLRs in place of audio, as `equivox evaluate` takes them")
+    group.add_argument("--people", type=Path, help="CSV: speaker, sex, country, ..")
+    group.add_argument("--by", action="append", default=[], help="a column of --people, or sex+country; once for each")
+    group.add_argument("--pairs", type=Pairs, choices=list(Pairs), default=Pairs.WITHIN, help="a group's strangers")
+    group.add_argument("--replicas", type=int, default=0, help="bootstrap draws; 0 = 1000, fewer on vast lists")
+    group.add_argument("--calibration-id", default="", help="of the --scores: what report.json calls calibration_id")
+
+
+def _contradictions(chosen: argparse.Namespace) -> Iterator[str]:
+    if not chosen.policy and (chosen.scores or chosen.people or chosen.by or chosen.calibration_id):
+        yield "--scores, --people, --by and --calibration-id are for --policy"
+    if chosen.policy and (chosen.embedder or chosen.cohort or chosen.no_cohort or chosen.test):
+        yield "--policy takes the service as it is configured: no --embedder, --cohort, --no-cohort or --test"
+    if not chosen.scores and (chosen.trials is None) != (chosen.audio_root is None):
+        yield "--trials and --audio-root belong together"
+    if chosen.cohort and chosen.no_cohort:
+        yield "--cohort and --no-cohort exclude each other"
+    if chosen.folds < 2 or not chosen.penalty >= 0:
+        yield f"need --folds >= 2 and --penalty >= 0, got {chosen.folds} and {chosen.penalty}"
