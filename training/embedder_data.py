@@ -84,20 +84,12 @@ def open_data(
     """
     config = recipe.data
     embedder.eval()
-    rows = read_with_columns(paths.root / "manifest.csv", (*config.groups, *config.trials_within))
-    listed = [clip for clip, _ in rows]
-    clips = [clip for clip in (fold.resplit(listed) if fold else listed) if clip.split in (TRAIN, DEV)]
-    heard = [clip for clip in clips if clip.corpus in config.corpora]
-    values, num_groups = {clip.path: of for clip, of in rows}, len(config.groups)
-    numbers, names = group_numbers({clip.path: values[clip.path][:num_groups] for clip in heard})
-    train = _speakers(heard, TRAIN, numbers, config)
+    listed = _listed(config, paths, fold)
+    train = _speakers(listed, TRAIN, config)
     if not train:
         raise InvalidRequestError(f"no train talkers with enough speech in {', '.join(config.corpora)}", field="data")
-    sounds = _sounds(clips, heard, config, paths)
-    dev = _speakers(heard, DEV, numbers, replace(config, speeds=(1.0,)))
-    within, _ = group_numbers({clip.path: values[clip.path][num_groups:] for clip in heard})
-    if not config.trials_within:
-        within = dict.fromkeys(within, 0)
+    sounds = _sounds(listed, config, paths)
+    dev = _speakers(listed, DEV, replace(config, speeds=(1.0,)))
     dev_cuts = SpeakerFeatures(
         dev, sounds, replace(config.cuts, utterances=config.validation_cuts), seed=VALIDATION_SEED
     )
@@ -109,8 +101,8 @@ def open_data(
     return EmbedderData(
         examples=examples,
         schedule=schedule_of(recipe, train),
-        group_names=names,
-        validation=_validation(dev_cuts, embedder, within, cache=paths.cache) if len(dev) > 1 else None,
+        group_names=listed.group_names,
+        validation=_validation(dev_cuts, embedder, listed.within, cache=paths.cache) if len(dev) > 1 else None,
         workers=workers,
     )
 
@@ -133,17 +125,39 @@ def schedule_of(recipe: EmbedderRecipe, speakers: Sequence[TrainingSpeaker]) -> 
     return SpeakerSchedule(len(speakers), recipe.speakers, seed=recipe.seed)
 
 
-def _speakers(
-    clips: Sequence[Clip], split: str, groups: Mapping[str, int], config: SpeakerDataConfig
-) -> list[TrainingSpeaker]:
-    mine = [clip for clip in clips if clip.split == split]
-    return training_speakers(mine, groups, speeds=config.speeds, min_speech_s=config.min_speech_s)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Listed:
+    """Train and dev clips of the manifest; of those that are `heard`, the group, and the value of trials, by path."""
+
+    clips: Sequence[Clip]
+    heard: Sequence[Clip]
+    groups: Mapping[str, int]
+    group_names: tuple[str, ...]
+    within: Mapping[str, int]
 
 
-def _sounds(clips: Sequence[Clip], heard: Sequence[Clip], config: SpeakerDataConfig, paths: DataPaths) -> Sounds:
+def _listed(config: SpeakerDataConfig, paths: DataPaths, fold: Fold | None) -> _Listed:
+    rows = read_with_columns(paths.root / "manifest.csv", (*config.groups, *config.trials_within))
+    values, num_groups = {clip.path: of for clip, of in rows}, len(config.groups)
+    everybody = [clip for clip, _ in rows]
+    clips = [clip for clip in (fold.resplit(everybody) if fold else everybody) if clip.split in (TRAIN, DEV)]
+    heard = [clip for clip in clips if clip.corpus in config.corpora]
+    groups, names = group_numbers({clip.path: values[clip.path][:num_groups] for clip in heard})
+    within, _ = group_numbers({clip.path: values[clip.path][num_groups:] for clip in heard})
+    if not config.trials_within:
+        within = dict.fromkeys(within, 0)
+    return _Listed(clips=clips, heard=heard, groups=groups, group_names=names, within=within)
+
+
+def _speakers(listed: _Listed, split: str, config: SpeakerDataConfig) -> list[TrainingSpeaker]:
+    mine = [clip for clip in listed.heard if clip.split == split]
+    return training_speakers(mine, listed.groups, speeds=config.speeds, min_speech_s=config.min_speech_s)
+
+
+def _sounds(listed: _Listed, config: SpeakerDataConfig, paths: DataPaths) -> Sounds:
     """Dev talkers are heard in the noise of the train split, so that it is the talkers alone that are new."""
-    noises = noises_for(clips, TRAIN, corpus=config.noise_corpus)
-    speech = SpeechStore.open([whole_clip(clip) for clip in heard], root=paths.root, folder=paths.cache)
+    noises = noises_for(listed.clips, TRAIN, corpus=config.noise_corpus)
+    speech = SpeechStore.open([whole_clip(clip) for clip in listed.heard], root=paths.root, folder=paths.cache)
     return Sounds(speech, load_noises(noises, paths.root) if config.cuts.augmentation.noise_share else {})
 
 
