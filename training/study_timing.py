@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 
 from training.embedder_recipe import EmbedderRecipe
 from training.study_arms import ARMS, UNIFORM, ArmRun
@@ -16,7 +16,7 @@ WARM_UP_STEPS = 5
 
 
 def time_steps(runs: Sequence[ArmRun], bench: Bench, *, steps: int) -> dict[str, float]:
-    """Arm -> median seconds of processor time of a step with the method at work.
+    """Arm -> mean seconds of processor time of a step with the method at work, ends of epochs along with it.
 
     One step of each in turn, so that whatever else the machine does meets all alike.
     """
@@ -31,7 +31,7 @@ def time_steps(runs: Sequence[ArmRun], bench: Bench, *, steps: int) -> dict[str,
         for _ in range(total):
             for arm, steps_of in going.items():
                 taken[arm].append(_took_s(steps_of))
-    return {arm: median(took[WARM_UP_STEPS:]) for arm, took in taken.items()}
+    return {arm: fmean(took[WARM_UP_STEPS:]) for arm, took in taken.items()}
 
 
 def at_work(recipe: EmbedderRecipe, *, steps: int) -> EmbedderRecipe:

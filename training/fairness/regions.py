@@ -9,7 +9,6 @@ from typing import Literal
 import faiss
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from svc.types import FloatArray
@@ -18,6 +17,8 @@ RegionFeature = Literal["none", "one-hot", "distances"]
 ITERATIONS = 20
 # From other random points; the best is kept.
 RESTARTS = 5
+# From regions that are known: an epoch moves them little.
+FOLLOWING_ITERATIONS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ class RegionConfig:
 
 
 class Regions(nn.Module):
-    """Centroids of the embeddings remembered since the last refresh. A region keeps its number over refreshes.
+    """Centroids of the embeddings remembered since the last refresh. Each refresh starts where the last one ended, so
+    that a region keeps its number and, as far as the embeddings let it, its place.
 
     All state is in buffers. Before the first refresh every feature is zero.
     """
@@ -73,15 +75,16 @@ class Regions(nn.Module):
         self.seen += len(unit)
 
     def refresh(self) -> None:
-        """New centroids from what was remembered, numbered as the old ones nearest to them; then forgets it all.
+        """New centroids from what was remembered, moved on from the old ones; then forgets it all.
 
         Nothing happens when fewer embeddings than regions are remembered.
         """
-        known = min(int(self.seen), len(self.memory))
-        if known < self.config.count:
+        held = min(int(self.seen), len(self.memory))
+        if held < self.config.count:
             return
-        found = k_means(self.memory[:known].cpu().numpy(), self.config.count, seed=self.seed)
-        self.centroids.copy_(torch.from_numpy(matched(found, self.centroids.cpu().numpy())))
+        start = self.centroids.cpu().numpy() if self.known else None
+        found = k_means(self.memory[:held].cpu().numpy(), self.config.count, seed=self.seed, start=start)
+        self.centroids.copy_(torch.from_numpy(found))
         self.known.fill_(True)
         self.seen.zero_()
 
@@ -96,27 +99,20 @@ class Regions(nn.Module):
         return blank.scatter_(1, nearest, 1.0)
 
 
-def k_means(points: FloatArray, count: int, *, seed: int) -> FloatArray:
-    """(n, D) unit vectors -> (count, D) unit centroids, by cosine; every point is used. The same points and seed give
-    the same centroids.
+def k_means(points: FloatArray, count: int, *, seed: int, start: FloatArray | None = None) -> FloatArray:
+    """(n, D) unit vectors -> (count, D) unit centroids, by cosine; every point is used. The same arguments give the
+    same centroids. From `start`, (count, D), in its order, where it is given; else the best of several random starts.
     """
     engine = faiss.Kmeans(
         points.shape[1],
         count,
-        niter=ITERATIONS,
+        niter=ITERATIONS if start is None else FOLLOWING_ITERATIONS,
         seed=seed,
         spherical=True,
-        nredo=RESTARTS,
+        nredo=RESTARTS if start is None else 1,
         # faiss warns below and samples above; here neither is wanted.
         min_points_per_centroid=1,
         max_points_per_centroid=len(points),
     )
-    engine.train(np.ascontiguousarray(points, np.float32))
+    engine.train(np.ascontiguousarray(points, np.float32), init_centroids=start)
     return np.asarray(engine.centroids, np.float32)
-
-
-def matched(new: FloatArray, old: FloatArray) -> FloatArray:
-    """(K, D) new centroids in the order of the old ones, so that the sum of their cosines is largest (Hungarian)."""
-    _, order = linear_sum_assignment(-(old @ new.T))
-    ordered: FloatArray = new[order]
-    return ordered
