@@ -33,8 +33,8 @@ from training.evaluate import (
     check_both_kinds,
     evaluate,
     judge,
-    write_report,
 )
+from training.evaluation_files import write_report
 from training.fairness.changes import changes_json
 from training.fairness.countries import Minimum
 from training.fairness.groups import COUNTRY, CROSSED_BY, SEX, Pairs, People, read_people

@@ -2,17 +2,14 @@
 overall, by group and between groups, with intervals.
 """
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import policy_named
-from svc.whole_file import replacing
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, inputs_digest
 from training.embeddings import VoiceCache, embed_sides
@@ -23,7 +20,7 @@ from training.fairness.groups import Grouping, Pairs, People, by_column, by_peop
 from training.metrics.bootstrap import Measured, Resampling, ScoredTrials, Summary, measure_groups
 from training.metrics.score_bins import Reading
 from training.metrics.verification import Array, equal_error_threshold
-from training.report_json import gaps_json, summary_json, write_json
+from training.report_json import gaps_json, summary_json
 from training.systems import System
 
 # A column with more values than this holds names, not groups.
@@ -180,10 +177,7 @@ def judge(
     Raises InvalidRequestError when either kind of trial is missing, or people are grouped by what is not known of them.
     """
     check_both_kinds(trials)
-    units = trials.unit_of_side
-    scored = ScoredTrials(
-        llrs=llrs, target=trials.target, enrolment_unit=units[trials.enrolment], test_unit=units[trials.test]
-    )
+    scored = _scored(trials, llrs)
     groupings = list(_groupings(trials, attributes))
     threshold = settings.threshold or _threshold(llrs, trials.target, system)
     measured = measure_groups(
@@ -209,6 +203,13 @@ def judge(
     )
 
 
+def _scored(trials: TrialList, llrs: Array) -> ScoredTrials:
+    units = trials.unit_of_side
+    return ScoredTrials(
+        llrs=llrs, target=trials.target, enrolment_unit=units[trials.enrolment], test_unit=units[trials.test]
+    )
+
+
 def check_both_kinds(trials: TrialList) -> None:
     """Raises InvalidRequestError for an empty list, or one of targets or nontargets alone."""
     if not len(trials):
@@ -217,23 +218,6 @@ def check_both_kinds(trials: TrialList) -> None:
         present, missing = ("target", "nontarget") if trials.target.all() else ("nontarget", "target")
         message = f"all {len(trials)} trials are {present} trials: error rates need {missing} trials too"
         raise InvalidRequestError(message, field="trials")
-
-
-def write_report(evaluation: Evaluation, folder: Path, *, report: Mapping[str, Any] | None = None) -> None:
-    """`report.json` (its own, or that with more in it) and `scores.csv`, each written beside and renamed.
-
-    The latter is the list, people and groups included, with score and llr: training.data.score_list reads it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    listed = evaluation.trials.table()
-    judged = {"score": evaluation.scores} | ({"llr": evaluation.llrs} if evaluation.system.calibrated else {})
-    rows = zip(*listed.values(), *(_numerals(column) for column in judged.values()), strict=True)
-    _write_csv(folder / "scores.csv", (*listed, *judged), rows)
-    write_json(folder / "report.json", evaluation.as_json() if report is None else report)
-
-
-def _numerals(column: Array) -> Iterator[str]:
-    return (f"{number:.9g}" for number in column)
 
 
 def _groupings(trials: TrialList, attributes: Attributes | None) -> Iterator[Grouping]:
@@ -256,10 +240,3 @@ def _threshold(llrs: Array, target: "np.ndarray[Any, np.dtype[np.bool_]]", syste
         return Threshold(value=policy_named(DEFAULT_POLICY).threshold_llr, source=f"policy {DEFAULT_POLICY}")
     value = equal_error_threshold(llrs[target], llrs[~target])
     return Threshold(value=value, source="where FMR and FNMR meet", chosen_on_these_trials=True)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

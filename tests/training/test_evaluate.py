@@ -16,7 +16,8 @@ from tests.training.toy_system import SpectrumEmbedder, spectrum_system
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import make_trials
-from training.evaluate import Evaluation, Settings, evaluate, write_report
+from training.evaluate import Evaluation, Settings, evaluate
+from training.evaluation_files import write_report
 from training.group_tables import group_table
 from training.metrics.verification import cllr, equal_error_rate
 from training.tables import TITLES, overall_table
