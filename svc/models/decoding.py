@@ -257,7 +257,7 @@ def first_true(flags: Tensor) -> Tensor:
 
 
 def record(found: Sequence[list[Emission]], rows: Tensor, *columns: Tensor) -> None:
-    """Adds one emission to each of the rows: token, frame and log-probability."""
+    """Adds one emission to each of the rows (R,), of columns (R,): token, frame and log-probability."""
     table = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
     for row, token, frame, logprob in table:
         found[row].append(Emission(token, frame, logprob))

@@ -57,7 +57,7 @@ class Frames:
 
     @classmethod
     def padded(cls, lengths: Tensor, num_frames: int, like: Tensor) -> "Frames":
-        """Clip b has lengths[b] frames of `num_frames`."""
+        """(B,) lengths: clip b has lengths[b] frames of `num_frames`."""
         positions = torch.arange(num_frames, device=like.device)
         valid = (positions < lengths[:, None]).to(like.dtype)[:, None]  # (B, 1, U)
         return cls(valid, *_pooling(valid, lengths.to(like.dtype)))

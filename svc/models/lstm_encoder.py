@@ -88,8 +88,8 @@ def run_lstm(lstm: nn.LSTM, inputs: Tensor, state: State, counts: Tensor | None 
 
 
 def run_few_steps(lstm: nn.LSTM, inputs: Tensor, state: State, counts: Tensor | None = None) -> tuple[Tensor, State]:
-    """`run_lstm` of one layer, written out: torch's own lays the weights out anew at each call, which for the few
-    frames of a live step costs two to four times what they do.
+    """(N, T, W) -> (N, T, H): `run_lstm` of one layer, written out. torch's own lays the weights out anew at each call,
+    which for the few frames of a live step costs two to four times what they do.
     """
     hidden, cell = (tensor[:, 0] for tensor in state)  # (N, H)
     from_inputs, recurrent, bias, other_bias = lstm.parameters()

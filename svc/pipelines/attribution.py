@@ -75,6 +75,7 @@ class Attributor:
         self._active: list[list[bool]] = [[], []]
 
     def hear(self, samples: FloatArray) -> None:
+        """(N,) at 16 kHz."""
         self.sound.hear(samples)
 
     def follow(self, chunk: RecognisedChunk) -> None:

@@ -103,7 +103,7 @@ class RecentSound:
         self._masks.append(masks.transpose(1, 0, 2))
 
     def frames(self, start_s: float, end_s: float, *, last: int) -> IntArray:
-        """The frames held that speak of a stretch of the stream, none past `last`."""
+        """(F,) those held that speak of a stretch of the stream, none past `last`."""
         delay_s = self.delay_samples / MODEL_RATE_HZ
         first = max(round((start_s + delay_s) / self.frame_s), self._active.start, self._first_audible)
         past = min(round((end_s + delay_s) / self.frame_s), last + 1, self._active.end)

@@ -23,7 +23,7 @@ CHECK_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceDeskConfig:
-    """How much may wait. A turn that waits is 70 KB for each second of it."""
+    """How much may wait. A turn that waits is 70 KB a second; of one that lasts, since its voice's frames begin."""
 
     # Of all streams; past it open turns are not listened to again before they end.
     max_waiting: int = 8

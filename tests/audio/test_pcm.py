@@ -32,5 +32,5 @@ def test_floats_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(("encoding", "num_bytes"), list(zip(PcmEncoding, [2, 4, 1, 1], strict=True)))
-def test_sample_sizes(encoding: PcmEncoding, num_bytes: int) -> None:
+def test_a_sample_takes_as_many_bytes_as_its_encoding_says(encoding: PcmEncoding, num_bytes: int) -> None:
     assert encoding.sample_bytes == num_bytes

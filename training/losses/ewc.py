@@ -16,7 +16,8 @@ Weights = Mapping[str, Tensor]
 
 
 def diagonal_fisher(parameters: Weights, losses: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Mean of the squared gradients of losses, each of one utterance alone: squared sums of several are another thing.
+    """Mean of the squared gradients of losses, (), each of one utterance alone: squared sums of several are another
+    thing. By name, shaped as the parameters.
 
     Raises ValueError without a loss.
     """

@@ -106,14 +106,15 @@ class DetCurve:
 
 
 def equal_error_rate(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
-    """The rate at which FMR = FNMR, by linear interpolation between operating points; a fraction."""
+    """(T,) and (N,) scores -> the rate at which FMR = FNMR, a fraction, interpolated between operating points."""
     return float(RankedTrials(targets, nontargets).weigh().equal_error_rate())
 
 
 def equal_error_threshold(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
-    """The least finite score that as a threshold gives FNMR >= FMR, else the greatest; chosen on these trials.
+    """(T,) and (N,) -> the least finite score that as a threshold gives FNMR >= FMR, else the greatest.
 
-    Where strangers share the highest score with the genuine, no score does: accepting nobody is no threshold to deploy.
+    It is chosen on these trials. Where strangers share the highest score with the genuine, no score does: accepting
+    nobody is no threshold to deploy.
     """
     curve = det_curve(targets, nontargets)
     finite = np.isfinite(curve.thresholds)
@@ -125,7 +126,7 @@ def equal_error_threshold(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> 
 
 
 def min_dcf(targets: npt.ArrayLike, nontargets: npt.ArrayLike, prior: float) -> float:
-    """Normalised minimum detection cost (NIST SRE), costs 1 and 1, at the given target prior."""
+    """(T,) and (N,) scores -> least normalised detection cost (NIST SRE), costs 1 and 1, at the given target prior."""
     return float(RankedTrials(targets, nontargets).weigh().min_dcf(prior))
 
 
@@ -135,13 +136,13 @@ def min_cllr(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> float:
 
 
 def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
-    """All operating points, by rising threshold."""
+    """(T,) and (N,) scores -> all operating points, by rising threshold."""
     points = RankedTrials(targets, nontargets, merged=False).weigh()
     return DetCurve(np.append(points.scores, np.inf), points.fnmr, points.fmr)
 
 
 def error_rates(targets: npt.ArrayLike, nontargets: npt.ArrayLike, threshold: float) -> tuple[float, float]:
-    """FMR and FNMR of accepting from `threshold` on: what people meet at a deployed threshold."""
+    """(T,) and (N,) -> FMR and FNMR, fractions, of accepting from `threshold` on, as once it is deployed."""
     fmr = np.mean(_checked(nontargets, "nontarget") >= threshold)
     return float(fmr), float(np.mean(_checked(targets, "target") < threshold))
 

@@ -67,7 +67,7 @@ def test_nothing_sticks_out_at_the_side(browser: Browser, page: Path, width: int
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_it_is_drawn(browser: Browser, page: Path, width: int) -> None:
+def test_the_page_is_drawn_and_not_empty(browser: Browser, page: Path, width: int) -> None:
     picture = browser.picture(page, width=width)
     assert picture.startswith(b"\x89PNG")
     assert struct.unpack(">II", picture[16:24]) == (width, 2000)
@@ -75,7 +75,7 @@ def test_it_is_drawn(browser: Browser, page: Path, width: int) -> None:
     assert len(picture) > 60_000
 
 
-def test_it_prints(browser: Browser, page: Path) -> None:
+def test_the_page_prints_on_a_few_sheets(browser: Browser, page: Path) -> None:
     printed = browser.print_out(page)
     assert printed.startswith(b"%PDF")
     assert 3 <= len(re.findall(rb"/Type /Page\b", printed)) <= 20
