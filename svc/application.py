@@ -30,7 +30,7 @@ from svc.backends.stream_batching import StepReport, StreamBatcher
 from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.tensor_threads import multiply_on
 from svc.config import EquivoxConfig, TranscriptionConfig
-from svc.errors import ArtifactError, FairnessReportNotFoundError
+from svc.errors import ArtifactError, FairnessReportNotFoundError, PolicyUnknownError
 from svc.fairness_report import REMEDY, FairnessReport, load_fairness_report
 from svc.loaded_model import LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
@@ -142,7 +142,10 @@ class Application:
         config = self.config.verification
         files = load_policies(config.policies)
         policies = policies_of(files, default=config.policy)
-        policies.named("")
+        try:
+            policies.named("")
+        except PolicyUnknownError as error:
+            raise PolicyUnknownError(error.message, field="verification.policy") from error
         # A threshold means something on the LLRs of one calibration only.
         for file in files:
             file.check_calibration(self.calibration.calibration_id)

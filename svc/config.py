@@ -3,11 +3,13 @@
 import os
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
+from math import inf
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Config = TypeVar("Config")
+Runtime = Literal["auto", "onnxruntime", "torch"]
 
 
 def default_cache() -> Path:
@@ -23,6 +25,9 @@ class AudioConfig:
     max_bytes: int = 64 * 2**20
     max_duration_s: float = 3 * 3600.0
 
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "max_bytes", "max_duration_s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
@@ -33,11 +38,15 @@ class ModelConfig:
     # A name from the lock file, "speechbrain:<hub id or folder>", or "artifact:<folder>" of our own training.
     embedder: str = "campplus"
     # auto = ONNX Runtime when exported, else torch.
-    runtime: str = "auto"
+    runtime: Runtime = "auto"
     threads: int = 0  # 0 = one worker per core
     max_batch: int = 8
     # Longest queue of clips waiting for a worker; past it OverloadedError.
     max_queued_clips: int = 256
+
+    def __post_init__(self) -> None:
+        check_at_least(0, self, "threads")
+        check_at_least(1, self, "max_batch", "max_queued_clips")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,9 @@ class VerificationConfig:
     # Below this no voiceprint is made at all.
     min_net_speech_s: float = 0.5
 
+    def __post_init__(self) -> None:
+        check_at_least(0, self, "min_net_speech_s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileConfig:
@@ -61,6 +73,10 @@ class ProfileConfig:
     key_file: Path | None = None
     sweep_interval_s: float = 300.0
     max_utterances: int = 20
+
+    def __post_init__(self) -> None:
+        check_at_least(0.001, self, "sweep_interval_s")
+        check_at_least(1, self, "max_utterances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +129,11 @@ class TranscriptionConfig:
     second_pass_patience_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if min(self.max_streams, self.step_threads) < 1 or min(self.max_backlog_s, self.voice_threads) < 0:
-            raise ValueError("need max_streams >= 1, step_threads >= 1, max_backlog_s >= 0 and voice_threads >= 0")
-        if self.idle_timeout_s <= 0:
-            raise ValueError(f"need idle_timeout_s > 0, got {self.idle_timeout_s}")
+        check_at_least(1, self, "max_streams", "step_threads", "beam", "max_queued_turns")
+        check_at_least(0.001, self, "idle_timeout_s", "idle_turn_s", "longest_turn_s")
+        check_at_least(0, self, "max_backlog_s", "max_speed", "max_burst_s", "voice_threads", "forget_after_s")
+        check_at_least(0, self, "second_voice_rest_s", "second_pass_patience_s")
+        check_at_least(-inf, self, "blank_penalty", "end_of_turn_bonus", "join_llr", "found_llr", "merge_llr")
         if self.second_voice_rest_s and self.second_voice_rest_s <= self.idle_turn_s:
             raise ValueError("need second_voice_rest_s > idle_turn_s, or 0 for a second voice that never rests")
         if self.max_speed and (self.max_speed < 1 or self.max_burst_s < 2):
@@ -148,6 +165,12 @@ class ServerConfig:
     tenant_rate_per_s: float = 0.0
     tenant_burst: int = 50
 
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "max_concurrent_calls", "max_bytes_in_flight", "max_streams_per_connection")
+        check_at_least(1, self, "tenant_burst")
+        check_at_least(0.001, self, "max_connection_idle_s", "keepalive_s")
+        check_at_least(0, self, "drain_s", "tenant_rate_per_s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquivoxConfig:
@@ -161,11 +184,21 @@ class EquivoxConfig:
     server: ServerConfig = field(default_factory=ServerConfig)
 
 
+def check_at_least(least: float, config: object, *names: str) -> None:
+    """Raises ValueError naming the first of these settings that is less, infinite or no number."""
+    for name in names:
+        value = getattr(config, name)
+        if not least <= value < inf:
+            raise ValueError(f"{name} must be a number{f' from {least:g}' if least > -inf else ''}, got {value}")
+
+
 def load_config(kind: type[Config], path: Path) -> Config:
     """Reads a TOML file into the dataclass `kind`. Raises ValueError naming the file and the key at fault."""
     try:
         return parse_config(kind, tomllib.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
@@ -179,7 +212,11 @@ def parse_config(kind: type[Config], table: dict[str, Any], prefix: str = "") ->
     hints = get_type_hints(kind)
     if unknown := sorted(table.keys() - {f.name for f in fields(kind)}):  # type: ignore[arg-type]
         raise ValueError(f"unknown key {prefix}{unknown[0]}; known here: {', '.join(sorted(hints))}")
-    return kind(**{name: _value(hints[name], value, f"{prefix}{name}") for name, value in table.items()})
+    values = {name: _value(hints[name], value, f"{prefix}{name}") for name, value in table.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from error
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
@@ -196,7 +233,7 @@ def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever 
         return value
     if get_origin(kind) is tuple:
         return _tuple(choices, value, name)
-    if kind is Path:
+    if kind is Path and isinstance(value, str):
         return Path(value).expanduser()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

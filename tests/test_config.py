@@ -1,11 +1,13 @@
 """Typed configuration: what TOML may say and what is refused, by name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from math import nan
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from svc.config import TranscriptionConfig, parse_config
+from svc.config import EquivoxConfig, TranscriptionConfig, load_settings, parse_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,32 @@ def test_an_optional_table_is_none_until_it_is_there() -> None:
 def test_what_is_wrong_is_named(table: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         parse_config(Plan, table)
+
+
+NUMBERS = [
+    (table.name, setting.name, setting.type)
+    for table in fields(EquivoxConfig)
+    for setting in fields(table.default_factory)  # type: ignore[arg-type]
+    if setting.type in (int, float)
+]
+
+
+@pytest.mark.parametrize(("table", "name", "kind"), NUMBERS)
+def test_every_setting_that_makes_no_sense_is_named(table: str, name: str, kind: type) -> None:
+    with pytest.raises(ValueError, match=rf"{table}\.{name} must be a number"):
+        parse_config(EquivoxConfig, {table: {name: nan if kind is float else -1}})
+
+
+@pytest.mark.parametrize("mistake", ["cache_dir = 3", "runtime = 'fast'", "threads = -3"])
+def test_a_file_with_a_mistake_is_named_with_the_key(mistake: str, tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text(f"[models]\n{mistake}\n")
+    with pytest.raises(ValueError, match=r"e\.toml: models\.\w+ must be"):
+        load_settings(tmp_path / "e.toml")
+
+
+def test_a_missing_file_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^\S*none\.toml: No such file or directory$"):
+        load_settings(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize("rest_s", [0.5, 1.5])

@@ -21,7 +21,6 @@ SHIPPED = Path(__file__).parents[1] / "artifacts"
 WHISPER = "whisper-tiny.en"
 SPEECHBRAIN_PREFIX = "speechbrain:"
 ARTIFACT_PREFIX = "artifact:"
-RUNTIMES = ("auto", "onnxruntime", "torch")
 
 
 def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -> Embedder:
@@ -30,8 +29,6 @@ def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -
     Raises ModelUnavailableError when its file is missing, or when ONNX Runtime is asked for without an exported graph,
     and ArtifactError when it is an artifact that is missing or broken.
     """
-    if config.runtime not in RUNTIMES:
-        raise ValueError(f"models.runtime must be one of {', '.join(RUNTIMES)}, got {config.runtime!r}")
     if config.embedder.startswith(SPEECHBRAIN_PREFIX):
         return _load_speechbrain(config)
     if folder := embedder_folder(config):
