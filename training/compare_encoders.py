@@ -16,14 +16,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from svc.audio.filterbank import FilterbankConfig
 from svc.config import load_config
 from svc.models.amortised_transformer import Arbitrator
 from svc.models.encoder import FRAMES_PER_S, Encoder, state_bytes
+from svc.models.encoders import EncoderConfig, build_encoder
 from svc.models.separator import NUM_CHANNELS
-from svc.models.transcriber import EncoderConfig, TranscriberConfig, build_encoder
 from training.command_line import mistakes_told
 from training.tables import markdown_table
 
+NUM_MELS = FilterbankConfig().num_mels
 STEP_FRAMES, WARM_STEPS, TIMED_STEPS = 8, 20, 30
 TIMED_FRAMES = STEP_FRAMES * (WARM_STEPS + TIMED_STEPS)
 HEADER = ("encoder", "parameters M", "MFLOP / s", "state KB", "CPU s / s of audio")
@@ -55,9 +57,9 @@ def costs_of(path: Path, *, num_streams: int) -> Iterator[Cost]:
 
     Raises ValueError naming the file and the key at fault.
     """
-    config = TranscriberConfig(num_tokens=2, encoder=load_config(EncoderConfig, path))
+    config = load_config(EncoderConfig, path)
     torch.manual_seed(0)
-    encoder = build_encoder(config).eval()
+    encoder = build_encoder(config, NUM_MELS).eval()
     gates = [module for module in encoder.modules() if isinstance(module, Arbitrator)]
     for name, is_open in ((", open", True), (", shut", False)) if gates else (("", True),):
         for gate in gates:
@@ -73,7 +75,7 @@ def costs_of(path: Path, *, num_streams: int) -> Iterator[Cost]:
 
 def noise(num_streams: int) -> Tensor:
     """(N, T, M) as loud as speech, as long as it takes to time."""
-    return 4 * torch.randn(NUM_CHANNELS * num_streams, TIMED_FRAMES, TranscriberConfig(num_tokens=2).num_mels) - 7
+    return 4 * torch.randn(NUM_CHANNELS * num_streams, TIMED_FRAMES, NUM_MELS) - 7
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from svc.models.transcriber import EncoderConfig
+from svc.models.encoders import EncoderConfig
 from training.ablation_tables import WER, delay_percentile
 from training.encoder_study_runs import SKIPPING, Contender
 from training.encoder_study_scores import EncoderScores

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from svc.config import load_config
-from svc.models.transcriber import EncoderConfig, TranscriberConfig
+from svc.models.encoders import EncoderConfig
+from svc.models.transcriber import TranscriberConfig
 from training.checkpoint import recipe_digest
 from training.data.mixtures import MixtureConfig
 from training.losses.transcriber_loss import LossConfig

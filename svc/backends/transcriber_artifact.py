@@ -10,7 +10,8 @@ import torch
 from svc.artifact import card_of, load_artifact, read_card, save_artifact
 from svc.config import parse_config
 from svc.errors import ArtifactError
-from svc.models.transcriber import Transcriber, TranscriberConfig, build_encoder
+from svc.models.encoders import build_encoder
+from svc.models.transcriber import Transcriber, TranscriberConfig
 from svc.units import Units
 
 KIND = "transcriber"
@@ -52,7 +53,7 @@ def compute_toml(folder: Path) -> str:
     try:
         config = parse_config(TranscriberConfig, read.card["config"])
         with torch.device("meta"):  # shapes without weights
-            encoder = build_encoder(config)
+            encoder = build_encoder(config.encoder, config.num_mels)
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"artifact {folder} holds no transcriber this release can run: {error}") from error
     figures = {"encoder_flops_per_s": encoder.flops_per_s, "least_encoder_flops_per_s": encoder.least_flops_per_s}

@@ -7,59 +7,26 @@ Letters: B streams, C = 2 channels, N = B * C, T mel frames of 10 ms, T' = T / 4
 encoder width, U labels, V vocabulary, K cohorts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.models.amortised_transformer import AmortisedTransformer, AmortisedTransformerConfig
 from svc.models.attention_encoder import AttentionEncoder
-from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
 from svc.models.cohort_input import CohortInput
-from svc.models.conformer import Conformer, ConformerConfig
-from svc.models.contextnet import ContextNet, ContextNetConfig
-from svc.models.conv_rnn_encoder import ConvRnnEncoder, ConvRnnEncoderConfig
-from svc.models.encoder import Encoder, State, split_states, stack_states
-from svc.models.lstm_encoder import LstmEncoder, LstmEncoderConfig
+from svc.models.encoder import State, split_states, stack_states
+from svc.models.encoders import EncoderConfig, build_encoder
 from svc.models.resting import encode_heard, still_awake
 from svc.models.separator import NUM_CHANNELS, SILENCE, Separation, Separator, SeparatorConfig, mask_mels
 from svc.models.transducer import Joint, Predictor, PredictorConfig
 from svc.units import BLANK
 
-# The field of EncoderConfig that sizes it -> the encoder.
-ENCODERS: dict[str, Callable[[Any, int], Encoder]] = {
-    "transformer": ChunkedTransformer,
-    "lstm": LstmEncoder,
-    "conv_rnn": ConvRnnEncoder,
-    "contextnet": ContextNet,
-    "conformer": Conformer,
-    "amortised": AmortisedTransformer,
-}
-ENCODER_KINDS = tuple(ENCODERS)
 # The front end's window and hop.
 WINDOW_S, HOP_S = 0.025, 0.010
 # The logit of speech where nothing is listened to.
 NOBODY = -100.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderConfig:
-    """Which recognition encoder; the tables of the other kinds are ignored."""
-
-    kind: str = "transformer"
-    transformer: ChunkedTransformerConfig = field(default_factory=ChunkedTransformerConfig)
-    lstm: LstmEncoderConfig = field(default_factory=LstmEncoderConfig)
-    conv_rnn: ConvRnnEncoderConfig = field(default_factory=ConvRnnEncoderConfig)
-    contextnet: ContextNetConfig = field(default_factory=ContextNetConfig)
-    conformer: ConformerConfig = field(default_factory=ConformerConfig)
-    amortised: AmortisedTransformerConfig = field(default_factory=AmortisedTransformerConfig)
-
-    def __post_init__(self) -> None:
-        if self.kind not in ENCODER_KINDS:
-            raise ValueError(f"encoder kind must be one of {', '.join(ENCODER_KINDS)}, got {self.kind!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +75,7 @@ class Transcriber(nn.Module):
         super().__init__()
         self.config = config
         self.separator = Separator(config.separator, config.num_mels)
-        self.encoder = build_encoder(config)
+        self.encoder = build_encoder(config.encoder, config.num_mels)
         width = self.encoder.width
         self.predictor = Predictor(config.predictor, config.num_tokens)
         self.joint = Joint(config.joint_width, width, config.predictor.width, config.num_tokens)
@@ -308,12 +275,6 @@ class Transcriber(nn.Module):
         if isinstance(self.encoder, AttentionEncoder) and offset is not None:
             return self.encoder.initial_state(batch * channels, offset.repeat_interleave(channels))
         return self.encoder.initial_state(batch * channels)
-
-
-def build_encoder(config: TranscriberConfig) -> Encoder:
-    """The recognition encoder the configuration names."""
-    kind = config.encoder.kind
-    return ENCODERS[kind](getattr(config.encoder, kind), config.num_mels)
 
 
 def by_channel(tensor: Tensor) -> Tensor:

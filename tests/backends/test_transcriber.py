@@ -13,7 +13,8 @@ from svc.backends.protocols import Emission, RecognisedChunk
 from svc.backends.transcriber import TransducerRecogniser, build_recogniser, load_recogniser
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.models.decoding import DecoderConfig, decode_whole
-from svc.models.transcriber import ENCODER_KINDS, Transcriber
+from svc.models.encoders import ENCODER_KINDS
+from svc.models.transcriber import Transcriber
 from svc.types import FloatArray
 from tests.backends.toy_recogniser import UNITS, toy_mels, toy_recogniser
 from tests.models.toy_transcriber import toy_config, toy_transcriber

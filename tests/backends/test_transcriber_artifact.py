@@ -9,7 +9,7 @@ import torch
 from svc.artifact import load_artifact, save_artifact
 from svc.backends.transcriber_artifact import compute_toml, load_transcriber, save_transcriber
 from svc.errors import ArtifactError
-from svc.models.transcriber import ENCODER_KINDS
+from svc.models.encoders import ENCODER_KINDS
 from svc.units import WORD_START, Units
 from tests.models.toy_transcriber import NUM_TOKENS, random_mels, toy_transcriber
 

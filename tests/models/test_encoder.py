@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from svc.models.encoder import Encoder, State, split_states, stack_states, state_bytes
-from svc.models.transcriber import ENCODER_KINDS
+from svc.models.encoders import ENCODER_KINDS
 from tests.models.toy_transcriber import NUM_MELS, random_mels, toy_encoder
 
 every_encoder = pytest.mark.parametrize("encoder", [toy_encoder(kind) for kind in ENCODER_KINDS], ids=ENCODER_KINDS)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from svc.models.amortised_transformer import Arbitrator
 from svc.models.encoder import Encoder
-from svc.models.transcriber import ENCODER_KINDS, EncoderConfig, TranscriberConfig, build_encoder
+from svc.models.encoders import ENCODER_KINDS, EncoderConfig, build_encoder
 from tests.models.toy_transcriber import random_mels, toy_encoder
 
 # Switching oneDNN's LSTM off, which torch's counter cannot look into, makes torch speak of graphics cards.
@@ -64,6 +64,6 @@ def test_what_an_amortised_step_skips_torch_does_not_count(seed: int) -> None:
 
 @pytest.mark.parametrize("kind", ENCODER_KINDS)
 def test_operations_grow_with_the_frames_alone(kind: str) -> None:
-    encoder = build_encoder(TranscriberConfig(num_tokens=2, encoder=EncoderConfig(kind=kind)))
+    encoder = build_encoder(EncoderConfig(kind=kind), num_mels=80)
     assert encoder.flops_per_s == 25 * encoder.flops(4)
     assert 0 < encoder.least_flops_per_s <= encoder.flops_per_s

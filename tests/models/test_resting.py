@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from svc.models.encoder import Encoder
+from svc.models.encoders import ENCODER_KINDS
 from svc.models.resting import encode_heard, still_awake
-from svc.models.transcriber import ENCODER_KINDS
 from tests.models.toy_transcriber import random_mels, toy_encoder
 
 every_encoder = pytest.mark.parametrize("encoder", [toy_encoder(kind) for kind in ENCODER_KINDS], ids=ENCODER_KINDS)

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from svc.config import parse_config
 from svc.models.encoder import split_states, stack_states, state_bytes
+from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from svc.models.separator import SILENCE
-from svc.models.transcriber import ENCODER_KINDS, EncoderConfig, StepOutput, Transcriber, TranscriberConfig
+from svc.models.transcriber import StepOutput, Transcriber, TranscriberConfig
 from tests.models.toy_transcriber import NUM_MELS, NUM_TOKENS, random_mels, toy_config, toy_transcriber
 
 every_kind = pytest.mark.parametrize("kind", ENCODER_KINDS)

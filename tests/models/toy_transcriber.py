@@ -11,10 +11,11 @@ from svc.models.conformer import ConformerConfig
 from svc.models.contextnet import ContextNetConfig
 from svc.models.conv_rnn_encoder import ConvRnnEncoderConfig
 from svc.models.encoder import Encoder
+from svc.models.encoders import EncoderConfig, build_encoder
 from svc.models.lstm_encoder import LstmEncoderConfig
 from svc.models.separator import SeparatorConfig
 from svc.models.streaming_layers import FrameNorm
-from svc.models.transcriber import EncoderConfig, Transcriber, TranscriberConfig, build_encoder
+from svc.models.transcriber import Transcriber, TranscriberConfig
 from svc.models.transducer import PredictorConfig
 
 NUM_MELS, NUM_TOKENS = 12, 9
@@ -75,7 +76,8 @@ def toy_transcriber(kind: str = "transformer", predictor: str = "lstm", lookahea
 
 def toy_encoder(kind: str) -> Encoder:
     torch.manual_seed(0)
-    encoder = build_encoder(toy_config(kind)).eval()
+    config = toy_config(kind)
+    encoder = build_encoder(config.encoder, config.num_mels).eval()
     unsettle_norms(encoder)
     return encoder
 

@@ -16,8 +16,9 @@ from svc.backends.transcriber_artifact import save_transcriber
 from svc.config import TranscriptionConfig
 from svc.errors import ArtifactError
 from svc.models.chunked_transformer import ChunkedTransformerConfig
+from svc.models.encoders import EncoderConfig
 from svc.models.separator import SeparatorConfig
-from svc.models.transcriber import EncoderConfig, Transcriber, TranscriberConfig
+from svc.models.transcriber import Transcriber, TranscriberConfig
 from svc.models.transducer import PredictorConfig
 from svc.pipelines.identification import Identifier
 from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener

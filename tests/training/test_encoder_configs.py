@@ -8,7 +8,7 @@ import torch
 
 from svc.config import load_config
 from svc.models.encoder import Encoder
-from svc.models.transcriber import ENCODER_KINDS, EncoderConfig, TranscriberConfig, build_encoder
+from svc.models.encoders import ENCODER_KINDS, EncoderConfig, build_encoder
 from training.transcriber_recipe import read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -19,7 +19,7 @@ FILES = sorted((CONFIGS / "encoders").glob("*.toml"))
 def encoder_of(path: Path) -> Encoder:
     """Without its weights."""
     with torch.device("meta"):
-        return build_encoder(TranscriberConfig(num_tokens=2, encoder=load_config(EncoderConfig, path)))
+        return build_encoder(load_config(EncoderConfig, path), num_mels=80)
 
 
 def num_parameters(path: Path) -> int:

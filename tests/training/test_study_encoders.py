@@ -7,8 +7,8 @@ import pytest
 
 from svc.backends.protocols import Emission
 from svc.models.amortised_transformer import AmortisedTransformerConfig
+from svc.models.encoders import EncoderConfig
 from svc.models.lstm_encoder import LstmEncoderConfig
-from svc.models.transcriber import EncoderConfig
 from svc.units import START_OF_TURN
 from tests.training.metrics.conversations import turn
 from tests.training.test_ablate_transcriber import toy_workshop

@@ -12,7 +12,7 @@ from torch import Tensor
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
-from svc.models.transcriber import ENCODER_KINDS, EncoderConfig
+from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from svc.units import END_OF_TURN, START_OF_TURN
 from tests.models.toy_transcriber import toy_config
 from tests.training.processes import on_processes

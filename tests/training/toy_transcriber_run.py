@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
+from svc.models.encoders import EncoderConfig
 from svc.models.lstm_encoder import LstmEncoderConfig
 from svc.models.separator import SeparatorConfig
-from svc.models.transcriber import EncoderConfig, TranscriberConfig
+from svc.models.transcriber import TranscriberConfig
 from svc.models.transducer import PredictorConfig
 from svc.units import WORD_START, Units
 from tests.training.data.talkers import WORDS, TonesInMemory, talkers
