@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from training.evaluate_transcription import FRACTIONS, MEASURES, TranscriptionEvaluation, TranscriptionSummary
@@ -34,7 +35,7 @@ def transcription_table(evaluations: Sequence[TranscriptionEvaluation]) -> Table
     table = Table(caption="\n".join(notes) or None, caption_justify="left")
     table.add_column("measure")
     for evaluation in evaluations:
-        table.add_column(evaluation.system, justify="right", overflow="fold")
+        table.add_column(escape(evaluation.system), justify="right", overflow="fold")
     for name in MEASURES:
         figures = [evaluation.overall.figures[name] for evaluation in evaluations]
         if any(figure.value is not None for figure in figures):
@@ -48,15 +49,15 @@ def group_table(evaluations: Sequence[TranscriptionEvaluation], measure: str = "
     for title in ("group", "recordings", "words"):
         table.add_column(title, justify="left" if title == "group" else "right")
     for evaluation in evaluations:
-        table.add_column(evaluation.system, justify="right", overflow="fold")
+        table.add_column(escape(evaluation.system), justify="right", overflow="fold")
     for column, groups in evaluations[0].by_group.items():
         table.add_section()
-        table.add_row(column)
+        table.add_row(escape(column))
         for value, summary in groups.items():
             others = [evaluation.by_group[column][value].figures[measure] for evaluation in evaluations]
             mark = " *" if summary.too_small else ""
             texts = (measure_text(measure, figure) for figure in others)
-            table.add_row(f"  {value}{mark}", str(summary.recordings), str(summary.errors.orc.words), *texts)
+            table.add_row(escape(f"  {value}{mark}"), str(summary.recordings), str(summary.errors.orc.words), *texts)
             table.caption = f"* {TOO_SMALL}" if mark else table.caption
     return table
 

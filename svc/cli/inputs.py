@@ -1,6 +1,7 @@
 """Arguments people type, turned into what the client takes."""
 
 import json
+import os
 import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,22 @@ class UsageError(ValueError):
     """An argument that can never be right: exit code 2."""
 
 
+def check_out(file: Path | None) -> None:
+    """Raises UsageError where a file can never be written, before hours of work are done for it."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder: name a file in it")
+    if not file.parent.is_dir():
+        raise UsageError(f"cannot write {file}: there is no folder {file.parent}, make it first")
+    if not os.access(file if file.exists() and not file.is_file() else file.parent, os.W_OK):
+        raise UsageError(f"cannot write {file}: no permission to write there")
+
+
 def to_clip(file: Path, channel: int | None) -> Container:
     """An audio file; missing ones are named before anything is loaded or sent."""
     if not file.is_file():
-        raise UsageError(f"no such file: {file}")
+        raise UsageError(f"{file} is a folder: name a file in it" if file.is_dir() else f"no such file: {file}")
     return Container(file, channel=channel)
 
 

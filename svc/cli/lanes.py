@@ -40,7 +40,7 @@ class Lanes:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
         table.add_column("time", style="dim", width=TIME_WIDTH, no_wrap=True)
         for number, name in enumerate(lanes):
-            table.add_column(name, style=colour(number), ratio=1, overflow="fold")
+            table.add_column(Text(name), style=colour(number), ratio=1, overflow="fold")
         for turn in turns[-max_turns:] if max_turns else turns:
             cells = [Text() for _ in lanes]
             cells[lane_of(turn, lanes)] = self._cell(turn, lanes)

@@ -1,6 +1,7 @@
 """equivox models ..: the pretrained models in the cache, and what a server has loaded."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
 
 from svc.cli import render
-from svc.cli.inputs import UsageError
+from svc.cli.inputs import UsageError, check_out
+from svc.cli.output import write_whole
 from svc.cli.session import FAILED, Session, command
 
 if TYPE_CHECKING:
@@ -126,9 +129,10 @@ def fairness(
 
     equivox models fairness campplus --out fairness.html
     """
+    check_out(out)
     report = session.open_client().models.fairness_report(name)
     if out:
-        out.write_text(report.report_html if out.suffix == ".html" else report.report_json, encoding="utf-8")
+        write_whole(out, report.report_html if out.suffix == ".html" else report.report_json)
     shown = {"name": name, "report": json.loads(report.report_json), "written": out}
     text = f"wrote {out}" if out else report.report_json
     session.show(shown, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True))
@@ -160,7 +164,7 @@ def to_source(text: str | None) -> "SourceChoice | None":
 @contextmanager
 def progress_bars(session: Session) -> Iterator[Progress]:
     """Bytes done of each model, for people on a terminal."""
-    console = Console(stderr=True, quiet=session.as_json)
+    console = Console(stderr=True, quiet=session.as_json or not sys.stderr.isatty())
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=console) as bars:
         yield bars
@@ -194,6 +198,6 @@ def show_outcomes(console: Console, outcomes: "list[VerifyOutcome]") -> None:
     console.print(render.listing(("model", "state", ""), rows))
 
 
-def styled(state: str) -> str:
+def styled(state: str) -> Text:
     """A state in its colour."""
-    return f"[{STATE_STYLES[state]}]{state}[/]"
+    return Text(state, style=STATE_STYLES[state])

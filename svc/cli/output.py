@@ -43,7 +43,11 @@ def to_json_line(value: object) -> str:
 
 
 def write_whole(path: Path, content: str, *, mode: int = 0o644) -> None:
-    """Writes beside `path` and renames."""
+    """Writes beside `path`, or where it links to, and renames; into a device or a pipe straight away."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(content, encoding="utf-8")
+        return
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
         temporary = Path(beside.name)
         try:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from svc.cli import render
-from svc.cli.inputs import to_clip, to_moment
+from svc.cli.inputs import check_out, to_clip, to_moment
 from svc.cli.output import to_json, write_whole
 from svc.cli.session import Session, command
 
@@ -91,12 +91,13 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Write here, readable by you only; else to stdout.")] = None,
 ) -> None:
     """Everything held about one person, as JSON, for a subject access request."""
+    check_out(out)
     document = to_json(session.open_client().profiles.export(profile_id))
     if out is None:
         print(document)
         return
     write_whole(out, document, mode=0o600)
-    session.show({"path": out}, lambda console: console.print(f"wrote {out}"))
+    session.show({"path": out}, lambda console: console.print(f"wrote {out}", markup=False))
 
 
 @command(app, "new-key", remote=False)
@@ -110,4 +111,6 @@ def make_key(
     from svc.profiles.encryption import new_key, save_key  # cryptography: only when it is needed
 
     save_key(file, new_key())
-    session.show({"path": file}, lambda console: console.print(f"wrote {file}; set profiles.key_file to it"))
+    session.show(
+        {"path": file}, lambda console: console.print(f"wrote {file}; set profiles.key_file to it", markup=False)
+    )

@@ -37,7 +37,7 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")  # a path that is cut is no use
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, as_it_is(value))
     return table
 
 
@@ -47,8 +47,13 @@ def listing(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]]) ->
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(as_it_is, row))
     return table
+
+
+def as_it_is(value: RenderableType) -> RenderableType:
+    """What people named something may hold square brackets, and they are no markup."""
+    return Text(value) if isinstance(value, str) else value
 
 
 def headline(decision: Decision, llr: float, threshold_llr: float, *, policy_id: str) -> Text:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from equivox import Client, EquivoxError, Tls
 from equivox.client import DEFAULT_TIMEOUT_S
@@ -104,8 +105,8 @@ class Session:
     @contextmanager
     def busy(self, what: str) -> Iterator[Callable[[float], None]]:
         """Shows people on a terminal that something goes on and, when told, how far it is (0 to 1)."""
-        with Console(stderr=True, quiet=self.as_json or not sys.stderr.isatty()).status(what) as status:
-            yield lambda fraction: status.update(f"{what} {fraction:.0%}")
+        with Console(stderr=True, quiet=self.as_json or not sys.stderr.isatty()).status(Text(what)) as status:
+            yield lambda fraction: status.update(Text(f"{what} {fraction:.0%}"))
 
 
 SHARED = {option.name: option for option in fields(Session) if option.init}

@@ -20,6 +20,9 @@ ROUND_STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7
 
 def show_diarization(console: Console, result: DiarizationResult) -> None:
     """Lanes, then a line a speaker."""
+    if not result.turns:
+        console.print(f"nobody was heard speaking in {result.duration_s:.1f} s")
+        return
     names = {speaker.label: speaker.profile.profile_id if speaker.profile else "" for speaker in result.speakers}
     margin = max((len(label) for label in names), default=0) + 2
     num_cells = max(MIN_CELLS, console.width - margin - 2)

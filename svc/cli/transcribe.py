@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from equivox import EquivoxError, PcmStream, StreamLike, TranscribeOptions, Transcript, TranscriptionEvent
-from svc.cli.inputs import UsageError, to_clip, to_policy
+from svc.cli.inputs import UsageError, check_out, to_clip, to_policy
 from svc.cli.lanes import Lanes
 from svc.cli.output import to_json_line, write_whole
 from svc.cli.session import Session, command
@@ -108,11 +108,13 @@ class Files:
         return next((name for name, file in self.asked.items() if file == STDIN), "")
 
     def check(self, session: Session) -> None:
-        """Raises UsageError when two things want stdout."""
+        """Raises UsageError when two things want stdout, or a file can never be written."""
         wanting = [f"--{name} -" for name, file in self.asked.items() if file == STDIN]
         wanting += ["--json"] * session.as_json
         if len(wanting) > 1:
             raise UsageError(f"{' and '.join(wanting)} all want stdout: give all but one a file")
+        for file in self.asked.values():
+            check_out(Path(file) if file and file != STDIN else None)
 
     def write(self, transcript: Transcript) -> None:
         """Each whole, or not at all."""

@@ -8,7 +8,7 @@ import typer
 from equivox import DiarizationResult, DiarizeOptions
 from equivox.client import DIARIZE_TIMEOUT_S
 from svc.cli import render
-from svc.cli.inputs import UsageError, to_clip, to_policy, to_voice
+from svc.cli.inputs import UsageError, check_out, to_clip, to_policy, to_voice
 from svc.cli.output import to_json, write_whole
 from svc.cli.session import Session, command
 from svc.cli.timeline import show_diarization
@@ -38,6 +38,7 @@ def embed(
         equivox embed anna.wav --out anna.json
         equivox verify embedding:anna.json call.wav
     """
+    check_out(out)
     clip_source = to_clip(clip, channel)
     with session.busy("embedding"):
         result = session.open_client().embed(clip_source)
@@ -55,6 +56,7 @@ def verify(
     policy: Policy = None,
     costs: CostsOption = None,
     channel: Channel = None,
+    test_channel: Annotated[int | None, typer.Option(min=0, help="Of the test, where it is not --channel's.")] = None,
 ) -> None:
     """Is this the same person? Answers ACCEPT, REJECT or INCONCLUSIVE with a calibrated LLR.
 
@@ -64,7 +66,7 @@ def verify(
         equivox verify profile:anna call.wav --policy strict
         equivox verify profile:anna call.wav --costs 0.01,10,1 --server voice:50051 --json
     """
-    sides = to_voice(enrolment, channel), to_voice(test, channel)
+    sides = to_voice(enrolment, channel), to_voice(test, channel if test_channel is None else test_channel)
     chosen = to_policy(policy, costs)
     with session.busy("comparing"):
         result = session.open_client().verify(*sides, policy=chosen)
@@ -116,6 +118,7 @@ def diarize(
     """
     if rttm == "-" and session.as_json:
         raise UsageError("--rttm - and --json both want stdout: give --rttm a file")
+    check_out(Path(rttm) if rttm and rttm != "-" else None)
     source, (fewest, most) = to_clip(recording, channel), to_bounds(speakers)
     exact = fewest if fewest == most else 0
     options = DiarizeOptions(

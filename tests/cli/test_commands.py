@@ -108,6 +108,29 @@ def test_rttm_goes_to_a_file_or_to_stdout(remote: Run, clip: Path, tmp_path: Pat
     assert (tmp_path / "out.rttm").read_text() == line
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["embed", "CLIP", "--out"], ["diarize", "CLIP", "--rttm"], ["profiles", "export", "anna", "--out"]]
+    + [["transcribe", "CLIP", f"--{name}"] for name in ("rttm", "stm", "ctm", "srt")]
+    + [["models", "fairness", "campplus", "--out"]],
+    ids=" ".join,
+)
+def test_a_file_without_its_folder_is_refused_before_anything_is_asked(
+    arguments: list[str], remote: Run, recorder: Recorder, clip: Path, tmp_path: Path
+) -> None:
+    result = remote(*[clip if each == "CLIP" else each for each in arguments], tmp_path / "none" / "out")
+    assert result.exit_code == 2
+    assert f"there is no folder {tmp_path / 'none'}" in result.stderr
+    assert recorder.requests == []
+
+
+def test_each_side_of_a_comparison_may_have_a_channel_of_its_own(remote: Run, recorder: Recorder, clip: Path) -> None:
+    remote("verify", clip, clip, "--channel", "1")
+    remote("verify", clip, clip, "--channel", "1", "--test-channel", "0")
+    sent = [(each.enrolment.audio.channel, each.test.audio.channel) for each in recorder.requests]
+    assert sent == [(1, 1), (1, 0)]
+
+
 def test_export_writes_a_file_for_its_owner_alone(remote: Run, tmp_path: Path) -> None:
     remote("profiles", "export", "anna", "--out", tmp_path / "anna.json")
     assert json.loads((tmp_path / "anna.json").read_text())["enrolments"][0]["enrolment_id"] == 7

@@ -57,6 +57,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_device_is_written_into_and_never_replaced() -> None:
+    write_whole(Path("/dev/null"), "text")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_whole(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+
+
 def turn(start_s: float, end_s: float) -> SpeakerTurn:
     return SpeakerTurn(TimeSpan(start_s, end_s), "S0")
 
