@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from svc.types import AudioQuality, Band, FloatArray, Span, Waveform
+from svc.types import MODEL_RATE_HZ, AudioQuality, Band, FloatArray, Span, Waveform
 
 PowerArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -49,6 +49,12 @@ def measure_quality(waveform: Waveform, speech: Sequence[Span]) -> AudioQuality:
         clipped_share=clipped_share(frames, spoken),
         band=band_of(some_of(frames, spoken), waveform.sample_rate_hz),
     )
+
+
+def measure_beside(speech: FloatArray, pauses: FloatArray) -> AudioQuality:
+    """(N,) of speech throughout and (P,) of pauses heard beside it, both at 16 kHz."""
+    heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
+    return measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])
 
 
 def frames_of(waveform: Waveform) -> FloatArray:

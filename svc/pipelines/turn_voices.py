@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from svc.audio.quality import measure_quality
+from svc.audio.quality import measure_beside
 from svc.backends.protocols import Embedder
 from svc.pipelines.recent_sound import BoolArray, RecentSound, SoundStretch
 from svc.pipelines.voice_changes import VoiceChanges, VoiceSearch
-from svc.types import MODEL_RATE_HZ, AudioQuality, FloatArray, Span, Voiceprint, Waveform
+from svc.types import FloatArray, Span, Voiceprint
 
 # What the separator leaves of a frame rests on windows that begin in the frame before.
 MARGIN_FRAMES = 1
@@ -149,8 +149,7 @@ class TurnListener:
             return VoiceSearch()
         sound = heard.sound
         words = [Span(word.start_s - sound.start_s, word.end_s - sound.start_s) for word in heard.words]
-        # Of all of the turn, not only of what its voice is taken from: so are the windows that are compared.
-        return self.changes.find(sound.mixture, words, _quality(sound.mixture, heard.pauses))
+        return self.changes.find(sound.mixture, words, heard.pauses)
 
     def _voice(
         self, sound: SoundStretch, frames: VoiceFrames, pauses: FloatArray, known: FloatArray | None = None
@@ -159,7 +158,7 @@ class TurnListener:
         # Alone, or else out of the overlap, masked.
         speech = sound.mixed(frames.chosen) if frames.alone_s else sound.separated(frames.chosen)
         vector = self.embedder.embed([speech])[0] if known is None else known
-        quality = _quality(speech, pauses)
+        quality = measure_beside(speech, pauses)
         return TurnVoice(Voiceprint.of(vector, quality, model_fingerprint=self.embedder.fingerprint), frames.alone_s)
 
     def _voice_frames(self, active: BoolArray, channel: int, frame_s: float) -> VoiceFrames | None:
@@ -184,8 +183,3 @@ class TurnListener:
         frames = sound.frames(now_s - self.config.pause_window_s, now_s, last=last_frame)
         silent = frames[~sound.active(frames).any(axis=1)]
         return sound.mixture(silent[-round(self.config.max_pause_s / sound.frame_s) :])
-
-
-def _quality(speech: FloatArray, pauses: FloatArray) -> AudioQuality:
-    heard = Waveform(np.concatenate([speech, pauses]), MODEL_RATE_HZ)
-    return measure_quality(heard, [Span(0.0, len(speech) / MODEL_RATE_HZ)])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from svc.audio.quality import measure_beside
 from svc.backends.protocols import Embedder
 from svc.scoring.calibration import Calibration
 from svc.scoring.conditions import Conditions, SideConditions
@@ -70,14 +71,16 @@ class VoiceChanges:
         self.calibration = calibration
         self.config = config or VoiceChangeConfig()
 
-    def find(self, samples: FloatArray, words: Sequence[Span], quality: AudioQuality) -> VoiceSearch:
-        """(N,) of a turn, its words within it, and how it was recorded -> where the voice changes, if it does.
+    def find(self, samples: FloatArray, words: Sequence[Span], pauses: FloatArray) -> VoiceSearch:
+        """(N,) of a turn, its words within it, and (P,) of pauses around it -> where the voice changes, if it does.
 
         Raises what the embedder raises.
         """
         duration_s, window_s = len(samples) / MODEL_RATE_HZ, self.config.window_s
         if len(words) < 2 or duration_s < 1.5 * window_s:
             return VoiceSearch()
+        # Of all of the turn, not only of what its voice is taken from: so are the windows that are compared.
+        quality = measure_beside(samples, pauses)
         starts_s = np.append(np.arange(0.0, duration_s - window_s, window_s), duration_s - window_s)
         windows = self._heard(samples, starts_s, quality)
         if not self._doubtful(windows):

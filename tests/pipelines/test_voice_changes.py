@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.audio.quality import measure_quality
 from svc.pipelines.voice_changes import VoiceChangeConfig, VoiceChanges, VoiceSearch
 from svc.types import FloatArray, Span
 from tests.pipelines.label_voices import calibration
@@ -13,6 +12,7 @@ from tests.pipelines.toy_voices import HumEmbedder, hum, turn
 
 CHANGES = VoiceChanges(HumEmbedder(), calibration())
 WORD_S = 0.5
+NO_PAUSES = np.zeros(0, np.float32)
 
 
 def words_of(duration_s: float) -> list[Span]:
@@ -26,7 +26,7 @@ def searched(people: list[tuple[int, float]], changes: VoiceChanges) -> VoiceSea
         turns.append(turn(end_s, end_s + seconds, person))
         end_s += seconds
     heard = hum(turns, duration_s=end_s, noise=1e-4)
-    return changes.find(heard.samples, words_of(end_s), measure_quality(heard, [Span(0.0, end_s)]))
+    return changes.find(heard.samples, words_of(end_s), NO_PAUSES)
 
 
 def found(people: list[tuple[int, float]], changes: VoiceChanges = CHANGES) -> list[int]:
@@ -65,9 +65,7 @@ def test_a_turn_of_one_word_is_not_listened_to() -> None:
             raise AssertionError
 
     samples = np.zeros(80_000, np.float32)
-    heard = hum([turn(0.0, 5.0, 0)], duration_s=5.0)
-    quality = measure_quality(heard, [Span(0.0, 5.0)])
-    assert VoiceChanges(Deaf(), calibration()).find(samples, [Span(0.0, 5.0)], quality).places == ()
+    assert VoiceChanges(Deaf(), calibration()).find(samples, [Span(0.0, 5.0)], NO_PAUSES).places == ()
 
 
 @pytest.mark.parametrize("wrong", [{"window_s": 0.0}, {"min_side_s": 9.0}, {"split_llr": 1.0}])
