@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -91,10 +92,12 @@ class StreamOpener:
         if options.second_pass and self.parts.second_pass is None:
             message = "this server has no second pass: leave it out, or set transcription.second_pass in its config"
             raise InvalidRequestError(message, field="second_pass")
-        self._enter()
-        try:
+        with ExitStack() as undone:
+            self._enter()
+            undone.callback(self._leave)
             session, numbers = self.parts.open_session(), count()
-            return TranscriptionStream(
+            undone.callback(session.close)
+            stream = TranscriptionStream(
                 session,
                 self._attributor(session, options, numbers),
                 options=options,
@@ -102,9 +105,9 @@ class StreamOpener:
                 numbers=numbers,
                 on_close=self._leave,
             )
-        except BaseException:
-            self._leave()
-            raise
+            # From here on the stream gives back what it holds.
+            undone.pop_all()
+            return stream
 
     def close(self) -> None:
         """Ends the threads; of streams that are still open nobody is heard any more."""

@@ -95,6 +95,19 @@ def test_a_place_is_given_back_when_the_model_fails(opener: StreamOpener) -> Non
     assert broken.num_open == 0
 
 
+def test_a_session_is_closed_when_its_stream_cannot_be_made(opener: StreamOpener) -> None:
+    closed: list[ToneSession] = []
+
+    class Closing(ToneSession):
+        def close(self) -> None:
+            closed.append(self)
+
+    broken = StreamOpener(replace(opener.parts, open_session=Closing))
+    with pytest.raises(ValueError, match="negative"):
+        broken.open(replace(OPTIONS, sample_rate_hz=-1))
+    assert (len(closed), broken.num_open) == (1, 0)
+
+
 def test_options_reach_the_stream(identifier: Identifier) -> None:
     worker = SecondPass(ready())
     everything = StreamOptions(
