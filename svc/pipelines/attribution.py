@@ -1,12 +1,12 @@
 """Who says the words of a live stream: every turn gets one speaker, and what changes later is said as a revision."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
 from svc.backends.protocols import RecognisedChunk
 from svc.pipelines.channel_voices import ChannelVoices, Tell, to_nobody
-from svc.pipelines.heard_turn import HeardTurn, spoken_by, told_whole
+from svc.pipelines.heard_turn import HeardTurn
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.recent_sound import RecentSound
 from svc.pipelines.rehearing import Rehearing
@@ -19,15 +19,15 @@ from svc.pipelines.transcription_events import (
     PartialWords,
     SpeakerRevised,
     StreamWarning,
-    TextRevised,
     TranscribedWord,
     TranscriptionEvent,
     TurnEnded,
     TurnStarted,
     WarningReason,
 )
-from svc.pipelines.turn_split import SpokenPart, spoken_parts
-from svc.pipelines.turn_voices import TurnListener, TurnVoice
+from svc.pipelines.turn_cutting import TurnCutter
+from svc.pipelines.turn_split import spoken_parts
+from svc.pipelines.turn_voices import TurnListener
 from svc.pipelines.turns import TurnEvent
 from svc.pipelines.voice_desk import VoiceAnswer, VoiceDesk
 from svc.types import FloatArray, Span
@@ -66,10 +66,8 @@ class Attributor:
         self.profiles = profiles
         self._rehearing = Rehearing(sound, second_pass) if second_pass else None
         self._channels = ChannelVoices(labels, tell)
-        self._numbers = numbers or count()
-        # Cuts that are not told yet.
-        self._cuts: list[TranscriptionEvent] = []
         self._turns: dict[int, HeardTurn] = {}
+        self._cutter = TurnCutter(labels, self._channels, speaker_of=self._speaker, numbers=numbers or count())
         self._was_behind = False
         self._first_frame = 0
         self._active: list[list[bool]] = [[], []]
@@ -115,7 +113,7 @@ class Attributor:
     def _caught_up(self, *, wait: bool) -> list[TranscriptionEvent]:
         """What the voices that came since change."""
         warnings = self._place(wait=wait)
-        return [*warnings, *self._told_cuts(), *self._revisions()]
+        return [*warnings, *self._cutter.told(), *self._revisions()]
 
     def close(self) -> None:
         self.voices.close()
@@ -159,7 +157,7 @@ class Attributor:
         # Words that went out under another speaker are revised for all to see; of no words, nothing is.
         turn.told = turn.told or speaker
         again = self._rehearing.hand_in(turn, end_s=event.end_s, frame=frame) if self._rehearing else []
-        return [*warnings, *ended, *self._told_cuts(), *self._revisions(), *again]
+        return [*warnings, *ended, *self._cutter.told(), *self._revisions(), *again]
 
     def _ask(self, turn: HeardTurn, *, end_s: float, frame: int) -> None:
         span = Span(turn.started.start_s, end_s)
@@ -187,50 +185,11 @@ class Attributor:
             turn.placement = self.labels.place(answer.turn_id, first.voice)
             self._channels.learn(turn, first.voice)
         if others:
-            self._cut(turn, first, others)
+            cut_off = self._cutter.cut(turn, first, others)
+            self._turns |= {piece.started.turn_id: piece for piece in cut_off}
         if answer.is_last:
             turn.is_settled = True
             self._revise()
-
-    def _cut(self, turn: HeardTurn, first: SpokenPart, others: Sequence[SpokenPart]) -> None:
-        """Leaves a turn its first voice's words; other voices' become turns that are over."""
-        pieces = [turn]
-        turn.words = list(first.words)
-        for part in others:
-            if part.voice is None or self._is_by(pieces[-1], part.voice):
-                pieces[-1].words += part.words
-            else:
-                pieces.append(self._new_turn(part.words, part.voice, channel=turn.started.channel))
-                self._channels.follow(pieces[-2], pieces[-1], part.voice)
-        if len(pieces) > 1:
-            turn.split_into = tuple((piece.started.turn_id, piece.started.start_s) for piece in pieces)
-            self._cuts += [
-                TextRevised(turn_id=turn.started.turn_id, words=spoken_by(turn), end_s=turn.words[-1].end_s),
-                *(event for piece in pieces[1:] for event in told_whole(piece)),
-            ]
-
-    def _is_by(self, turn: HeardTurn, voice: TurnVoice) -> bool:
-        """Whether a turn's speaker is known, and speaks so."""
-        label = turn.placement.label
-        return label is not None and self.labels.is_by(label, voice)
-
-    def _new_turn(self, words: Sequence[TranscribedWord], voice: TurnVoice, *, channel: int) -> HeardTurn:
-        turn_id = next(self._numbers)
-        placement = self.labels.place(turn_id, voice)
-        self._turns[turn_id] = HeardTurn(
-            TurnStarted(turn_id=turn_id, channel=channel, start_s=words[0].start_s),
-            words=[replace(word, turn_id=turn_id) for word in words],
-            placement=placement,
-            told=self._speaker(placement),
-            is_open=False,
-            is_settled=True,
-        )
-        return self._turns[turn_id]
-
-    def _told_cuts(self) -> list[TranscriptionEvent]:
-        """The cuts since, which come before what else changes."""
-        cuts, self._cuts = self._cuts, []
-        return cuts
 
     def _revise(self) -> None:
         """Looks at the other turns again in the light of one that is over."""
