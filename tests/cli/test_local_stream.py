@@ -1,5 +1,6 @@
 """A live transcription in this process gives what a server gives, and ends when it should."""
 
+import signal
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from equivox import Client, EquivoxError, PcmStream, TranscribeOptions
-from svc.cli.local import LocalTransport
+from equivox.v1.transcription_pb2 import TranscribeResponse
+from svc.cli.local import LocalTransport, run_here
 from svc.config import TranscriptionConfig
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 from tests.rpc.toy_transcriber import talk
@@ -65,3 +67,16 @@ def test_what_the_source_raises_comes_back(client: Client) -> None:
 
     with pytest.raises(OSError, match="microphone"):
         client.transcribe_all(PcmStream(chunks=broken(), sample_rate_hz=16_000))
+
+
+def test_ctrl_c_ends_work_that_never_awaits() -> None:
+    done = []
+
+    async def work() -> TranscribeResponse:
+        signal.raise_signal(signal.SIGINT)
+        done.append("too late")
+        return TranscribeResponse()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_here(work())
+    assert done == []
