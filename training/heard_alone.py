@@ -1,7 +1,7 @@
 """Word errors of each talker: whole utterances, one at a time, heard by the recogniser alone and decoded as served."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.loading import decoder_config
 from svc.config import TranscriptionConfig
 from svc.models.transcriber import Transcriber
+from training.data.augment import Degradation
 from training.data.batches import TrainingExample, make_example
 from training.data.cohort_vectors import NO_COHORTS, CohortVectors
 from training.data.mixture_recipe import MixtureRecipe, Piece, PlacedTurn
@@ -26,12 +27,15 @@ LEAD_S, TAIL_S = 0.3, 0.8
 FEW_SPEAKERS = 3
 
 
-def spoken_alone(utterance: Utterance) -> MixtureRecipe:
-    """A mixture of nothing but this utterance, at the level of training, clean."""
+def spoken_alone(utterance: Utterance, *, speed: float = 1.0, telephone: bool = False) -> MixtureRecipe:
+    """A mixture of nothing but this utterance, at the level of training: clean, or in the telephone band."""
     piece = Piece(utterance_id=utterance.utterance_id, start_s=0.0, end_s=utterance.duration_s, at_s=LEAD_S)
-    words = (TimedWord(word.text, LEAD_S + word.start_s, LEAD_S + word.end_s) for word in utterance.words)
-    turn = PlacedTurn(speaker=utterance.speaker, channel=0, words=tuple(words), pieces=(piece,))
-    return MixtureRecipe(seed=0, duration_s=LEAD_S + utterance.duration_s + TAIL_S, turns=(turn,))
+    words = (
+        TimedWord(word.text, LEAD_S + word.start_s / speed, LEAD_S + word.end_s / speed) for word in utterance.words
+    )
+    turn = PlacedTurn(speaker=utterance.speaker, channel=0, words=tuple(words), pieces=(piece,), speed=speed)
+    duration_s = LEAD_S + utterance.duration_s / speed + TAIL_S
+    return MixtureRecipe(seed=0, duration_s=duration_s, turns=(turn,), degradation=Degradation(telephone=telephone))
 
 
 def hear_alone(
@@ -40,6 +44,7 @@ def hear_alone(
     sounds: Sounds,
     units: UnitEncoder,
     *,
+    placed: Callable[[Utterance], MixtureRecipe] = spoken_alone,
     cohorts: CohortVectors = NO_COHORTS,
     tick: Callable[[], None] = lambda: None,
 ) -> SpeakerErrors:
@@ -47,7 +52,7 @@ def hear_alone(
     decoder = decoder_config(TranscriptionConfig())
     found: defaultdict[tuple[str, str], ChannelErrors] = defaultdict(ChannelErrors)
     for batch in _batches(utterances):
-        examples = [*_examples(batch, sounds, units, cohorts)]
+        examples = [*_examples(map(placed, batch), sounds, units, cohorts)]
         errors = channel_errors(model, examples, units.units, separated=True, decoder=decoder)
         for spoken, counted in zip(batch, errors, strict=True):
             found[spoken.speaker, spoken.domain] += counted
@@ -74,11 +79,11 @@ def _batches(utterances: Sequence[Utterance]) -> Iterator[Sequence[Utterance]]:
 
 
 def _examples(
-    utterances: Sequence[Utterance], sounds: Sounds, units: UnitEncoder, cohorts: CohortVectors
+    recipes: Iterable[MixtureRecipe], sounds: Sounds, units: UnitEncoder, cohorts: CohortVectors
 ) -> Iterator[TrainingExample]:
     filterbank, config = Filterbank(FilterbankConfig()), TargetConfig()
-    for utterance in utterances:
-        yield make_example(render(spoken_alone(utterance), sounds), filterbank, units, config, cohorts=cohorts)
+    for recipe in recipes:
+        yield make_example(render(recipe, sounds), filterbank, units, config, cohorts=cohorts)
 
 
 def labels_of(cohorts: Cohorts, speakers: Sequence[str]) -> Labels:
