@@ -17,6 +17,7 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
+from training.data.trial_list import not_utf8
 
 # Words of one speaker further apart than this are two turns, when a file does not say.
 TURN_GAP_S = 1.0
@@ -57,22 +58,37 @@ def read_transcripts(path: Path) -> dict[str, Transcript]:
     recordings: dict[str, None] = {}
     whole: dict[str, list[TranscriptTurn]] = defaultdict(list)
     pieces: dict[str, list[TranscriptTurn]] = defaultdict(list)
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip() or line.startswith(";;"):
             continue
         try:
             recording, turn, is_whole = parse(line)
             recordings.setdefault(recording)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise InvalidRequestError(
-                f"{path}:{number}: not a transcript line: {error!r}", field="transcripts"
-            ) from None
+            raise InvalidRequestError(f"{path}:{number}: {_fault(line, error)}", field="transcripts") from None
         if turn is None:
             continue
-        if turn.start_s > turn.end_s:
+        if not turn.start_s <= turn.end_s:
             raise InvalidRequestError(f"{path}:{number}: starts after it ends", field="transcripts")
         (whole if is_whole else pieces)[recording].append(turn)
     return {name: in_order([*whole[name], *joined(pieces[name])]) for name in recordings}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "transcripts") from error
+
+
+def _fault(line: str, error: Exception) -> str:
+    if line.startswith('{"event"'):
+        return "an event of `equivox transcribe --json`, no turn or word: give what its --stm FILE writes"
+    if isinstance(error, KeyError):
+        return f"no {error.args[0]} in this turn or word"
+    if isinstance(error, json.JSONDecodeError):
+        return "not JSON; lines as NIST has them must be in a file that ends in .stm"
+    return f"not a transcript line: {error}"
 
 
 def write_transcripts(path: Path, transcripts: Mapping[str, Sequence[TranscriptTurn]]) -> None:

@@ -63,3 +63,31 @@ def test_a_line_at_fault_is_named(tmp_path: Path, line: str) -> None:
 def test_a_missing_file_is_an_error_of_the_caller(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="no transcripts"):
         read_transcripts(tmp_path / "nothing.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"event": "final_word", "word": {}}', "give what its --stm FILE writes"),
+        ('{"recording": "a", "text": "hello", "end_s": 1}', "no start_s in this turn or word"),
+        ("a 1 S0 0.5 0.9 hello", "not JSON; lines as NIST has them must be in a file that ends in .stm"),
+        ('{"recording": "a", "speaker": "S", "start_s": NaN, "end_s": 1, "text": "x"}', "starts after it ends"),
+    ],
+)
+def test_what_is_wrong_with_a_line_comes_with_its_remedy(line: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "ours.jsonl").write_text(f"{line}\n")
+    with pytest.raises(InvalidRequestError, match=f"ours.jsonl:1: .*{says}"):
+        read_transcripts(tmp_path / "ours.jsonl")
+
+
+def test_transcripts_in_another_encoding_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.stm").write_bytes("a 1 S0 0 1 schön\n".encode("latin-1"))
+    with pytest.raises(InvalidRequestError, match=r"t\.stm is not UTF-8"):
+        read_transcripts(tmp_path / "t.stm")
+
+
+def test_a_line_ends_where_files_end_lines_and_nowhere_else(tmp_path: Path) -> None:
+    words = (TranscriptWord(text="a\u2028b", start_s=0.0, end_s=1.0),)
+    said = {"r": (TranscriptTurn(speaker="S", channel=0, start_s=0.0, end_s=1.0, words=words),)}
+    write_transcripts(tmp_path / "t.jsonl", said)
+    assert read_transcripts(tmp_path / "t.jsonl") == said
