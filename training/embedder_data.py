@@ -140,6 +140,10 @@ def _listed(config: SpeakerDataConfig, paths: DataPaths, fold: Fold | None) -> _
     rows = read_with_columns(paths.root / "manifest.csv", (*config.groups, *config.trials_within))
     values, num_groups = {clip.path: of for clip, of in rows}, len(config.groups)
     everybody = [clip for clip, _ in rows]
+    there = {clip.corpus for clip in everybody}
+    if missing := sorted({*config.corpora} - there):
+        message = f"the manifest has no corpus {', '.join(missing)}; there are {', '.join(sorted(there))}"
+        raise InvalidRequestError(message, field="data.corpora")
     clips = [clip for clip in (fold.resplit(everybody) if fold else everybody) if clip.split in (TRAIN, DEV)]
     heard = [clip for clip in clips if clip.corpus in config.corpora]
     groups, names = group_numbers({clip.path: values[clip.path][:num_groups] for clip in heard})

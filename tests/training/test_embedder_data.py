@@ -180,3 +180,10 @@ def test_what_the_manifest_lacks_is_named(
     recipe = replace(recipe, data=replace(recipe.data, **change))  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match=complaint):
         trainer_of(recipe, root, tmp_path)
+
+
+def test_a_corpus_the_manifest_lacks_is_named_and_not_passed_over(root: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_at(tmp_path))
+    asking = replace(recipe, data=replace(recipe.data, corpora=("toy", "other")))
+    with pytest.raises(InvalidRequestError, match="the manifest has no corpus other; there are noise, toy"):
+        trainer_of(asking, root, tmp_path)
