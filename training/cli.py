@@ -1,6 +1,7 @@
 """`equivox evaluate ..`: judging systems on a caller's own data. `equivox` finds it through an entry point."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,7 @@ def evaluate_verification(
     from training.fairness.groups import Pairs
 
     with _mistakes_told():
+        _check_folder(out)
         if against_threshold is not None and not against:
             raise InvalidRequestError("--against-threshold is of the scores of --against: give those", field="against")
         material = Material(
@@ -106,6 +108,13 @@ def evaluate_transcription(
         if out:
             write_json(out, report)
     _tell(report, lambda: _print_transcription(evaluations), as_json=as_json)
+
+
+def _check_folder(out: Path) -> None:
+    """Before hours of listening are done for it. Raises OSError."""
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise OSError(f"cannot write in --out {out}: {there} is no folder that can be written to")
 
 
 def _tell(report: Mapping[str, Any], print_tables: Callable[[], None], *, as_json: bool) -> None:

@@ -198,3 +198,10 @@ def test_a_setting_that_makes_no_sense_is_named(options: tuple[str, str], tmp_pa
     assert answer.exit_code == 1
     assert options[0] in answer.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_can_never_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    answer = run("--trials", tmp_path / "absent.csv", "--audio-root", tmp_path, out=tmp_path / "taken" / "out")
+    assert answer.exit_code == 1
+    assert f"{tmp_path / 'taken'} is no folder that can be written to" in answer.stderr
