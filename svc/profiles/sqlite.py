@@ -82,7 +82,7 @@ class SqliteProfileStore:
         now_s = time.time()
         check_person(profile_id, display_name, consent_reference=consent_reference)
         if expires_at_s is not None and not expires_at_s > now_s:
-            raise InvalidRequestError("expires_at_s must lie in the future", field="expire_time")
+            raise InvalidRequestError("an expiry must lie in the future; leave it out for never", field="expire_time")
         name = self._records.sealed_text(display_name, tenant, profile_id=profile_id, column="display_name")
         consent = self._records.sealed_text(
             consent_reference, tenant, profile_id=profile_id, column="consent_reference"

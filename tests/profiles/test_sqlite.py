@@ -93,7 +93,7 @@ def test_consent_is_required(store: SqliteProfileStore, reference: str) -> None:
 
 @pytest.mark.parametrize("expires_at_s", [0.0, float("nan")])
 def test_expiry_must_lie_in_the_future(store: SqliteProfileStore, expires_at_s: float) -> None:
-    with pytest.raises(InvalidRequestError, match="future"):
+    with pytest.raises(InvalidRequestError, match="an expiry must lie in the future"):
         store.create("acme", consent_reference="form", expires_at_s=expires_at_s)
 
 
