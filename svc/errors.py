@@ -208,6 +208,12 @@ class StreamIdleError(ServiceError):
 
 
 class CallAbandonedError(ServiceError):
-    """The caller is gone or its deadline has passed; nothing more is done for it: CANCELLED."""
+    """The caller is gone; nothing more is done for it: CANCELLED."""
 
     reason = "CALL_ABANDONED"
+
+
+class DeadlinePassedError(CallAbandonedError):
+    """The caller's deadline has passed; nothing more is done for it: DEADLINE_EXCEEDED."""
+
+    reason = "DEADLINE_PASSED"

@@ -15,7 +15,7 @@ import numpy as np
 
 from svc.backends.call_scope import CallScope, current_call
 from svc.backends.protocols import Embedder
-from svc.errors import CallAbandonedError, OverloadedError
+from svc.errors import CallAbandonedError, DeadlinePassedError, OverloadedError
 from svc.types import MODEL_RATE_HZ, FloatArray
 
 # Clips share a batch only when padding the shorter one wastes less than this.
@@ -170,7 +170,7 @@ class BatchingEmbedder:
     def _await(self, call: _Call) -> None:
         if not call.done.wait(call.scope.remaining_s if call.scope else None):
             # The deadline passed while waiting: tell the workers, who find the error set and skip the clips.
-            call.fail(CallAbandonedError("the deadline passed while the clip was waiting for a worker"))
+            call.fail(DeadlinePassedError("the deadline passed while the clip was waiting for a worker"))
 
     def _enqueue_next(self, call: _Call) -> None:
         if call.num_queued < len(call.clips):

@@ -5,7 +5,7 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from svc.errors import CallAbandonedError
+from svc.errors import CallAbandonedError, DeadlinePassedError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,18 +22,18 @@ class CallScope:
 
     @property
     def abandoned(self) -> bool:
-        return self.cancelled.is_set() or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
+        return self.cancelled.is_set() or self.remaining_s == 0
 
     @property
     def remaining_s(self) -> float | None:
         return None if self.deadline_s is None else max(0.0, self.deadline_s - time.monotonic())
 
     def check(self) -> None:
-        """Raises CallAbandonedError when nobody waits any more."""
-        if self.abandoned:
-            raise CallAbandonedError(
-                "the call was cancelled or its deadline has passed; no further work is done for it"
-            )
+        """Raises CallAbandonedError, or DeadlinePassedError, which is one, when nobody waits any more."""
+        if self.remaining_s == 0:
+            raise DeadlinePassedError("the call's deadline has passed: give it more time, or shorter audio")
+        if self.cancelled.is_set():
+            raise CallAbandonedError("the call was cancelled; no further work is done for it")
 
 
 current_call: ContextVar[CallScope | None] = ContextVar("current_call", default=None)

@@ -10,7 +10,7 @@ from svc.backends.chunk_pieces import MELS_PER_FRAME
 from svc.backends.protocols import RecognisedChunk, StreamRecogniser, StreamState
 from svc.backends.stream_queue import Piece
 from svc.backends.stream_scheduler import StreamScheduler
-from svc.errors import CallAbandonedError
+from svc.errors import CallAbandonedError, DeadlinePassedError
 from svc.types import FloatArray
 from svc.units import Units
 
@@ -74,4 +74,4 @@ def _answer(future: "Future[RecognisedChunk]") -> RecognisedChunk:
     try:
         return future.result(scope.remaining_s if scope else None)
     except TimeoutError as error:
-        raise CallAbandonedError("the deadline passed while the stream was waiting for the transcriber") from error
+        raise DeadlinePassedError("the deadline passed while the stream was waiting for the transcriber") from error

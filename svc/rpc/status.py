@@ -53,6 +53,7 @@ STATUS_OF: dict[type[ServiceError], StatusCode] = {
     errors.StreamTooFastError: StatusCode.RESOURCE_EXHAUSTED,
     errors.StreamIdleError: StatusCode.DEADLINE_EXCEEDED,
     errors.CallAbandonedError: StatusCode.CANCELLED,
+    errors.DeadlinePassedError: StatusCode.DEADLINE_EXCEEDED,
 }
 
 

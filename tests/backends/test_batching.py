@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from svc.backends.batching import BatchingEmbedder, BatchReport
 from svc.backends.call_scope import CallScope, current_call
-from svc.errors import CallAbandonedError, OverloadedError
+from svc.errors import CallAbandonedError, DeadlinePassedError, OverloadedError
 from svc.types import FloatArray
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ def test_a_cancelled_call_is_dropped_before_the_embedder_sees_its_clip(
 
 
 def test_a_call_past_its_deadline_is_never_embedded(inner: MarkEmbedder, single: BatchingEmbedder) -> None:
-    with pytest.raises(CallAbandonedError):
+    with pytest.raises(DeadlinePassedError):
         within(CallScope(deadline_s=0.0), lambda: single.embed([clip(1)]))
     assert not inner.batches
 
@@ -162,7 +162,7 @@ def test_a_deadline_that_passes_in_the_queue_frees_the_caller_at_once(
     inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
 ) -> None:
     scope = CallScope.lasting(0.05)
-    with pytest.raises(CallAbandonedError):
+    with pytest.raises(DeadlinePassedError):
         within(scope, lambda: single.embed([clip(1)]))
     inner.gate.set()
     busy.result(10)

@@ -13,7 +13,7 @@ from grpc import StatusCode
 
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest, EmbedResponse
-from svc.errors import CallAbandonedError, ProfileNotFoundError
+from svc.errors import CallAbandonedError, DeadlinePassedError, ProfileNotFoundError
 from svc.rpc.interceptors import Admission, Authentication, RateLimit
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.telemetry import configure_logging
@@ -204,12 +204,18 @@ async def test_a_deadline_reaches_the_threads_that_work_for_the_call(toy: Toy) -
     assert toy.abandoned == ["default"]
 
 
-async def test_abandoned_work_answers_cancelled_not_internal(toy: Toy) -> None:
-    toy.error = CallAbandonedError("gone")
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(CallAbandonedError, StatusCode.CANCELLED), (DeadlinePassedError, StatusCode.DEADLINE_EXCEEDED)],
+)
+async def test_abandoned_work_answers_why_it_was_abandoned(
+    toy: Toy, error: type[CallAbandonedError], code: StatusCode
+) -> None:
+    toy.error = error("gone")
     async with serving(toy) as address, stub_of(address) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Embed(EmbedRequest())
-    assert caught.value.code() is StatusCode.CANCELLED
+    assert caught.value.code() is code
 
 
 async def test_every_call_leaves_one_line_without_its_content(toy: Toy, log: io.StringIO) -> None:
