@@ -40,5 +40,6 @@ class Adversary(nn.Module):
         As torch.optim has it, whose wrappers take longer than so small a step.
         """
         for parameter, gradient, squares in zip(self.parameters(), gradients, self.buffers(), strict=True):
+            parameter.grad = gradient  # as after any pass backward, for whoever looks on
             squares.addcmul_(gradient, gradient)
             parameter.addcdiv_(gradient, squares.sqrt().add_(ADAGRAD_EPSILON), value=rate)
