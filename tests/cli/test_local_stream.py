@@ -69,6 +69,15 @@ def test_what_the_source_raises_comes_back(client: Client) -> None:
         client.transcribe_all(PcmStream(chunks=broken(), sample_rate_hz=16_000))
 
 
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """A process started in the background by a shell is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_ctrl_c_ends_work_that_never_awaits() -> None:
     done = []
 

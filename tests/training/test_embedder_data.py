@@ -171,7 +171,7 @@ def test_groups_are_crossings_of_any_columns_and_unknown_where_one_is() -> None:
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
-    [({"groups": ("planet",)}, "no column planet"), ({"corpora": ("moon",)}, "no train talkers with enough speech")],
+    [({"groups": ("planet",)}, "no column planet"), ({"corpora": ("noise",)}, "no train talkers with enough speech")],
 )
 def test_what_the_manifest_lacks_is_named(
     root: Path, tmp_path: Path, change: dict[str, tuple[str, ...]], complaint: str
