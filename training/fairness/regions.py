@@ -9,6 +9,7 @@ from typing import Literal
 import faiss
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from svc.types import FloatArray
@@ -36,8 +37,8 @@ class RegionConfig:
 
 
 class Regions(nn.Module):
-    """Centroids of the embeddings remembered since the last refresh. Each refresh starts where the last one ended, so
-    that a region keeps its number and, as far as the embeddings let it, its place.
+    """Centroids of the embeddings remembered since the last refresh. Each refresh starts where the last one ended, and
+    is numbered like it, so that a region keeps its number and, as far as the embeddings let it, its place.
 
     All state is in buffers. Before the first refresh every feature is zero.
     """
@@ -84,7 +85,7 @@ class Regions(nn.Module):
             return
         start = self.centroids.cpu().numpy() if self.known else None
         found = k_means(self.memory[:held].cpu().numpy(), self.config.count, seed=self.seed, start=start)
-        self.centroids.copy_(torch.from_numpy(found))
+        self.centroids.copy_(torch.from_numpy(found if start is None else matched(found, start)))
         self.known.fill_(True)
         self.seen.zero_()
 
@@ -116,3 +117,13 @@ def k_means(points: FloatArray, count: int, *, seed: int, start: FloatArray | No
     )
     engine.train(np.ascontiguousarray(points, np.float32), init_centroids=start)
     return np.asarray(engine.centroids, np.float32)
+
+
+def matched(new: FloatArray, old: FloatArray) -> FloatArray:
+    """(K, D) new centroids in the order of the old ones, so that the sum of their cosines is largest (Hungarian).
+
+    K-means gives a region that ran empty to a part of the largest, so even from the old ones the order may change.
+    """
+    _, order = linear_sum_assignment(-(old @ new.T))
+    ordered: FloatArray = new[order]
+    return ordered

@@ -1,14 +1,18 @@
 """Regions keep their numbers, remember the latest embeddings, and tell the adversary where a sample lies."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
 from svc.types import FloatArray
 from tests.training.fairness.batches import WIDTH, clusters
-from training.fairness.regions import RegionConfig, Regions, k_means
+from training.fairness.regions import RegionConfig, Regions, k_means, matched
 
 
 def regions_of(embeddings: Tensor, config: RegionConfig | None = None) -> Regions:
@@ -39,6 +43,15 @@ def test_labels_stay_over_a_refresh_in_another_order(seed: int) -> None:
     regions.remember(F.normalize(given_[order] + 0.02, dim=1))
     regions.refresh()
     torch.testing.assert_close(regions.feature(given_), before)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 5), st.integers(0, 999))
+def test_matching_is_the_best_of_all_orders(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    new, old = (random.standard_normal((count, 3)).astype(np.float32) for _ in range(2))
+    best = max(float((old * new[list(order)]).sum()) for order in permutations(range(count)))
+    assert float((old * matched(new, old)).sum()) == pytest.approx(best, rel=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
