@@ -13,6 +13,7 @@ from training.data.manifest import DEV, TEST
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
+from training.report_json import write_text
 from training.transcriber_data import DataPaths
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -56,8 +57,9 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
     told = out / "data.json"
     if told.exists() and json.loads(told.read_text(encoding="utf-8")) != made_from:
         raise InvalidRequestError(f"{out} holds a study of other utterances or units: give another --out", field="out")
-    out.mkdir(parents=True, exist_ok=True)
-    told.write_text(json.dumps(made_from), encoding="utf-8")
+    # Not written again, and never half: runs that start at once all read it.
+    if not told.exists():
+        write_text(told, json.dumps(made_from))
     for split in (DEV, TEST):
         if not _file(out, split).exists():
             made = _conversation_set(paths, split)

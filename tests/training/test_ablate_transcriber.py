@@ -150,6 +150,9 @@ def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(",".join(COLUMNS) + "\n")
     (tmp_path / "a").write_text("")
     prepare(nothing, paths, tmp_path / "out")
+    told = (tmp_path / "out" / "data.json").stat().st_mtime_ns
+    prepare(nothing, paths, tmp_path / "out")
+    assert (tmp_path / "out" / "data.json").stat().st_mtime_ns == told, "another run may be reading it"
     with pytest.raises(InvalidRequestError, match="give another --out"):
         prepare(nothing, replace(paths, units=tmp_path / "b"), tmp_path / "out")
 
