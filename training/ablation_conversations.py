@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from svc.whole_file import replacing
 from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
 from training.data.manifest import DEV, TEST
 from training.data.mixture_recipe import MixtureRecipe
@@ -70,8 +69,7 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:
     """Written beside and renamed."""
     lines = [json.dumps([found.uri, found.domain, found.condition, found.recipe.to_json()]) for found in conversations]
-    with replacing(_file(out, split)) as beside:
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(_file(out, split), "\n".join(lines) + "\n")
 
 
 def kept(out: Path, split: str) -> list[Conversation]:

@@ -20,7 +20,7 @@ from training.data.manifest import DEV, TEST
 from training.study_arms import ARMS, ArmRun
 from training.study_command import StudyPlan, add_study_options, take_given_threads
 from training.study_figures import RunFigures, read_figures
-from training.study_options import asked_runs, checked, command_of, heard_by_the_service, paths_of, study_parser
+from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
 from training.study_sides import judged_lists
 from training.study_tables import StudyFigures, markdown
@@ -66,7 +66,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = study_parser(__doc__, methods=tuple(ARMS))
     only = add_study_options(parser, seeds="0,1,2,3,4")
     only.add_argument("--time", type=int, metavar="N", help="steps of each method to time, of the first seed")
-    return checked(parser, arguments)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

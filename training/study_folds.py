@@ -26,7 +26,7 @@ from training.study_command import StudyPlan, add_study_options, run_study
 from training.study_fairness import figures_by_arm
 from training.study_figures import ListFigures, RunFigures, write_figures
 from training.study_fold_tables import markdown
-from training.study_options import asked_runs, checked, command_of, heard_by_the_service, paths_of, study_parser
+from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
 from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists, kept_trials
 
@@ -147,7 +147,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = study_parser(__doc__, methods=METHODS)
     add_study_options(parser, seeds="0")
     parser.add_argument("--folds", type=int, default=5, help="of all talkers (default %(default)s)")
-    return checked(parser, arguments)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from svc.config import EquivoxConfig
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
 from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_command import names_among, seeds_of, words_of
+from training.study_command import names_among, positive, seeds_of, words_of
 from training.study_sides import Features, service_features
 
 ALIKE = ("out", "methods", "seeds", "root", "cache", "replicas")
@@ -22,16 +22,8 @@ def study_parser(description: str | None, *, methods: Sequence[str]) -> argparse
     parser.add_argument("recipe", type=Path, help="a TOML file as those in training/configs/verifier")
     listed = names_among(ARMS, "method")
     parser.add_argument("--methods", type=listed, default=",".join(methods), help="by commas (default %(default)s)")
-    parser.add_argument("--replicas", type=int, default=500, help="draws of people (default %(default)s)")
+    parser.add_argument("--replicas", type=positive, default=500, help="draws of people (default %(default)s)")
     return parser
-
-
-def checked(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Ends the program for no replicas."""
-    options = parser.parse_args(arguments)
-    if options.replicas < 1:
-        parser.error("--replicas must be positive")
-    return options
 
 
 def asked_runs(options: argparse.Namespace) -> list[ArmRun]:

@@ -21,7 +21,7 @@ from training.embedder_recipe import EmbedderRecipe, read_recipe
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_command import StudyPlan, add_study_options, run_study, seeds_of
 from training.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
-from training.study_options import checked, command_of, heard_by_the_service, paths_of, study_parser
+from training.study_options import command_of, heard_by_the_service, paths_of, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
 from training.study_sides import READ, judged_lists
 from training.study_tables import change, change_text, mean_cells
@@ -125,7 +125,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--sweep", action="append", required=True, metavar="KEY=V,..", help="a setting and its values; once for each"
     )
-    return checked(parser, arguments)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
