@@ -35,6 +35,7 @@ from training.figure_text import figure_text
 from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import AT_THRESHOLD
 from training.metrics.verification import Array
+from training.study_command import positive, seeds_of, whole_numbers
 from training.systems import System, equivox_system
 from training.tables import markdown_table, progress_over
 
@@ -214,7 +215,7 @@ def run_study(options: argparse.Namespace) -> None:
         )
     columns = known_of(listened.trials, shipped_people(clips, corpus=SETS[options.set].corpus))
     settings = Settings(replicas=options.replicas, levels=options.levels)
-    seeds = [int(seed) for seed in options.seeds.split(",")]
+    seeds = seeds_of(options)
     how = f"{options.replicas} draws of {options.levels} levels, harmed by noise at {options.snr_db:g} dB"
     print(f"{options.set}, {len(trials)} trials, {how}\n")
     print(report(listened, columns, shuffles=options.shuffles, seeds=seeds, settings=settings))
@@ -231,16 +232,15 @@ def known_of(trials: TrialList, people: People) -> Columns:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", default="saa-2s-degraded", choices=SETS, metavar="SET", help="(default %(default)s)")
-    parser.add_argument("--shuffles", type=int, default=200, help="of each label (default %(default)s)")
-    parser.add_argument("--seeds", default="0,1,2", help="of the halves that are harmed (default %(default)s)")
+    parser.add_argument("--shuffles", type=positive, default=200, help="of each label (default %(default)s)")
+    halves = "of the halves that are harmed (default %(default)s)"
+    parser.add_argument("--seeds", type=whole_numbers, default="0,1,2", help=halves)
     parser.add_argument("--snr-db", type=float, default=0.0, help="of the noise that harms (default %(default)s)")
-    parser.add_argument("--replicas", type=int, default=500, help="draws of people (default %(default)s)")
+    parser.add_argument("--replicas", type=positive, default=500, help="draws of people (default %(default)s)")
     parser.add_argument("--levels", type=int, default=2, choices=(1, 2), help="of the bootstrap (default %(default)s)")
     add_root(parser)
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
     options = parser.parse_args(arguments)
-    if min(options.shuffles, options.replicas) < 1 or not all(seed.isdigit() for seed in options.seeds.split(",")):
-        parser.error("--shuffles and --replicas must be positive and --seeds whole numbers by commas")
     with mistakes_told():
         run_study(options)
 
