@@ -54,13 +54,14 @@ def export(
     report: Path | None = None,
     data: str | None = None,
 ) -> None:
-    """`separator`: another run to take the separator of. `report` is what training.benchmark_transcription measured of
-    these weights; its figures go into the card. `data`: what the card says of it, if not `data_of(None)`.
+    """`separator`: another run, or an artifact, to take the separator of. `report` is what
+    training.benchmark_transcription measured of these weights; its figures go into the card. `data`: what the card says
+    of it, if not `data_of(None)`.
 
     Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
-    take_parts(model, separator=separator or run, recogniser=run)
+    take_parts(model, separator=separator or run, recogniser=run, units=units.units)
     about = about_of(recipe, checkpoint, commands) | {"data": data or data_of(None)}
     figures = figures_of(json.loads(report.read_text())) if report else {}
     save_transcriber(out, model, units.units, about | figures)
@@ -104,7 +105,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("run", type=Path, help="the --out of python -m training.train_transcriber")
     parser.add_argument("--recipe", type=Path, required=True, help="the TOML file of that run")
     parser.add_argument("--encoder", type=Path, help="the --encoder of that run, if it had one")
-    parser.add_argument("--separator", type=Path, help="take the separator of this other run")
+    parser.add_argument("--separator", type=Path, help="take the separator of this other run or artifact")
     parser.add_argument(
         "--second-voice-share", type=float, default=0.0, help="the separator's, see svc/models/separator.py (default 0)"
     )

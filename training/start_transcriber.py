@@ -1,4 +1,4 @@
-"""Where a transcriber starts: from chance, standardised or not, from Whisper's encoder, from parts of earlier runs."""
+"""Where a transcriber starts: from chance, standardised or not, from Whisper's encoder, from parts of others."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +8,15 @@ import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 from torch import Tensor
 
+from svc.artifact import CARD
 from svc.backends.store import ModelStore
+from svc.backends.transcriber_artifact import load_transcriber
 from svc.config import default_cache
 from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.models.transcriber import Transcriber
-from training.checkpoint import existing_checkpoint
+from svc.units import Units
+from training.checkpoint import CHECKPOINT, read_checkpoint
 from training.data.manifest import TRAIN
 from training.pretrained_encoder import start_from_whisper
 from training.transcriber_data import TranscriberData
@@ -50,26 +53,36 @@ def standardise(model: Transcriber) -> None:
     model.encoder.input_bias.copy_(-mean / deviation)
 
 
-def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path | None) -> None:
-    """The averaged weights of earlier runs: the separator of one, all the rest of another.
+def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path | None, units: Units) -> None:
+    """The separator of one earlier run or artifact, all the rest of another; of a run its averaged weights.
 
-    Raises ArtifactError when a run has no checkpoint or its parts are of other sizes.
+    `units`: the model's own. Raises ArtifactError when a folder is neither, when its parts are of other sizes, and when
+    the rest is of an artifact that spells words with other units.
     """
     if separator:
-        _take(
-            model, {name: value for name, value in _weights(separator).items() if name.startswith(SEPARATOR)}, separator
-        )
+        parts = _weights(separator)
+        _take(model, {name: value for name, value in parts.items() if name.startswith(SEPARATOR)}, separator)
     if recogniser:
-        rest = {name: value for name, value in _weights(recogniser).items() if not name.startswith(SEPARATOR)}
-        _take(model, rest, recogniser)
+        rest = _weights(recogniser, units)
+        _take(model, {name: value for name, value in rest.items() if not name.startswith(SEPARATOR)}, recogniser)
 
 
-def _weights(run: Path) -> Mapping[str, Tensor]:
-    return existing_checkpoint(run).averaged
+def _weights(source: Path, units: Units | None = None) -> Mapping[str, Tensor]:
+    """Of a training run or an artifact; the artifact's units are compared with those given."""
+    if checkpoint := read_checkpoint(source):
+        return checkpoint.averaged
+    if not (source / CARD).is_file():
+        raise ArtifactError(
+            f"{source} is neither a training run nor an artifact: it holds no {CHECKPOINT} and no {CARD}"
+        )
+    artifact = load_transcriber(source)
+    if units is not None and artifact.units != units:
+        raise ArtifactError(f"artifact {source} spells words with other units: train with those it was made with")
+    return artifact.model.state_dict()
 
 
-def _take(model: Transcriber, weights: Mapping[str, Tensor], run: Path) -> None:
+def _take(model: Transcriber, weights: Mapping[str, Tensor], source: Path) -> None:
     try:
         model.load_state_dict({**model.state_dict(), **weights})
     except RuntimeError as error:
-        raise ArtifactError(f"the weights of {run} do not fit this model: {error}") from error
+        raise ArtifactError(f"the weights of {source} do not fit this model: {error}") from error

@@ -5,7 +5,8 @@
 Alone, or on many processes with the same configuration: `torchrun --nproc_per_node 2 -m training.train_transcriber ..`.
 The run keeps a checkpoint every few minutes and goes on from it when started again, on one CPU to the very bit.
 With --encoder the recipe trains another encoder, one of those in training/configs/encoders.
-Stages that do not need each other can be runs of their own, side by side; --separator and --recogniser join them.
+Stages that do not need each other can be runs of their own, side by side; --separator and --recogniser join them, or
+start from an artifact when no run is left.
 `python -m training.export_transcriber` makes the artifact that the service loads. Curves: `tensorboard --logdir DIR`.
 """
 
@@ -61,11 +62,11 @@ class TranscriberTrainer:
         return [{"params": others, "share": 1.0}, {"params": encoder, "share": self.recipe.optimiser.encoder_rate}]
 
     def start(self, *, separator: Path | None = None, recogniser: Path | None = None) -> None:
-        """From the checkpoint when there is one, else from what the recipe says, or from parts of earlier runs."""
+        """From the checkpoint when there is one, else from what the recipe says, or parts of runs and artifacts."""
         if not self.resumed():
             self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
             start_from(self.recipe.start, self.model, self.data)
-            take_parts(self.model, separator=separator, recogniser=recogniser)
+            take_parts(self.model, separator=separator, recogniser=recogniser, units=self.data.runtime_units)
             self.begin_here()
 
     def begin_here(self) -> None:
@@ -191,7 +192,7 @@ def parsed() -> argparse.Namespace:
     add_speech(parser)
     parser.add_argument("--synthesised", type=Path, help="train on this folder of training.data.synthesise besides")
     parser.add_argument("--encoder", type=Path, help="of training/configs/encoders, in place of the recipe's own")
-    parser.add_argument("--separator", type=Path, help="start with the separator of this earlier run's --out")
+    parser.add_argument("--separator", type=Path, help="start with the separator of this run's --out, or artifact")
     parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")
     return parser.parse_args()
 

@@ -13,7 +13,7 @@ from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
-from svc.units import END_OF_TURN, START_OF_TURN
+from svc.units import END_OF_TURN, START_OF_TURN, Units
 from tests.models.toy_transcriber import toy_config
 from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
@@ -125,6 +125,40 @@ def test_parts_of_earlier_runs_are_joined(tmp_path: Path) -> None:
     sources = {name: torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["averaged"] for name in "ab"}
     for name, value in joined.model.state_dict().items():
         torch.testing.assert_close(value, sources["a" if name.startswith("separator.") else "b"][name])
+
+
+def artifact_of(run: Path, out: Path, units: UnitEncoder) -> Path:
+    """Of a run that was cut after its first step."""
+    cut_after(RECIPE, run, 1)
+    export(run, RECIPE, units, out=out, commands=[])
+    return out
+
+
+def test_an_artifact_may_stand_for_a_run(tmp_path: Path) -> None:
+    units = toy_data().units
+    assert isinstance(units, UnitEncoder)
+    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", units)
+    told = load_transcriber(artifact).model.state_dict()
+    for part in ("separator", "recogniser"):
+        trainer = trainer_at(replace(RECIPE, seed=1), tmp_path / part)
+        trainer.start(**{part: artifact})
+        taken = {name for name, value in trainer.model.state_dict().items() if torch.equal(value, told[name])}
+        wanted = {name for name in told if name.startswith("separator.") == (part == "separator")}
+        assert wanted <= taken < told.keys()
+        assert all(torch.equal(trainer.averaged[name], told[name]) for name in wanted)
+
+
+def test_an_artifact_of_other_units_gives_its_separator_alone(tmp_path: Path) -> None:
+    others = UnitEncoder(units=Units(tuple(reversed(toy_data().runtime_units.pieces))))
+    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", others)
+    trainer_at(RECIPE, tmp_path / "fits").start(separator=artifact)
+    with pytest.raises(ArtifactError, match="artifact spells words with other units"):
+        trainer_at(RECIPE, tmp_path / "refused").start(recogniser=artifact)
+
+
+def test_a_folder_that_is_neither_run_nor_artifact_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="nothing is neither a training run nor an artifact"):
+        trainer_at(RECIPE, tmp_path / "run").start(recogniser=tmp_path / "nothing")
 
 
 def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
