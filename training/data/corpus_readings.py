@@ -11,11 +11,12 @@ from typing import Protocol
 import numpy as np
 
 from svc.types import MODEL_RATE_HZ, FloatArray, RecognisedWord, Span
-from training.data.manifest import Clip
+from training.data.manifest import TRAIN, Clip
 from training.data.pauses import FRAME_S, SpeechMask, bridged, refined_words, runs, speech_mask, squeeze_pauses
 from training.data.phrases import Phrase, PhraseConfig, phrases_of
 from training.data.spoken_text import DIGITS, spelled_digits, spoken_words
 from training.data.utterances import TimedWord
+from training.metrics.word_alignment import word_distance
 
 LONGEST_ALIGNED_S = 29.0
 KEPT_SHARE = 0.75
@@ -62,14 +63,22 @@ def read_as_given(clip: Clip, samples: FloatArray, aligner: Aligner) -> Reading:
 
 
 def read_number(clip: Clip, samples: FloatArray, aligner: Aligner) -> Reading:
-    """A number read out digit by digit, believed only if Whisper hears just the digits asked for."""
+    """A number read out digit by digit, believed if Whisper hears just the digits asked for.
+
+    Who is hard to understand would then teach nothing: of a train talker it may hear one digit otherwise, where all of
+    them can be found in the sound; and a zero that leads, which tables of numbers lose.
+    """
     asked = spelled_digits(clip.text)
     if not clip.path.endswith("numbers.opus") or len(asked) < 2:
         return Reading((), ("names and addresses: nobody knows what was said",))
     heard = spoken_digits(" ".join(word.text for word in aligner.transcribe(samples)))
-    if heard != asked:
-        return Reading((), ("not the digits asked for",))
-    return _aligned(asked, samples, aligner, PhraseConfig(min_probability=0.2))
+    if heard == asked:
+        return _aligned(asked, samples, aligner, PhraseConfig(min_probability=0.2))
+    if clip.split == TRAIN and heard == [DIGITS[0], *asked]:
+        return _aligned(heard, samples, aligner, PhraseConfig(min_probability=0.2))
+    if clip.split == TRAIN and word_distance(asked, heard) == 1:
+        return _aligned(asked, samples, aligner, PhraseConfig(min_probability=0.5))
+    return Reading((), ("not the digits asked for",))
 
 
 def read_isolated(clip: Clip, samples: FloatArray, aligner: Aligner) -> Reading:

@@ -27,6 +27,11 @@ def word_pairs(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tupl
     return pairs[::-1]
 
 
+def word_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """Fewest words to insert, leave out or replace."""
+    return int(_costs(reference, hypothesis)[-1, -1])
+
+
 def _costs(reference: Sequence[str], hypothesis: Sequence[str]) -> npt.NDArray[np.int64]:
     """(R + 1, H + 1) edits between all prefixes."""
     numbers = {word: number for number, word in enumerate(dict.fromkeys([*reference, *hypothesis]))}

@@ -14,7 +14,7 @@ from svc.types import FloatArray
 from tests.training.data.manifests import write_manifest
 from tests.training.data.test_pauses import bursts
 from tests.training.data.toy_aligner import EvenAligner, make_even_aligner
-from training.data.align import align, clips_to_read, summary
+from training.data.align import VERSION, VERSIONS, align, clips_to_read, outcomes_of, summary
 from training.data.utterances import read_utterances
 
 
@@ -69,6 +69,16 @@ def test_what_was_read_is_not_read_again(root: Path) -> None:
     align(clips, root, root / "out", make_aligner=EvenAligner)
     (root / "wuw/b/1.wav").unlink()
     assert len(align(clips, root, root / "out", make_aligner=EvenAligner)[0].utterances) == 1
+
+
+def test_only_a_corpus_whose_reader_changed_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = clips_to_read(root, ["fsdd", "wuw"], None)
+    align(clips, root, root / "out", make_aligner=EvenAligner)
+    monkeypatch.setitem(VERSIONS, "wuw", VERSION + 1)
+    done = outcomes_of(root / "out/recordings.jsonl")
+    assert set(done) == {"fsdd/a/1.wav", "fsdd/a/2.wav", "fsdd/a/3.wav"}
+    align(clips, root, root / "out", make_aligner=EvenAligner)
+    assert set(outcomes_of(root / "out/recordings.jsonl")) == {clip.path for clip in clips}
 
 
 @pytest.mark.slow  # two processes start

@@ -19,9 +19,9 @@ from training.data.corpus_readings import (
 from training.data.manifest import Clip
 
 
-def clip(text: str, path: str = "c/s/numbers.opus") -> Clip:
+def clip(text: str, path: str = "c/s/numbers.opus", *, split: str = "train") -> Clip:
     return Clip(
-        path=path, corpus="c", split="train", speaker="c:s", session="", sex="", country="", language="", age=None,
+        path=path, corpus="c", split=split, speaker="c:s", session="", sex="", country="", language="", age=None,
         channel="", sample_rate_hz=16_000, duration_s=1.0, text=text,
     )  # fmt: skip
 
@@ -58,9 +58,24 @@ def test_what_cannot_be_one_word_is_left_out(samples: FloatArray) -> None:
 def test_a_number_is_believed_only_if_those_digits_are_heard() -> None:
     kept = read_number(clip("1207"), beats(4), EvenAligner(heard="12 oh seven."))
     assert " ".join(word.text for phrase in kept.phrases for word in phrase.words) == "one two zero seven"
-    refused = read_number(clip("1207"), beats(4), EvenAligner(heard="1 2 7"))
+    refused = read_number(clip("1207"), beats(4), EvenAligner(heard="1 7"))
     assert refused.reasons == ("not the digits asked for",)
     assert read_number(clip("asher singh", "c/s/names.opus"), beats(2), EvenAligner()).phrases == ()
+
+
+@pytest.mark.parametrize(("heard", "kept"), [("1 2 7", "1 2 0 7"), ("0 1 2 0 7", "0 1 2 0 7"), ("1 2 0 7 4 4", "")])
+def test_of_a_train_talker_one_digit_may_be_heard_otherwise(heard: str, kept: str) -> None:
+    aligner, samples = EvenAligner(heard=heard), beats(len(kept.split()) or 6)
+    reading = read_number(clip("1207"), samples, aligner)
+    assert [word.text for phrase in reading.phrases for word in phrase.words] == spoken_digits(kept)
+    # Whoever is judged must have said just what the text says.
+    assert read_number(clip("1207", split="dev"), samples, aligner).phrases == ()
+
+
+def test_a_digit_heard_otherwise_must_be_found_in_the_sound() -> None:
+    doubtful = EvenAligner(heard="1 2 7", probability=0.4)
+    assert read_number(clip("1207"), beats(4), doubtful).reasons == ("words improbable",)
+    assert read_number(clip("127"), beats(3), doubtful).phrases
 
 
 def test_written_and_spoken_digits_are_the_same_digits() -> None:

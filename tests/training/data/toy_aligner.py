@@ -8,15 +8,18 @@ from svc.types import MODEL_RATE_HZ, FloatArray, RecognisedWord
 class EvenAligner:
     """Believes in every word alike; notes how many seconds it was given each time."""
 
-    def __init__(self, heard: str = "") -> None:
+    def __init__(self, heard: str = "", *, probability: float = 0.9) -> None:
         self.heard = heard.split()
+        self.probability = probability
         self.given_s: list[float] = []
 
     def align(self, samples: FloatArray, words: Sequence[str]) -> list[RecognisedWord]:
         self.given_s.append(len(samples) / MODEL_RATE_HZ)
         step_s = self.given_s[-1] / max(1, len(words))
         return [
-            RecognisedWord(text=word, start_s=number * step_s, end_s=(number + 1) * step_s, probability=0.9)
+            RecognisedWord(
+                text=word, start_s=number * step_s, end_s=(number + 1) * step_s, probability=self.probability
+            )
             for number, word in enumerate(words)
         ]
 

@@ -19,7 +19,7 @@ from training.metrics.transcription import (
     matched_turns,
     transcription_errors,
 )
-from training.metrics.word_alignment import word_pairs
+from training.metrics.word_alignment import word_distance, word_pairs
 
 Edits = Callable[[Sequence[TranscriptWord], Sequence[TranscriptWord]], int]
 
@@ -104,6 +104,7 @@ def test_alignment_is_in_order_complete_and_the_cheapest(reference: list[str], h
     assert [h for _, h in pairs if h is not None] == list(range(len(hypothesis)))
     cost = sum(r is None or h is None or reference[r] != hypothesis[h] for r, h in pairs)
     assert cost == edits(words_of([turn(" ".join(reference), 0, 1)]), words_of([turn(" ".join(hypothesis), 0, 1)]))
+    assert cost == word_distance(reference, hypothesis)
 
 
 @settings(max_examples=30, deadline=None)
