@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from equivox.client import Sender, read_stream
@@ -30,7 +30,9 @@ async def events_of(sender: Sender, call: LiveCall, timeout_s: float | None) -> 
                 loop.call_soon_threadsafe(events.put_nowait, event)
         except BaseException as error:
             failures.append(error)
-        loop.call_soon_threadsafe(events.put_nowait, None)
+        # A caller who left early may have closed the loop by now: then nobody waits for the end.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(events.put_nowait, None)
 
     reading = threading.Thread(target=deliver, name="transcribe", daemon=True)
     reading.start()
@@ -66,13 +68,16 @@ class FromLoop(Iterator[bytes | Control]):
         self._pieces, self._loop = pieces, loop
         self._waiting: Future[bytes | Control | None] | None = None
         self._closed = False
+        # Nothing is asked for between closing and cancelling what was asked for last.
+        self._asking = threading.Lock()
 
     def __next__(self) -> bytes | Control:
-        if self._closed:
-            raise StopIteration
-        self._waiting = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        with self._asking:
+            if self._closed:
+                raise StopIteration
+            waiting = self._waiting = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
         try:
-            piece = self._waiting.result()
+            piece = waiting.result()
         except CancelledError:
             piece = None
         if piece is None:
@@ -80,9 +85,10 @@ class FromLoop(Iterator[bytes | Control]):
         return piece
 
     def close(self) -> None:
-        self._closed = True
-        if self._waiting:
-            self._waiting.cancel()
+        with self._asking:
+            self._closed = True
+            if self._waiting:
+                self._waiting.cancel()
 
     async def _next(self) -> bytes | Control | None:
         return await anext(self._pieces, None)

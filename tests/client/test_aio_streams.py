@@ -1,0 +1,64 @@
+"""The threads between an event loop and a stream, where the caller has left before they are done."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+import pytest
+
+from equivox.aio_streams import FromLoop, events_of
+from equivox.client import Sender
+from equivox.stream_audio import PcmStream, to_source
+from equivox.streaming import LiveCall, TranscribeOptions
+from equivox.v1.transcription_pb2 import StreamAccepted, TranscribeResponse
+
+
+class SlowToLeave:
+    """A sender whose one stream says that it is accepted, and ends only when told, long after it was cancelled."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+        self.reader: threading.Thread | None = None
+
+    def open_stream(self, call: LiveCall, timeout_s: float | None) -> "SlowToLeave":
+        return self
+
+    def cancel(self) -> None:
+        """Told, and not yet heard."""
+
+    def __iter__(self) -> Iterator[TranscribeResponse]:
+        self.reader = threading.current_thread()
+        yield TranscribeResponse(accepted=StreamAccepted(session_id="s"))
+        self.may_end.wait()
+
+
+def test_a_loop_that_is_closed_before_the_stream_has_ended_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    sender = SlowToLeave()
+    call = LiveCall(to_source(PcmStream(chunks=[b""], sample_rate_hz=8_000)), TranscribeOptions())
+
+    async def leave_early() -> None:
+        events = events_of(cast(Sender, sender), call, None)
+        await anext(events)
+        await events.aclose()
+
+    asyncio.run(leave_early())
+    sender.may_end.set()
+    assert sender.reader
+    sender.reader.join()
+    assert raised == []
+
+
+async def test_nothing_is_asked_of_the_loop_once_the_caller_has_left() -> None:
+    asked = []
+
+    async def talking() -> AsyncIterator[bytes]:
+        asked.append(1)
+        yield b"ab"
+
+    pieces = FromLoop(talking(), asyncio.get_running_loop())
+    pieces.close()
+    assert await asyncio.to_thread(list, pieces) == []
+    assert asked == []
