@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from math import inf
 from pathlib import Path
 from types import NoneType
@@ -192,6 +192,30 @@ def check_at_least(least: float, config: object, *names: str) -> None:
             raise ValueError(f"{name} must be a number{f' from {least:g}' if least > -inf else ''}, got {value}")
 
 
+def check_positive(config: object, *names: str) -> None:
+    """Raises ValueError naming the first of these settings that is not above zero and finite."""
+    for name in names:
+        value = getattr(config, name)
+        if not 0 < value < inf:
+            raise ValueError(f"{name} must be positive, got {value}")
+
+
+def check_shares(config: object, *names: str) -> None:
+    """Raises ValueError naming the first of these settings that is not in 0..1."""
+    for name in names:
+        if not 0 <= (value := getattr(config, name)) <= 1:
+            raise ValueError(f"{name} must be in 0..1, got {value}")
+
+
+def check_range(least: float, most: float, config: object, *names: str) -> None:
+    """Raises ValueError naming the first of these settings that is not two finite numbers, rising within the bounds."""
+    for name in names:
+        first, last = getattr(config, name)
+        if not least <= first <= last <= most or not -inf < first <= last < inf:
+            bounds = f" from {least:g}" * (least > -inf) + f" to {most:g}" * (most < inf)
+            raise ValueError(f"{name} must be two rising numbers{bounds}, got {[first, last]}")
+
+
 def load_config(kind: type[Config], path: Path) -> Config:
     """Reads a TOML file into the dataclass `kind`. Raises ValueError naming the file and the key at fault."""
     try:
@@ -210,13 +234,19 @@ def load_settings(path: Path | None) -> EquivoxConfig:
 def parse_config(kind: type[Config], table: dict[str, Any], prefix: str = "") -> Config:
     """Builds the dataclass `kind`, nested dataclasses included, from a table of plain values."""
     hints = get_type_hints(kind)
-    if unknown := sorted(table.keys() - {f.name for f in fields(kind)}):  # type: ignore[arg-type]
+    keys = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(table.keys() - keys.keys()):
         raise ValueError(f"unknown key {prefix}{unknown[0]}; known here: {', '.join(sorted(hints))}")
+    needed = [name for name, each in keys.items() if each.default is MISSING and each.default_factory is MISSING]
+    if missing := [f"{prefix}{name}" for name in needed if name not in table]:
+        raise ValueError(f"missing {', '.join(missing)}")
     values = {name: _value(hints[name], value, f"{prefix}{name}") for name, value in table.items()}
     try:
         return kind(**values)
     except ValueError as error:
-        raise ValueError(f"{prefix}{error}") from error
+        # What is wrong with one key begins with its name; what is wrong with several stands behind that of the table.
+        of_one = str(error).partition(" ")[0] in keys
+        raise ValueError(f"{prefix}{error}" if of_one or not prefix else f"{prefix[:-1]}: {error}") from error
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds

@@ -14,6 +14,13 @@ from svc.config import EquivoxConfig, TranscriptionConfig, load_settings, parse_
 class Stage:
     name: str
     rate: float = 1.0
+    last_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("name must not be empty")
+        if self.last_rate > self.rate:
+            raise ValueError("need last_rate <= rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,9 @@ def test_an_optional_table_is_none_until_it_is_there() -> None:
         ({"how": "well"}, "how must be one of 'fast', 'slow'"),
         ({"last": 3}, "last must be a table"),
         ({"frist": {}}, "frist"),
+        ({"stages": [{"rate": 1.0}]}, r"^missing stages\[0\]\.name$"),
+        ({"last": {"name": ""}}, r"^last\.name must not be empty$"),
+        ({"last": {"name": "a", "rate": 0.1}}, r"^last: need last_rate <= rate$"),
     ],
 )
 def test_what_is_wrong_is_named(table: dict[str, Any], named: str) -> None:

@@ -87,7 +87,11 @@ def open_data(
     listed = _listed(config, paths, fold)
     train = _speakers(listed, TRAIN, config)
     if not train:
-        raise InvalidRequestError(f"no train talkers with enough speech in {', '.join(config.corpora)}", field="data")
+        message = f"no train talker of {', '.join(config.corpora)} has min_speech_s = {config.min_speech_s:g} of speech"
+        raise InvalidRequestError(message, field="data.min_speech_s")
+    numbers_kept = [number for number, speaker in enumerate(train) if not (fold and speaker.name in fold.tested)]
+    # Before anything is heard: too few talkers are told at once.
+    schedule = schedule_of(recipe, [train[number] for number in numbers_kept])
     sounds = _sounds(listed, config, paths)
     dev = _speakers(listed, DEV, replace(config, speeds=(1.0,)))
     dev_cuts = SpeakerFeatures(
@@ -95,12 +99,9 @@ def open_data(
     )
     # Of all folds' talkers, so that what a frozen network makes of them is kept once for all folds.
     examples = _examples(train, sounds, recipe, embedder, cache=paths.cache)
-    if fold:
-        numbers_kept = [number for number, speaker in enumerate(train) if speaker.name not in fold.tested]
-        examples, train = SomeSpeakers(examples, numbers_kept), [train[number] for number in numbers_kept]
     return EmbedderData(
-        examples=examples,
-        schedule=schedule_of(recipe, train),
+        examples=SomeSpeakers(examples, numbers_kept) if fold else examples,
+        schedule=schedule,
         group_names=listed.group_names,
         validation=_validation(dev_cuts, embedder, listed.within, cache=paths.cache) if len(dev) > 1 else None,
         workers=workers,
@@ -161,6 +162,11 @@ def _speakers(listed: _Listed, split: str, config: SpeakerDataConfig) -> list[Tr
 def _sounds(listed: _Listed, config: SpeakerDataConfig, paths: DataPaths) -> Sounds:
     """Dev talkers are heard in the noise of the train split, so that it is the talkers alone that are new."""
     noises = noises_for(listed.clips, TRAIN, corpus=config.noise_corpus)
+    if config.cuts.augmentation.noise_share and not noises:
+        message = (
+            f"no train clips of corpus {config.noise_corpus} for noise: set data.cuts.augmentation.noise_share = 0"
+        )
+        raise InvalidRequestError(message, field="data.noise_corpus")
     speech = SpeechStore.open([whole_clip(clip) for clip in listed.heard], root=paths.root, folder=paths.cache)
     return Sounds(speech, load_noises(noises, paths.root) if config.cuts.augmentation.noise_share else {})
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from svc.config import load_config
+from svc.config import check_at_least, check_positive, load_config
 from training.checkpoint import recipe_digest
 from training.data.speaker_batches import CutConfig
 from training.fairness.methods import FairnessConfig
@@ -34,10 +34,16 @@ class SpeakerDataConfig:
     trials_within: tuple[str, ...] = ("sex",)
 
     def __post_init__(self) -> None:
-        if not self.corpora or not self.speeds or min(self.speeds) <= 0:
-            raise ValueError("need a corpus, and speeds above zero")
-        if self.validation_cuts < 2 or self.cached_cuts < self.cuts.utterances:
-            raise ValueError("need validation_cuts >= 2 and cached_cuts >= cuts.utterances")
+        if not self.corpora:
+            raise ValueError("corpora must name one, as the manifest does")
+        if not self.speeds or min(self.speeds) <= 0:
+            raise ValueError(f"speeds must be a list of numbers above zero, got {list(self.speeds)}")
+        check_at_least(0, self, "min_speech_s")
+        check_at_least(2, self, "validation_cuts")
+        if self.cached_cuts < self.cuts.utterances:
+            raise ValueError(
+                f"cached_cuts must be at least cuts.utterances, {self.cuts.utterances}: got {self.cached_cuts}"
+            )
         if self.keep_features and len({*self.cuts.duration_s}) > 1:
             raise ValueError("keep_features needs cuts of one length: shortest and longest cuts.duration_s alike")
 
@@ -55,8 +61,8 @@ class EmbedderOptimiser:
     embedder_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.learning_rate, self.last_learning_rate, self.embedder_rate, self.max_gradient_norm) <= 0:
-            raise ValueError(f"rates and max_gradient_norm must be positive, got {self}")
+        check_positive(self, "learning_rate", "last_learning_rate", "embedder_rate", "max_gradient_norm")
+        check_at_least(0, self, "warmup_steps", "weight_decay")
 
     def rate_at(self, step: int, num_steps: int) -> float:
         """Of the optimiser step that comes after `step` of them."""
@@ -83,8 +89,8 @@ class EmbedderRecipe:
     optimiser: EmbedderOptimiser = field(default_factory=EmbedderOptimiser)
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.validate_every < 1:
-            raise ValueError("steps and validate_every must be positive")
+        check_at_least(1, self, "steps", "validate_every")
+        check_at_least(2, self, "speakers")
         if self.fairness.needs_groups and not self.data.groups:
             raise ValueError(f"fairness.method {self.fairness.method!r} needs data.groups")
         if self.fairness.of_pairs and not self.loss.of_pairs:

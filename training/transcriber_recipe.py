@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from svc.config import load_config
+from svc.config import check_at_least, check_positive, check_shares, load_config
 from svc.models.encoders import EncoderConfig
 from svc.models.transcriber import TranscriberConfig
 from training.checkpoint import recipe_digest
@@ -39,12 +39,11 @@ class Stage:
     def __post_init__(self) -> None:
         if self.trains not in PARTS:
             raise ValueError(f"trains must be one of {', '.join(PARTS)}, got {self.trains!r}")
-        if not 0 < self.silent_share <= 1:
-            raise ValueError(f"need 0 < silent_share <= 1, got {self.silent_share}")
-        if min(self.steps, self.batch) < 1 or min(self.learning_rate, self.last_learning_rate) <= 0:
-            raise ValueError(f"stage {self.name}: steps, batch and learning rates must be positive")
-        if self.fixed_mixtures < 0:
-            raise ValueError(f"stage {self.name}: fixed_mixtures cannot be negative, got {self.fixed_mixtures}")
+        check_positive(self, "silent_share")
+        check_shares(self, "silent_share")
+        check_at_least(1, self, "steps", "batch")
+        check_positive(self, "learning_rate", "last_learning_rate")
+        check_at_least(0, self, "fixed_mixtures")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +62,10 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "bf16", "fp32"):
             raise ValueError(f"precision must be auto, bf16 or fp32, got {self.precision!r}")
+        check_at_least(0, self, "warmup_steps", "weight_decay")
+        check_positive(self, "encoder_rate", "max_gradient_norm")
         if not 0 <= self.averaging < 1:
-            raise ValueError(f"need 0 <= averaging < 1, got {self.averaging}")
+            raise ValueError(f"averaging must be from 0 and below 1, got {self.averaging}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,8 @@ class TranscriberRecipe:
         if self.start not in STARTS:
             raise ValueError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
         if not self.stages:
-            raise ValueError("a recipe needs a stage")
+            raise ValueError("stages must be one or more [[stages]]")
+        check_at_least(1, self, "validate_every", "validation_mixtures")
 
     @property
     def digest(self) -> str:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least
+
 EMBEDDING_WIDTH = 192
 SEGMENT_FRAMES = 100
 
@@ -29,6 +31,12 @@ class CamPlusPlusConfig:
     block_layers: tuple[int, ...] = (12, 24, 16)
     block_dilations: tuple[int, ...] = (1, 2, 2)
     embedding_width: int = EMBEDDING_WIDTH
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "num_mels", "head_channels", "tdnn_channels", "growth", "bottleneck", "embedding_width")
+        if not self.block_layers or len(self.block_layers) != len(self.block_dilations):
+            layers, dilations = list(self.block_layers), list(self.block_dilations)
+            raise ValueError(f"need as many block_layers as block_dilations, got {layers} and {dilations}")
 
     @property
     def head_width(self) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from svc.config import check_at_least
 from svc.models.embedder import CamPlusPlusConfig
 
 
@@ -15,6 +16,12 @@ class EcapaConfig:
     squeeze_channels: int = 128
     num_mels: int = 80
     embedding_width: int = 192
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "attention_channels", "squeeze_channels", "num_mels", "embedding_width")
+        # Res2Net cuts them into as many.
+        if self.channels < 8 or self.channels % 8:
+            raise ValueError(f"channels must be a multiple of 8, got {self.channels}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

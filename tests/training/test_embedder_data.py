@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from svc.errors import ArtifactError, InvalidRequestError
 from svc.types import MODEL_RATE_HZ
 from tests.training.data.manifests import write_manifest
 from tests.training.data.toy_voices import VoicesInMemory, clip
-from tests.training.toy_embedder_run import RECIPE, SMALL
 from training.checkpoint import read_checkpoint
 from training.data.manifest import COLUMNS
 from training.distributed import World
@@ -27,7 +27,7 @@ from training.embedder_recipe import EmbedderRecipe, read_recipe
 from training.export_embedder import export
 from training.fairness.weighting import UNKNOWN
 from training.train_embedder import EmbedderTrainer, run
-from training.trained_embedder import EmbedderConfig, TrainedEmbedder, random_network
+from training.trained_embedder import TrainedEmbedder, random_network
 
 TOML = """
 name = "toy"
@@ -171,15 +171,27 @@ def test_groups_are_crossings_of_any_columns_and_unknown_where_one_is() -> None:
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
-    [({"groups": ("planet",)}, "no column planet"), ({"corpora": ("noise",)}, "no train talkers with enough speech")],
+    [
+        ({"groups": ("planet",)}, "no column planet"),
+        ({"min_speech_s": 60.0}, "no train talker of toy has min_speech_s = 60 of speech"),
+        ({"noise_corpus": "hum"}, r"no train clips of corpus hum for noise: set data\.cuts\.augmentation\.noise_share"),
+    ],
 )
-def test_what_the_manifest_lacks_is_named(
-    root: Path, tmp_path: Path, change: dict[str, tuple[str, ...]], complaint: str
-) -> None:
-    recipe = replace(RECIPE, embedder=EmbedderConfig(start="random", campplus=SMALL))
-    recipe = replace(recipe, data=replace(recipe.data, **change))  # type: ignore[arg-type]
+def test_what_the_manifest_lacks_is_named(root: Path, tmp_path: Path, change: dict[str, Any], complaint: str) -> None:
+    recipe = read_recipe(recipe_at(tmp_path))
+    recipe = replace(recipe, data=replace(recipe.data, **change))
     with pytest.raises(InvalidRequestError, match=complaint):
         trainer_of(recipe, root, tmp_path)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_too_large_a_batch_is_refused_before_anything_is_heard(root: Path, tmp_path: Path) -> None:
+    recipe = replace(read_recipe(recipe_at(tmp_path)), speakers=7)
+    with pytest.raises(
+        InvalidRequestError, match="6 speakers cannot fill a batch of 7: lower speakers, or add corpora"
+    ):
+        trainer_of(recipe, root, tmp_path)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_corpus_the_manifest_lacks_is_named_and_not_passed_over(root: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_settings_are_tried_one_at_a_time_beside_the_recipe_as_it_stands() -> No
     [
         ("fairness.rate=1", "unknown key fairness.rate"),
         (f"{RATE}=fast", "rate = fast"),
-        (f"{RATE}=0", "need rate > 0"),
+        (f"{RATE}=0", "rate must be positive"),
         (RATE, "write KEY=VALUE"),
     ],
 )

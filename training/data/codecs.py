@@ -11,6 +11,8 @@ from svc.types import MODEL_RATE_HZ, FloatArray
 
 Codec = Literal["opus", "mp3", "vorbis"]
 CODECS: tuple[Codec, ...] = get_args(Codec)
+# libsndfile keeps what Vorbis is given at once on the stack, which minutes of sound overflow.
+BLOCK_SAMPLES = 30 * MODEL_RATE_HZ
 _CONTAINERS = {"opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III"), "vorbis": ("OGG", "VORBIS")}
 
 
@@ -30,9 +32,10 @@ def coded(samples: FloatArray, coding: Coding) -> FloatArray:
     """(N,) at 16 kHz -> (N,) as it comes out of the decoder, with what delay the codec leaves."""
     container, subtype = _CONTAINERS[coding.codec]
     file = BytesIO()
-    soundfile.write(
-        file, samples, MODEL_RATE_HZ, format=container, subtype=subtype, compression_level=coding.compression
-    )
+    form = {"format": container, "subtype": subtype, "compression_level": coding.compression}
+    with soundfile.SoundFile(file, "w", MODEL_RATE_HZ, 1, **form) as encoder:
+        for start in range(0, len(samples), BLOCK_SAMPLES):
+            encoder.write(samples[start : start + BLOCK_SAMPLES])
     file.seek(0)
     decoded, rate_hz = soundfile.read(file, dtype="float32")
     if rate_hz != MODEL_RATE_HZ:

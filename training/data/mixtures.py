@@ -9,9 +9,11 @@ The same seed gives the same recipe, and the same recipe the same audio to the b
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
+from svc.config import check_positive, check_range, check_shares
 from svc.types import Span
 from training.data.arrangement import RULES, Arrangement, arrange
 from training.data.augment import Degradation
@@ -72,14 +74,21 @@ class MixtureConfig:
     telephone_share: float = 0.25
 
     def __post_init__(self) -> None:
-        if len(self.domains) != len(self.domain_weights) or self.arrangement not in RULES:
-            raise ValueError(f"need a weight for each domain and one of {', '.join(RULES)}, got {self}")
-        if not self.domains or not self.speeds or not 1 <= self.talkers[0] <= self.talkers[1]:
-            raise ValueError(f"need a domain, a speed and a talker, got {self}")
-        if not 1 <= self.turns[0] <= self.turns[1] or not 0 < self.turn_s[0] <= self.turn_s[1]:
-            raise ValueError(f"need a turn of some length, got {self.turns} turns of {self.turn_s} s")
-        if not 0 <= self.overlap_share[0] <= self.overlap_share[1] < 1:
-            raise ValueError(f"overlap_share must rise within 0..1, got {self.overlap_share}")
+        if not self.domains or len(self.domains) != len(self.domain_weights):
+            weights = f"{list(self.domains)} and {list(self.domain_weights)}"
+            raise ValueError(f"domains must be some, and domain_weights one for each, got {weights}")
+        if not self.speeds or min(self.speeds) <= 0:
+            raise ValueError(f"speeds must be a list of numbers above zero, got {list(self.speeds)}")
+        if self.arrangement not in RULES:
+            raise ValueError(f"arrangement must be one of {', '.join(RULES)}, got {self.arrangement!r}")
+        check_range(1, inf, self, "talkers", "turns", "digits_per_turn", "commands_per_turn")
+        check_range(0.01, inf, self, "turn_s")
+        check_range(0, inf, self, "lead_s", "tail_s")
+        check_positive(self, "max_duration_s")
+        check_range(0, 0.99, self, "overlap_share")
+        check_range(-inf, inf, self, "talker_gain_db", "turn_gain_db", "level_db", "snr_db")
+        shares = "mixed_domains_share", "shuffled_share", "natural_share", "room_share", "noise_share"
+        check_shares(self, *shares, "telephone_share")
 
 
 CONVERSATIONS = MixtureConfig()

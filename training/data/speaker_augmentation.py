@@ -5,10 +5,12 @@ An augmentation is drawn with a random state and can be applied as often as want
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from svc.audio.resample import resample
+from svc.config import check_range, check_shares
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 from training.data.augment import Degradation, degrade
@@ -29,9 +31,10 @@ class AugmentationConfig:
     compression: tuple[float, float] = (0.3, 0.9)
 
     def __post_init__(self) -> None:
-        shares = (self.room_share, self.noise_share, self.telephone_share, self.codec_share)
-        if not all(0 <= share <= 1 for share in shares):
-            raise ValueError(f"shares must lie in 0..1, got {shares}")
+        check_shares(self, "room_share", "noise_share", "telephone_share", "codec_share")
+        check_range(0, inf, self, "rt60_s")
+        check_range(-inf, inf, self, "direct_to_reverberant_db", "snr_db")
+        check_range(0, 1, self, "compression")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ Letters: N talkers, M utterances of each, T frames, F features of a frame, W wid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import count
+from math import inf
 from typing import Protocol, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
+from svc.config import check_at_least, check_range
 from svc.types import FloatArray
 from training.data.rendering import Sounds
 from training.data.speaker_augmentation import AugmentationConfig, augmented, draw_augmentation
@@ -64,8 +66,8 @@ class CutConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        if self.utterances < 1 or not 0.1 <= self.duration_s[0] <= self.duration_s[1]:
-            raise ValueError(f"need utterances >= 1 and 0.1 <= shortest <= longest duration_s, got {self}")
+        check_at_least(1, self, "utterances")
+        check_range(0.1, inf, self, "duration_s")
 
 
 class SpeakerFeatures(Dataset[SpeakerExample]):

@@ -22,7 +22,8 @@ class SpeakerSchedule:
         if per_batch < 2:
             raise ValueError(f"a batch needs two speakers to compare, got {per_batch}")
         if num_speakers < per_batch:
-            raise InvalidRequestError(f"{num_speakers} speakers cannot fill a batch of {per_batch}", field="speakers")
+            message = f"{num_speakers} speakers cannot fill a batch of {per_batch}: lower speakers, or add corpora"
+            raise InvalidRequestError(message, field="speakers")
         self.num_speakers = num_speakers
         self.per_batch = per_batch
         self.seed = seed

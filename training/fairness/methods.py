@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from svc.config import check_at_least, check_positive
 from training.fairness.group_heads import GroupAdaptedFusion, MultiTaskHead
 from training.fairness.reweighting import AdversarialReweighting, Form, ReweightingConfig
 from training.fairness.robust import CvarDro, GroupDro, VRex
@@ -29,6 +30,12 @@ class FairnessConfig:
     variance_penalty: float = 1.0
     # multi-task: times the loss of telling the group
     head_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_positive(self, "group_rate")
+        check_at_least(0, self, "variance_penalty", "head_weight")
+        if not 0 < self.worst_share <= 1:
+            raise ValueError(f"worst_share must be above 0 and at most 1, got {self.worst_share}")
 
     @property
     def needs_groups(self) -> bool:

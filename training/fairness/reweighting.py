@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from svc.config import check_at_least, check_positive, check_shares
 from training.fairness.adversary import Adversary
 from training.fairness.regions import RegionConfig, Regions
 from training.fairness.sample_weights import arl_weights, guarded, normalised_entropy
@@ -44,10 +45,10 @@ class ReweightingConfig:
     least_entropy: float = 0.9
 
     def __post_init__(self) -> None:
-        if self.rate <= 0 or self.every < 1 or min(self.warmup_steps, self.hidden_width) < 0:
-            raise ValueError(f"need rate > 0, every >= 1, warmup_steps and hidden_width >= 0, got {self}")
-        if self.largest_weight < 1 or not 0 <= self.least_entropy <= 1:
-            raise ValueError(f"need largest_weight >= 1 and 0 <= least_entropy <= 1, got {self}")
+        check_positive(self, "rate")
+        check_at_least(0, self, "warmup_steps", "hidden_width")
+        check_at_least(1, self, "every", "largest_weight")
+        check_shares(self, "least_entropy")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
+from svc.config import check_at_least, check_positive
 from training.losses.aam_softmax import AamSoftmax
 from training.losses.prototypical import AngularPrototypical, GeneralisedEndToEnd
 from training.losses.speaker_scores import PairForm, SpeakerScores
@@ -29,6 +30,9 @@ class SpeakerLossConfig:
     scale: float = 30.0
 
     def __post_init__(self) -> None:
+        check_at_least(1, self, "centres")
+        check_at_least(0, self, "margin")
+        check_positive(self, "scale")
         if not self.of_pairs and self.pairs != "softmax":
             raise ValueError(f"{self.kind} has no pairs of utterances: pairs must stay 'softmax'")
 

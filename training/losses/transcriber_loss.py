@@ -11,6 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from svc.config import check_at_least
 from training.losses.arc_biases import AlignmentBand
 from training.losses.arcs import arcs_of_sequences
 from training.losses.auxiliary import (
@@ -92,10 +93,12 @@ class LossConfig:
     transducer_terms: TransducerLossConfig = field(default_factory=TransducerLossConfig)
 
     def __post_init__(self) -> None:
-        if min(self.transducer, self.ctc, self.activity, self.separation, self.frames, self.compute) < 0:
-            raise ValueError(f"weights must not be negative: {self}")
+        check_at_least(
+            0, self, "transducer", "ctc", "activity", "separation", "frames", "compute", "blank_frame_weight"
+        )
+        check_at_least(1, self, "stride_frames")
         if not 0 <= self.compute_target < 1:
-            raise ValueError(f"need 0 <= compute_target < 1, got {self.compute_target}")
+            raise ValueError(f"compute_target must be from 0 and below 1, got {self.compute_target}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

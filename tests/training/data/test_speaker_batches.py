@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,25 @@ def test_nothing_asked_for_is_nothing_done() -> None:
     samples = VoicesInMemory().read("toy/t1/0_0.wav", 0, 0.5)
     plain = augmented(samples, draw_augmentation(np.random.default_rng(0), DRY, []), {})
     np.testing.assert_array_equal(plain, samples)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_minutes_go_through_a_codec(codec: Codec) -> None:
+    # In one piece, three minutes of Vorbis overflowed the stack and ended the process.
+    assert coded(np.zeros(180 * MODEL_RATE_HZ, np.float32), Coding(codec, 0.5)).shape == (180 * MODEL_RATE_HZ,)
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ({"codec_share": 1.5}, "codec_share must be in 0..1"),
+        ({"compression": (0.5, 1.2)}, "compression must be two rising numbers from 0 to 1"),
+        ({"snr_db": (20.0, 5.0)}, "snr_db must be two rising numbers, got"),
+    ],
+)
+def test_an_augmentation_that_makes_no_sense_is_named(broken: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        AugmentationConfig(**broken)
 
 
 @pytest.mark.parametrize("codec", CODECS)
