@@ -15,7 +15,7 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
-from training.command_line import add_root, mistakes_told
+from training.command_line import add_root, folder_to_write, mistakes_told
 from training.data.manifest import TEST, Clip, read_manifest
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_root(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("out/shipped-audit"), help="folder for report.json and its page"
+        "--out", type=folder_to_write, default="out/shipped-audit", help="folder for report.json and its page"
     )
     parser.add_argument("--artifact", type=Path, help="folder of the calibration, to be served with it")
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
-from training.command_line import add_root, mistakes_told
+from training.command_line import add_root, folder_to_write, mistakes_told
 from training.data.segments import SegmentReader
 from training.data.trials import EVALUATED, SETS, make_trials
 from training.embeddings import VoiceCache, source_digest
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {', '.join(EVALUATED)}")
     parser.add_argument("--seed", type=int, default=0, help="of the trial lists and the bootstrap")
     add_root(parser)
-    parser.add_argument("--out", type=Path, default=Path("out"))
+    parser.add_argument("--out", type=folder_to_write, default="out")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     chosen = parser.parse_args()
     if unknown := set(chosen.sets) - SETS.keys():

@@ -24,7 +24,7 @@ from svc.config import load_settings
 from svc.errors import InvalidRequestError
 from svc.pipelines.transcription import StreamOptions
 from svc.types import MODEL_RATE_HZ, FloatArray
-from training.command_line import mistakes_told
+from training.command_line import folder_to_write, mistakes_told
 from training.data.conversation_sets import DOMAINS, Conversation, ConversationSet, add_set_options
 from training.data.rendering import Sounds, render
 from training.data.transcripts import Transcript, write_transcripts
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_set_options(parser, split="test")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the report and all transcripts")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder for the report and all transcripts")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration: models, transcriber")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--json", action="store_true", help="rates as fractions, times in seconds")

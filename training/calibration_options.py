@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.calibration_fit import FitSettings
-from training.command_line import add_root
+from training.command_line import add_root, file_to_write, folder_to_write
 from training.fairness.groups import Pairs
 
 FOLDS = 5
@@ -19,15 +19,24 @@ def parsed(description: str | None) -> argparse.Namespace:
     chosen = parser.parse_args()
     if mistake := next(_contradictions(chosen), None):
         parser.error(mistake)
+    try:
+        if chosen.out:
+            (file_to_write if chosen.policy else folder_to_write)(chosen.out)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"--out: {error}")
     return chosen
 
 
 def _add_fit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=Path, help="CSV of your own trials, instead of the shipped recipe")
     parser.add_argument("--audio-root", type=Path, help="folder the paths in --trials are relative to")
-    parser.add_argument("--embedder", help="a model of the lock file or speechbrain:SOURCE (default: as configured)")
+    parser.add_argument(
+        "--embedder", help="as models.embedder names one, such as artifact:FOLDER (default: as configured)"
+    )
     parser.add_argument("--config", type=Path, help="the server's TOML configuration")
-    parser.add_argument("--out", type=Path, help="folder for the artifact; without it nothing is written")
+    parser.add_argument(
+        "--out", type=Path, help="folder for the artifact, or the policy's file; else nothing is written"
+    )
     parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
     parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
     parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")

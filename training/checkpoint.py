@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from svc.errors import ArtifactError
+from svc.whole_file import replacing
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,9 +47,8 @@ def _without_neutral(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """A crash at any point leaves either the last checkpoint or this one."""
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f".{CHECKPOINT}"
-    torch.save({part.name: getattr(checkpoint, part.name) for part in fields(checkpoint)}, beside)
-    beside.replace(folder / CHECKPOINT)
+    with replacing(folder / CHECKPOINT) as beside:
+        torch.save({part.name: getattr(checkpoint, part.name) for part in fields(checkpoint)}, beside)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:

@@ -1,15 +1,14 @@
 """`equivox evaluate ..`: judging systems on a caller's own data. `equivox` finds it through an entry point."""
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from training import audit_options as options
+from training.command_line import check_file, check_folder, mistakes_told
 
 if TYPE_CHECKING:
     from training.audit import Audit
@@ -67,8 +66,8 @@ def evaluate_verification(
     from training.fairness.countries import Minimum
     from training.fairness.groups import Pairs
 
-    with _mistakes_told():
-        _check_folder(out)
+    with mistakes_told():
+        check_folder(out)
         if against_threshold is not None and not against:
             raise InvalidRequestError("--against-threshold is of the scores of --against: give those", field="against")
         material = Material(
@@ -102,19 +101,14 @@ def evaluate_transcription(
     """
     from training.report_json import write_json
 
-    with _mistakes_told():
+    with mistakes_told():
+        if out:
+            check_file(out)
         evaluations = _transcription_evaluations(references, hypotheses, groups, collar_s)
         report = {"references": references.name, "systems": [evaluation.as_json() for evaluation in evaluations]}
         if out:
             write_json(out, report)
     _tell(report, lambda: _print_transcription(evaluations), as_json=as_json)
-
-
-def _check_folder(out: Path) -> None:
-    """Before hours of listening are done for it. Raises OSError."""
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
-        raise OSError(f"cannot write in --out {out}: {there} is no folder that can be written to")
 
 
 def _tell(report: Mapping[str, Any], print_tables: Callable[[], None], *, as_json: bool) -> None:
@@ -150,20 +144,6 @@ def _transcription_evaluations(
         evaluate_transcripts(truth, read_transcripts(path), system=path.stem, groups=columns, collar_s=collar_s)
         for path in hypotheses
     ]
-
-
-@contextmanager
-def _mistakes_told() -> Iterator[None]:
-    """The caller's mistakes end the command with one line and status 1; a bug stays a bug."""
-    from rich.console import Console
-
-    from svc.errors import ServiceError
-
-    try:
-        yield
-    except (ServiceError, ValueError, OSError) as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def _print_audit(audited: "Audit", out: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from svc.config import default_cache
 from svc.errors import ServiceError
@@ -18,7 +19,45 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 def add_folders(parser: argparse.ArgumentParser) -> None:
     """Of the data, and of what is made of it once."""
     add_root(parser)
-    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
+    cache = str(default_cache() / "training")
+    parser.add_argument("--cache", type=folder_to_write, default=cache, help="decoded speech is kept here")
+
+
+def folder_to_write(given: str) -> Path:
+    """The type of an option: where files will be written after long work. Ends the program where they never can be."""
+    try:
+        check_folder(Path(given))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(given)
+
+
+def file_to_write(given: str) -> Path:
+    """The same for one file; its folder is made where there is none."""
+    try:
+        check_file(Path(given))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(given)
+
+
+def check_file(file: Path) -> None:
+    """Raises OSError where the file can never be written."""
+    if file.is_dir():
+        raise OSError(f"{file} is a folder: name a file in it")
+    check_folder(file.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises OSError where nothing can be written in the folder, which need not be there yet."""
+    there = folder.absolute()
+    try:
+        while not there.exists():
+            there = there.parent
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write in {folder}: {there}: {error.strerror}") from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from training.cohort_tables import cohorts_table, comparisons_table, summary_table
-from training.command_line import add_root, mistakes_told
+from training.command_line import add_root, folder_to_write, mistakes_told
 from training.data.manifest import read_manifest
 from training.embed_speakers import read_voices
 from training.fairness.cohorts.changes import Heard, check_paired, cohort_changes
@@ -180,7 +180,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--deals", type=int, default=luck.deals, help="of errors anew, for what chance shows")
     parser.add_argument("--splits", type=int, default=luck.splits, help="in halves, for the held-out check")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder for reports and cohorts")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder for reports and cohorts")
     parser.add_argument("--json", action="store_true", help="print the report instead of the tables")
     return parser
 

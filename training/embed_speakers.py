@@ -8,7 +8,6 @@ that a talker's voice and words come from the same speech. Letters: S speakers, 
 """
 
 import argparse
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
@@ -20,7 +19,8 @@ from svc.application import Application
 from svc.config import load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
-from training.command_line import mistakes_told
+from svc.whole_file import replacing
+from training.command_line import file_to_write, mistakes_told
 from training.data.rendering import SpeechReader
 from training.embeddings import Embed
 from training.recognise_utterances import TalkerRecording, add_speech_options, material
@@ -55,9 +55,8 @@ def mean_voices(
 def write_voices(path: Path, voices: Mapping[str, FloatArray]) -> None:
     """Beside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez(part, speakers=np.array([*voices], dtype=str), vectors=np.stack([*voices.values()]))
-    part.replace(path)
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, speakers=np.array([*voices], dtype=str), vectors=np.stack([*voices.values()]))
 
 
 def read_voices(path: Path) -> dict[str, FloatArray]:
@@ -90,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_speech_options(parser)
-    parser.add_argument("--out", type=Path, required=True, help="voices.npz")
+    parser.add_argument("--out", type=file_to_write, required=True, help="voices.npz")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration: the embedder")
     return parser
 

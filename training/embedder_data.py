@@ -16,7 +16,7 @@ from svc.errors import InvalidRequestError
 from svc.types import FloatArray
 from training.data.cached_array import cached_array
 from training.data.folds import Fold
-from training.data.manifest import DEV, TRAIN, Clip, noises_for, read_with_columns
+from training.data.manifest import DEV, LEARNT_SPLITS, TRAIN, Clip, noises_for, read_with_columns
 from training.data.rendering import Sounds
 from training.data.speaker_batches import (
     CachedFeatures,
@@ -145,7 +145,7 @@ def _listed(config: SpeakerDataConfig, paths: DataPaths, fold: Fold | None) -> _
     if missing := sorted({*config.corpora} - there):
         message = f"the manifest has no corpus {', '.join(missing)}; there are {', '.join(sorted(there))}"
         raise InvalidRequestError(message, field="data.corpora")
-    clips = [clip for clip in (fold.resplit(everybody) if fold else everybody) if clip.split in (TRAIN, DEV)]
+    clips = [clip for clip in (fold.resplit(everybody) if fold else everybody) if clip.split in LEARNT_SPLITS]
     heard = [clip for clip in clips if clip.corpus in config.corpora]
     groups, names = group_numbers({clip.path: values[clip.path][:num_groups] for clip in heard})
     within, _ = group_numbers({clip.path: values[clip.path][num_groups:] for clip in heard})

@@ -19,7 +19,7 @@ from torch import Tensor
 from svc.backends.embedder_artifact import save_embedder
 from svc.errors import ArtifactError
 from training.checkpoint import Checkpoint, existing_checkpoint
-from training.command_line import mistakes_told
+from training.command_line import folder_to_write, mistakes_told
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 
 # Names in a checkpoint -> names in the artifact.
@@ -53,7 +53,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the --out of python -m training.train_embedder")
     parser.add_argument("--recipe", type=Path, required=True, help="the TOML file of that run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder for the artifact")
     parser.add_argument("--data", required=True, help="whose speech it was trained on, with the licence of each part")
     parser.add_argument("--licence", required=True, help="what may be done with the result")
     parser.add_argument("--report", type=Path, help="the evaluation of these weights; the card names its digest")

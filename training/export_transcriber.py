@@ -18,7 +18,7 @@ from svc.backends.transcriber_artifact import save_transcriber
 from svc.models.transcriber import Transcriber
 from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, existing_checkpoint
-from training.command_line import mistakes_told
+from training.command_line import folder_to_write, mistakes_told
 from training.data.units import UnitEncoder, read_units
 from training.start_transcriber import take_parts
 from training.transcriber_data import read_synthesised
@@ -111,7 +111,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--synthesised", type=Path, help="the --synthesised of that run, if it had one")
     parser.add_argument("--units", type=Path, required=True, help="the units of that run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the artifact")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder for the artifact")
     parser.add_argument("--report", type=Path, help="report.json of training.benchmark_transcription, for the card")
     parser.add_argument("--command", action="append", default=[], help="one that led here, for the card; repeatable")
     return parser.parse_args()

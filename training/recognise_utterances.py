@@ -23,7 +23,7 @@ from svc.config import load_settings
 from svc.errors import InvalidRequestError
 from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
 from svc.types import MODEL_RATE_HZ, FloatArray
-from training.command_line import add_folders, mistakes_told
+from training.command_line import add_folders, file_to_write, mistakes_told
 from training.data.manifest import read_manifest
 from training.data.rendering import SpeechReader
 from training.data.speech_store import SpeechStore
@@ -236,7 +236,7 @@ def _drawn(
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_speech_options(parser)
-    parser.add_argument("--out", type=Path, required=True, help="file of errors, added to where it exists")
+    parser.add_argument("--out", type=file_to_write, required=True, help="file of errors, added to where it exists")
     parser.add_argument("--artifact", type=Path, help="folder of training.export_transcriber; default the shipped one")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration")
     return parser

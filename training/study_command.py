@@ -5,12 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, NoReturn
 
 import torch
 
-from training.command_line import add_folders, mistakes_told
+from training.command_line import add_folders, folder_to_write, mistakes_told
 from training.many_runs import Run, all_told, in_a_process, run_named
 
 
@@ -72,7 +71,7 @@ def take_given_threads() -> None:
 
 def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> "argparse._MutuallyExclusiveGroup":
     """`seeds` unless others are asked for. Returns what is done in place of the study: one run, or its table."""
-    parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder of all runs")
     parser.add_argument("--seeds", type=whole_numbers, default=seeds, help="by commas (default %(default)s)")
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="runs at a time (default one a core)"

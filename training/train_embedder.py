@@ -186,6 +186,8 @@ class EmbedderTrainer:
 def run(chosen: argparse.Namespace) -> None:
     """Trains to the end of the recipe; every rank runs this."""
     recipe = read_recipe(chosen.recipe)
+    # Another recipe's --out is told before an hour of decoding.
+    checkpoint_of(chosen.out, recipe.digest)
     with joined_world() as world:
         torch.manual_seed(recipe.seed)
         embedder = make_embedder(recipe.embedder, ModelStore(default_cache()))

@@ -178,6 +178,8 @@ def run(chosen: argparse.Namespace) -> None:
     """Trains to the end of the recipe; every rank runs this."""
     flush_denormals()
     recipe = read_recipe(chosen.recipe, encoder=chosen.encoder)
+    # Another recipe's --out is told before an hour of decoding.
+    checkpoint_of(chosen.out, recipe.digest)
     paths = replace(DataPaths.of(chosen), synthesised=chosen.synthesised)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from training.command_line import add_folders
+from training.command_line import add_folders, folder_to_write
 from training.distributed import World
 from training.training_curves import TrainingCurves
 
@@ -60,7 +60,7 @@ def run_parser(description: str | None, *, recipes: str) -> argparse.ArgumentPar
     """The options every run has. `recipes`: the folder of examples, for the help."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path, help=f"a TOML file as those in {recipes}")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the curves")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder of the checkpoint and the curves")
     add_folders(parser)
     workers = max(1, (os.cpu_count() or 1) - 1)
     parser.add_argument("--workers", type=int, default=workers, help="processes that make batches (0 = none)")

@@ -15,7 +15,7 @@ from svc.units import Units
 from training.data.batches import Batch, MixtureBatches, MixtureExamples, Simulator, TrainingExample
 from training.data.cohort_sampling import CohortSampling, CohortSimulator
 from training.data.cohort_vectors import NO_COHORTS, CohortVectors
-from training.data.manifest import DEV, TRAIN, Clip, noises_for, read_manifest
+from training.data.manifest import DEV, LEARNT_SPLITS, TRAIN, Clip, noises_for, read_manifest
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.rooms import RoomBank, RoomConfig
@@ -89,17 +89,17 @@ class TranscriberData:
     @classmethod
     def open(cls, paths: DataPaths, *, seed: int, workers: int, turn_tokens: bool = True) -> "TranscriberData":
         """Raises InvalidRequestError when a file is missing, broken or has nothing to train on."""
-        everything = read_utterances(paths.utterances)
+        units, everything = read_units(paths.units), read_utterances(paths.utterances)
         if paths.synthesised:
             everything += read_synthesised(paths.synthesised)
-        by_split = {split: [each for each in everything if each.split == split] for split in (TRAIN, DEV)}
+        by_split = {split: [each for each in everything if each.split == split] for split in LEARNT_SPLITS}
         if not by_split[TRAIN]:
             raise InvalidRequestError(f"no utterance of split {TRAIN!r} in {paths.utterances}", field="utterances")
         clips = read_manifest(paths.root / "manifest.csv")
         noises = noises_for(clips, TRAIN)
         store = SpeechStore.open(by_split[TRAIN] + by_split[DEV], root=paths.root, folder=paths.cache)
         return cls(
-            units=read_units(paths.units),
+            units=units,
             utterances=by_split,
             sounds=Sounds(store, load_noises(noises, paths.root), RoomBank.open(paths.cache, RoomConfig())),
             noises=noises,

@@ -13,7 +13,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from svc.backends.loading import load_embedder, load_segmenter
 from svc.backends.store import ModelStore
@@ -22,10 +21,12 @@ from svc.pipelines.clustering import ClusteringConfig, SpeakerBounds
 from svc.pipelines.diarization import DiarizationConfig, Diarizer
 from svc.pipelines.local_voices import WindowedSpeech
 from svc.types import Turn
+from training.command_line import file_to_write
 from training.data.conversations import make_conversation
 from training.data.manifest import data_root, read_manifest
 from training.data.recordings import Recording, read_ami
 from training.metrics.diarization import DiarizationErrors, diarization_errors
+from training.report_json import write_text
 
 HOPS_S = (2.5, 5.0)
 THRESHOLDS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
@@ -141,7 +142,7 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the simulated conversations")
-    parser.add_argument("--out", type=Path, default=Path("out/tune_diarization.json"))
+    parser.add_argument("--out", type=file_to_write, default="out/tune_diarization.json")
     arguments = parser.parse_args()
     root, models = data_root(), ModelConfig()
     store = ModelStore(models.cache_dir, offline=models.offline)
@@ -153,8 +154,7 @@ def main() -> None:
     ]
     ami = [*read_ami(root, "train"), *read_ami(root, "dev")]
     text = json.dumps(report(try_settings(diarizer, ami, conversations)), indent=2)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(text + "\n", encoding="utf-8")
+    write_text(arguments.out, text + "\n")
     print(text)
 
 

@@ -53,7 +53,7 @@ def test_mistakes_end_with_a_message_and_no_traceback(arguments: list[str], tmp_
     (tmp_path / "t.csv").write_text("enrolment,test,target\nhyke/0/0.wav,absent.wav,1\nhyke/0/0.wav,hyke/2/0.wav,0\n")
     answer = CliRunner().invoke(evaluate_app, arguments)
     assert answer.exit_code == 1
-    assert "t.csv:2: no such file" in answer.stderr
+    assert "t.csv:2: no such file" in answer.output
     assert not (tmp_path / "out").exists()
 
 

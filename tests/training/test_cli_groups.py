@@ -87,7 +87,7 @@ def test_a_list_tells_what_bare_scores_are_of(people: Path, tmp_path: Path) -> N
     (tmp_path / "bare.txt").write_text(lines)
     whole = report("--trials", tmp_path / "list.csv", "--scores", tmp_path / "bare.txt", out=tmp_path / "out")
     assert whole["overall"]["n_speakers"] == 24
-    assert "no column target" in run("--scores", tmp_path / "bare.txt", out=tmp_path / "out").stderr
+    assert "no column target" in run("--scores", tmp_path / "bare.txt", out=tmp_path / "out").output
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_mistakes_name_the_remedy(arguments: tuple[object, ...], named: str, peo
     paths = {"S": scored(tmp_path / "s.csv"), "P": people, "STRANGERS": tmp_path / "strangers.csv"}
     answer = run(*(paths.get(str(each), each) for each in arguments), out=tmp_path / "out")
     assert answer.exit_code == 1
-    assert named in answer.stderr
+    assert named in answer.output
     assert not (tmp_path / "out").exists()
 
 
@@ -196,7 +196,7 @@ def test_a_setting_that_makes_no_sense_is_named(options: tuple[str, str], tmp_pa
     command = ["verification", "--scores", str(tmp_path / "s.csv"), "--out", str(tmp_path / "out"), *options]
     answer = CliRunner().invoke(evaluate_app, command)
     assert answer.exit_code == 1
-    assert options[0] in answer.stderr
+    assert options[0] in answer.output
     assert not (tmp_path / "out").exists()
 
 
@@ -204,4 +204,4 @@ def test_a_folder_that_can_never_be_written_is_refused_before_the_work(tmp_path:
     (tmp_path / "taken").write_text("a file")
     answer = run("--trials", tmp_path / "absent.csv", "--audio-root", tmp_path, out=tmp_path / "taken" / "out")
     assert answer.exit_code == 1
-    assert f"{tmp_path / 'taken'} is no folder that can be written to" in answer.stderr
+    assert f"cannot write in {tmp_path / 'taken/out'}: {tmp_path / 'taken'}: Not a directory" in answer.output

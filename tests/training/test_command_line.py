@@ -1,9 +1,12 @@
 """How a command of this package ends when its caller is mistaken, and when it is itself."""
 
+import argparse
+from pathlib import Path
+
 import pytest
 
 from svc.errors import InvalidRequestError
-from training.command_line import mistakes_told
+from training.command_line import file_to_write, folder_to_write, mistakes_told
 
 
 @pytest.mark.parametrize("mistake", [InvalidRequestError("no such split"), ValueError("no such split")])
@@ -15,3 +18,20 @@ def test_a_mistake_ends_the_program_in_one_line(mistake: Exception) -> None:
 def test_a_bug_stays_a_bug() -> None:
     with pytest.raises(ZeroDivisionError), mistakes_told():
         _ = 1 / 0
+
+
+@pytest.mark.parametrize("kind", [folder_to_write, file_to_write])
+def test_an_option_that_can_never_be_written_to_ends_the_program(kind: "type[Path]", tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--out", type=kind)
+    with pytest.raises(argparse.ArgumentError, match=rf"argument --out: cannot write in .*{tmp_path}/taken: Not a dir"):
+        parser.parse_args(["--out", str(tmp_path / "taken" / "within" / "x")])
+    chosen = parser.parse_args(["--out", str(tmp_path / "new" / "within" / "x")])
+    assert chosen.out == tmp_path / "new" / "within" / "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is a folder: name a file in it"):
+        file_to_write(str(tmp_path))

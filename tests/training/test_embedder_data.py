@@ -19,7 +19,7 @@ from svc.errors import ArtifactError, InvalidRequestError
 from svc.types import MODEL_RATE_HZ
 from tests.training.data.manifests import write_manifest
 from tests.training.data.toy_voices import VoicesInMemory, clip
-from training.checkpoint import read_checkpoint
+from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from training.data.manifest import COLUMNS
 from training.distributed import World
 from training.embedder_data import DataPaths, group_numbers, open_data
@@ -29,6 +29,7 @@ from training.fairness.weighting import UNKNOWN
 from training.train_embedder import EmbedderTrainer, run
 from training.trained_embedder import TrainedEmbedder, random_network
 
+EMPTY = Checkpoint(step=0, recipe="", model={}, averaged={}, optimizer={}, random_state=torch.get_rng_state())
 TOML = """
 name = "toy"
 steps = 3
@@ -137,6 +138,13 @@ def test_a_finished_run_started_again_does_nothing(root: Path, tmp_path: Path) -
     assert before is not None
     assert after is not None
     assert before.step == after.step == 3
+
+
+def test_the_folder_of_another_recipe_is_refused_before_anything_is_heard(root: Path, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "run", replace(EMPTY, recipe="another"))
+    with pytest.raises(ArtifactError, match="give another --out"):
+        trained(root, tmp_path, trains="whole", method="uniform")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_the_curves_are_written(root: Path, tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ def cached_array(folder: Path, name: str, made_from: object, make: Callable[[], 
 def _make(path: Path, make: Callable[[], npt.NDArray[Any]]) -> None:
     # Renamed when whole: a process killed halfway leaves no broken array under that name.
     beside = path.with_suffix(".part")
-    with beside.open("wb") as file:
-        np.save(file, make())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            np.save(file, make())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from rich.progress import track
 
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
-from training.command_line import add_folders, mistakes_told
+from training.command_line import add_folders, folder_to_write, mistakes_told
 from training.data.manifest import DEV, TEST, noises_for, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
@@ -269,7 +269,7 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.data.conversation_sets", description=__doc__)
     parser.add_argument("--split", choices=JUDGED_SPLITS, default=TEST)
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
-    parser.add_argument("--out", type=Path, required=True, help="folder for audio and references")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder for audio and references")
     add_folders(parser)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
     parser.add_argument("--no-audio", action="store_true", help="references and recipes only")

@@ -10,6 +10,8 @@ from svc.errors import InvalidRequestError
 
 # Talkers of one split are in no other.
 TRAIN, DEV, TEST = SPLITS = ("train", "dev", "test")
+# Whom anything may be learnt from, or chosen on.
+LEARNT_SPLITS = (TRAIN, DEV)
 NOISE = "noise"
 
 

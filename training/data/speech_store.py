@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
+from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 from training.data.augment import noise_for
 from training.data.cached_array import cached_array
@@ -59,6 +60,10 @@ def load_noises(clips: Sequence[Clip], root: Path) -> dict[str, Waveform]:
 
 
 def _decoded(ordered: Sequence[Utterance], root: Path) -> Iterator[npt.NDArray[np.int16]]:
+    recordings = {utterance.path for utterance in ordered}
+    if missing := sorted(path for path in recordings if not (root / path).is_file()):
+        lacking = f"{len(missing)} of {len(recordings)} recordings are not there, such as {root / missing[0]}"
+        raise InvalidRequestError(f"{lacking}: give --root, or set EQUIVOX_DATA", field="root")
     for path, of_recording in groupby(ordered, key=lambda utterance: utterance.path):
         recording = resample(load_waveform(root / path)).samples
         for utterance in of_recording:

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, RecognisedWord
-from training.command_line import mistakes_told
+from training.command_line import folder_to_write, mistakes_told
 from training.data.align import hours_table, utterances_of
 from training.data.corpus_readings import Reading
 from training.data.manifest import TRAIN, Clip
@@ -186,7 +186,7 @@ def chosen_synthesisers(names: str) -> dict[str, Synthesiser]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder to make, outside the repository")
+    parser.add_argument("--out", type=folder_to_write, required=True, help="folder to make, outside the repository")
     parser.add_argument("--synthesisers", default=",".join(SYNTHESISERS), help="which, by commas (default all)")
     parser.add_argument("--voices", type=int, default=40, help="talkers at most (default 40)")
     parser.add_argument("--strings", type=int, default=20, help="numbers of each talker (default 20)")

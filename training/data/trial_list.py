@@ -151,7 +151,8 @@ def _read(path: Path) -> TrialList:
 
 
 def write_trials(path: Path, trials: Iterable[Trial]) -> int:
-    """Writes beside and renames; returns how many."""
+    """Writes beside and renames, into a folder that is made where there is none; returns how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = list(trials)
     groups = sorted({column for trial in rows for column in trial.groups})
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:

@@ -22,7 +22,8 @@ import sentencepiece
 
 from svc.errors import InvalidRequestError
 from svc.units import SPECIAL_TOKENS, UNKNOWN, WORD_START, Units
-from training.command_line import mistakes_told
+from svc.whole_file import replacing
+from training.command_line import file_to_write, mistakes_told
 from training.data.manifest import TRAIN
 from training.data.spoken_text import UNKNOWN_WORD
 from training.data.utterances import Utterance, read_utterances
@@ -136,7 +137,8 @@ def write_units(path: Path, encoder: UnitEncoder) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scores = encoder.scores or (0.0,) * len(encoder.units.pieces)
     lines = [f"{piece}\t{score:.6g}\n" for piece, score in zip(encoder.units.pieces, scores, strict=True)]
-    path.write_text("".join(lines), encoding="utf-8")
+    with replacing(path) as beside:
+        beside.write_text("".join(lines), encoding="utf-8")
 
 
 def read_units(path: Path) -> UnitEncoder:
@@ -163,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=256, help="units, the four special tokens included")
     parser.add_argument("--domains", help="only these, by commas")
     parser.add_argument("--whole-words", action="store_true", help="each word a unit; --size is not heeded")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=file_to_write, required=True)
     options = parser.parse_args(arguments)
     wanted = options.domains.split(",") if options.domains else None
     with mistakes_told():

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.command_line import mistakes_told
+from training.command_line import file_to_write, mistakes_told
 from training.report_json import write_text
 from training.report_page.attaching import attach
 from training.report_page.page import render_page
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument(
         "report", type=Path, help="report.json of `equivox evaluate verification`, or of training.discover_cohorts"
     )
-    parser.add_argument("--out", type=Path, help="the page to write")
+    parser.add_argument("--out", type=file_to_write, help="the page to write")
     parser.add_argument("--artifact", type=Path, help="folder of the calibration or embedder the report is of")
     parser.add_argument(
         "--weights", type=Path, help="OUT/curves of training.train_embedder: adds the adversary's weights"

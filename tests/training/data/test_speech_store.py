@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
+from svc.errors import InvalidRequestError
 from tests.training.data.talkers import talkers, tones
 from training.data.cached_array import cached_array
 from training.data.manifest import read_manifest
@@ -24,6 +26,13 @@ def test_cuts_are_those_of_the_recording_and_survive_its_loss(tmp_path: Path) ->
     for utterance in spoken:
         cut = again.read(utterance.utterance_id, 0.1, 0.6)
         np.testing.assert_allclose(cut, tones(utterance)[1600:9600][: len(cut)], atol=1e-4)
+
+
+def test_recordings_that_are_not_there_are_counted_before_any_is_decoded(tmp_path: Path) -> None:
+    spoken = talkers(2)
+    with pytest.raises(InvalidRequestError, match=r"(\d+) of \1 recordings are not there, such as .*: give --root"):
+        SpeechStore.open(spoken, root=tmp_path, folder=tmp_path / "kept")
+    assert [path.suffix for path in (tmp_path / "kept").iterdir()] == [".lock"]
 
 
 def test_an_array_is_made_once_for_what_it_is_made_from(tmp_path: Path) -> None:
