@@ -4,7 +4,8 @@ Every part is made when first asked for: `equivox profiles list` opens the datab
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Protocol
@@ -71,6 +72,15 @@ class LiveTranscriber(Protocol):
         ...
 
 
+@contextmanager
+def _as_configured(setting: str) -> Iterator[None]:
+    """An artifact that cannot be used is told by the setting that names it."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"{setting}: {error.message}") from error
+
+
 class Application:
     """A configured Equivox. Parts load on first use; `warm_up` loads and runs them all."""
 
@@ -92,7 +102,8 @@ class Application:
     @cached_property
     def embedder(self) -> BatchingEmbedder:
         models = self.config.models
-        embedder = load_embedder(models, self.store)
+        with _as_configured("models.embedder"):
+            embedder = load_embedder(models, self.store)
         return BatchingEmbedder(
             embedder,
             # torch spreads one call over the cores by itself; ONNX Runtime is told to keep to one.
@@ -112,7 +123,9 @@ class Application:
 
     @cached_property
     def calibration(self) -> Calibration:
-        return load_calibration(self.config.verification.calibration, self.embedder.fingerprint)
+        fingerprint = self.embedder.fingerprint
+        with _as_configured("verification.calibration"):
+            return load_calibration(self.config.verification.calibration, fingerprint)
 
     @cached_property
     def extractor(self) -> VoiceprintExtractor:
@@ -178,8 +191,10 @@ class Application:
     def stream_batcher(self) -> StreamBatcher[Any]:
         """Raises ModelUnavailableError when there is no transcriber, ArtifactError when it is broken."""
         config = self.config.transcription
+        with _as_configured("transcription.artifact"):
+            recogniser = load_transcriber(config)
         return StreamBatcher(
-            load_transcriber(config),
+            recogniser,
             StreamBatchingConfig(max_streams=config.max_streams),
             on_step=self.on_step,
             on_start=partial(multiply_on, config.step_threads),

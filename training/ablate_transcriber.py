@@ -17,10 +17,10 @@ from training.ablation_run import do_alone, finished_scores, is_done, judged_wit
 from training.ablation_scores import read_scores
 from training.ablation_tables import markdown
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
+from training.command_line import names_among
 from training.study_command import (
     StudyPlan,
     add_study_options,
-    names_among,
     run_study,
     seeds_of,
     words_of,

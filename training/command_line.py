@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -58,6 +58,36 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise OSError(f"cannot write in {folder}: {there}: {error.strerror}") from error
+
+
+def positive(given: str) -> int:
+    """The type of an option that counts something there must be."""
+    if not given.isdigit() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"must be positive, not {given}")
+    return int(given)
+
+
+def positive_or_none(given: str) -> int:
+    """The type of an option that counts something there need not be."""
+    return 0 if given == "0" else positive(given)
+
+
+def whole_numbers(given: str) -> str:
+    """The type of an option that takes them by commas."""
+    if not all(number.isdigit() for number in given.split(",")):
+        raise argparse.ArgumentTypeError(f"must be whole numbers by commas, not {given}")
+    return given
+
+
+def names_among(known: Collection[str], what: str) -> Callable[[str], str]:
+    """The type of an option that takes names by commas; one there is not ends the program."""
+
+    def checked(given: str) -> str:
+        if unknown := sorted(set(given.split(",")) - set(known)):
+            raise argparse.ArgumentTypeError(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
+        return given
+
+    return checked
 
 
 @contextmanager

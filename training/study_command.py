@@ -3,13 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NoReturn
 
 import torch
 
-from training.command_line import add_folders, folder_to_write, mistakes_told
+from training.command_line import add_folders, folder_to_write, mistakes_told, positive, whole_numbers
 from training.many_runs import Run, all_told, in_a_process, run_named
 
 
@@ -81,31 +81,6 @@ def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> "argpar
     only.add_argument("--run", help="only this one, in this process")
     only.add_argument("--table", action="store_true", help="train nothing, print what is finished")
     return only
-
-
-def positive(given: str) -> int:
-    """The type of an option that counts something there must be."""
-    if not given.isdigit() or int(given) < 1:
-        raise argparse.ArgumentTypeError(f"must be positive, not {given}")
-    return int(given)
-
-
-def whole_numbers(given: str) -> str:
-    """The type of an option that takes them by commas."""
-    if not all(number.isdigit() for number in given.split(",")):
-        raise argparse.ArgumentTypeError(f"must be whole numbers by commas, not {given}")
-    return given
-
-
-def names_among(known: Collection[str], what: str) -> Callable[[str], str]:
-    """The type of an option that takes names by commas; one there is not ends the program."""
-
-    def checked(given: str) -> str:
-        if unknown := sorted(set(given.split(",")) - set(known)):
-            raise argparse.ArgumentTypeError(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
-        return given
-
-    return checked
 
 
 def seeds_of(options: argparse.Namespace) -> list[int]:

@@ -17,10 +17,11 @@ from pathlib import Path
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
 from training.ablation_variants import AblationRun
+from training.command_line import positive
 from training.encoder_study_runs import contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
-from training.study_command import StudyPlan, add_study_options, positive, run_study, seeds_of, words_of
+from training.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 

@@ -20,6 +20,7 @@ from svc.errors import InvalidRequestError
 from training.adapt_transcriber import worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
+from training.command_line import names_among
 from training.fairness.cohorts.cohort import Cohorts, read_cohorts
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, ArmRun, arm_runs
@@ -29,7 +30,6 @@ from training.report_json import write_text
 from training.study_command import (
     StudyPlan,
     add_study_options,
-    names_among,
     run_study,
     seeds_of,
     words_of,

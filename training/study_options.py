@@ -7,10 +7,11 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
+from training.command_line import names_among, positive
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
 from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_command import names_among, positive, seeds_of, words_of
+from training.study_command import seeds_of, words_of
 from training.study_sides import Features, service_features
 
 ALIKE = ("out", "methods", "seeds", "root", "cache", "replicas")

@@ -21,7 +21,7 @@ from scipy.stats import binomtest
 from svc.application import Application
 from svc.config import EquivoxConfig
 from training.audit_shipped import shipped_people
-from training.command_line import add_root, mistakes_told
+from training.command_line import add_root, mistakes_told, positive, whole_numbers
 from training.data.augment import Degradation
 from training.data.manifest import TEST, Clip, noises_for, read_manifest
 from training.data.segments import Segment, SegmentReader, parse_segment
@@ -35,7 +35,7 @@ from training.figure_text import figure_text
 from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import AT_THRESHOLD
 from training.metrics.verification import Array
-from training.study_command import positive, seeds_of, whole_numbers
+from training.study_command import seeds_of
 from training.systems import System, equivox_system
 from training.tables import markdown_table, progress_over
 

@@ -37,6 +37,8 @@ def to_clip(file: Path, channel: int | None) -> Container:
 def to_voice(text: str, channel: int | None) -> VoiceLike:
     """`profile:ID`, `embedding:FILE` (as `equivox embed --out` wrote it) or the path of an audio file."""
     kind, separator, rest = text.partition(":")
+    if separator and kind in ("profile", "embedding") and not rest:
+        raise UsageError(f"{text} names no {kind}: write {kind}:{'ID' if kind == 'profile' else 'FILE'}")
     if separator and kind == "profile":
         return ProfileId(rest)
     if separator and kind == "embedding":

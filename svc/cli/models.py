@@ -16,6 +16,7 @@ from svc.cli import render
 from svc.cli.inputs import UsageError, check_out
 from svc.cli.output import write_whole
 from svc.cli.session import FAILED, Session, command
+from svc.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
     from svc.backends.store import ModelStore, SourceChoice, VerifyOutcome
@@ -38,20 +39,27 @@ def pull(
 ) -> None:
     """Fetch models into the cache, checked by sha256. What is there already is not fetched again.
 
+    Each is tried; those that cannot be had are told together.
+
     equivox models pull
     equivox models pull campplus --source ./folder-carried-over
     """
     store, wanted = open_store(session, offline=offline), to_source(source)
-    paths = {}
+    paths, failures = {}, []
     with progress_bars(session) as bars:
         for name in chosen(store, names):
             bar = bars.add_task(name, total=None)
-            paths[name] = store.pull(
-                name,
-                source=wanted,
-                force=force,
-                progress=lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
-            )
+            try:
+                paths[name] = store.pull(
+                    name,
+                    source=wanted,
+                    force=force,
+                    progress=lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
+                )
+            except ModelUnavailableError as error:
+                failures.append(error.message)
+    if failures:
+        raise ModelUnavailableError("\n".join(failures))
     session.show(paths, lambda console: show_paths(console, paths))
 
 

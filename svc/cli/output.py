@@ -2,14 +2,14 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
+
+from svc.whole_file import replacing
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -48,13 +48,6 @@ def write_whole(path: Path, content: str, *, mode: int = 0o644) -> None:
     if path.exists() and not path.is_file():
         path.write_text(content, encoding="utf-8")
         return
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
-        temporary = Path(beside.name)
-        try:
-            os.fchmod(beside.fileno(), mode)
-            beside.write(content.encode())
-            beside.flush()
-            os.fsync(beside.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as beside:
+        beside.touch(mode)  # before there is anything in it to read
+        beside.write_text(content, encoding="utf-8")

@@ -268,6 +268,8 @@ class SqliteProfileStore:
         return self._present(self._database.read(_OF_PROFILE, (tenant, profile_id)), profile_id)
 
     def _present(self, rows: Sequence[sqlite3.Row], profile_id: str) -> sqlite3.Row:
+        if not profile_id:
+            raise InvalidRequestError("profile_id is empty: give the id of a profile", field="profile_id")
         if not rows:
             raise ProfileNotFoundError(f"no profile {profile_id!r}; create it first", field="profile_id")
         return rows[0]

@@ -9,7 +9,7 @@ import torch
 from svc.application import Application
 from svc.artifact import load_artifact, save_artifact
 from svc.backends.embedder_artifact import VoiceNetwork, load_embedder_artifact, save_embedder
-from svc.config import EquivoxConfig, ModelConfig
+from svc.config import EquivoxConfig, ModelConfig, VerificationConfig
 from svc.errors import ArtifactError
 from svc.models.embedder_shape import EcapaConfig, EmbedderShape
 from tests.models.test_embedder import SMALL
@@ -72,3 +72,17 @@ def test_weights_of_another_shape_are_not_saved(tmp_path: Path) -> None:
         save_embedder(tmp_path, VoiceNetwork(SHAPES[0]).state_dict(), EmbedderShape(campplus=SMALL), {})
     with pytest.raises(ValueError, match="kind is the card's own key"):
         save_embedder(tmp_path, {}, SHAPES[0], {"kind": "mine"})
+
+
+def test_an_artifact_that_cannot_be_used_is_told_by_its_setting(tmp_path: Path) -> None:
+    saved(tmp_path / "mine", SHAPES[0])
+    models = ModelConfig(embedder=f"artifact:{tmp_path / 'mine'}")
+    gone = Application(EquivoxConfig(models=ModelConfig(embedder=f"artifact:{tmp_path / 'gone'}")))
+    other = Application(EquivoxConfig(models=models, verification=VerificationConfig(calibration=tmp_path / "mine")))
+    try:
+        with pytest.raises(ArtifactError, match=r"models\.embedder: cannot read"):
+            _ = gone.embedder
+        with pytest.raises(ArtifactError, match=r"verification\.calibration: .* is an embedder, not a calibration"):
+            _ = other.calibration
+    finally:
+        other.close()

@@ -172,6 +172,8 @@ def test_an_unreachable_server_says_what_to_check(run: Run) -> None:
     [
         (["embed", "nowhere.wav"], "no such file: nowhere.wav"),
         (["verify", "profile:a", "embedding:nowhere.json"], "nowhere.json"),
+        (["verify", "profile:", "profile:b"], "write profile:ID"),
+        (["verify", "profile:a", "embedding:"], "write embedding:FILE"),
         (["verify", "profile:a", "profile:b", "--costs", "1"], "PRIOR,FALSE_ACCEPT"),
         (["verify", "profile:a", "profile:b", "--costs", "1,1,1", "--policy", "strict"], "not both"),
         (["profiles", "create", "--consent", "t", "--expires", "soon"], "90d"),
@@ -186,6 +188,14 @@ def test_misuse_names_the_remedy_and_exits_2(arguments: list[str], remedy: str, 
     result = run(*arguments)
     assert result.exit_code == 2
     assert remedy in result.stderr
+
+
+def test_all_models_that_cannot_be_had_are_told_at_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text(f"[models]\ncache_dir = '{tmp_path}'\n")
+    result = run("models", "pull", "campplus", "whisper-tiny.en", "--offline", "--config", tmp_path / "e.toml")
+    assert result.exit_code == 1
+    assert "cannot pull campplus" in result.stderr
+    assert "cannot pull whisper-tiny.en" in result.stderr
 
 
 @pytest.mark.parametrize("speakers", ["two", "0", "4-2", "-", "1-2-3"])

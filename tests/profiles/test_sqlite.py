@@ -104,6 +104,11 @@ def test_an_id_is_taken_once_per_tenant(store: SqliteProfileStore) -> None:
     store.create("other", profile_id="jo", consent_reference="form")
 
 
+def test_an_empty_id_is_no_profile_that_could_be_created(store: SqliteProfileStore) -> None:
+    with pytest.raises(InvalidRequestError, match="profile_id is empty"):
+        store.get("acme", "")
+
+
 def test_no_call_reaches_another_tenant(store: SqliteProfileStore) -> None:
     enrolled(store, "jo", 1)
     for call in (store.get, store.enrolments, store.voiceprint, store.delete):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.study_command import StudyPlan, add_study_options, names_among, seeds_of, words_of
+from training.command_line import names_among
+from training.study_command import StudyPlan, add_study_options, seeds_of, words_of
 
 
 @dataclass(frozen=True)

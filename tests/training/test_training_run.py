@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.distributed import World
-from training.training_run import first_ranks_curves, learning_rate, saved, timed
+from training.training_run import first_ranks_curves, learning_rate, run_parser, saved, timed
 
 FIRST, SECOND = (World(rank=rank, size=2, device=torch.device("cpu")) for rank in (0, 1))
 
@@ -55,3 +55,11 @@ def test_the_rate_lies_between_its_ends_once_it_is_warm(
         assert rate == pytest.approx(
             learning_rate(first, last, done=done, step=step, warmup_steps=0) * (step + 1) / warmup_steps
         )
+
+
+@pytest.mark.parametrize(("option", "told"), [("--workers=-1", "must be positive"), ("--out=/dev/null/x", "Not a dir")])
+def test_options_no_run_can_have_are_told(option: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = run_parser("", recipes="here")
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["recipe.toml", "--out=here", option])
+    assert told in capsys.readouterr().err

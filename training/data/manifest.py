@@ -53,7 +53,9 @@ def read_with_columns(path: Path, columns: Sequence[str]) -> list[tuple[Clip, tu
     Raises InvalidRequestError naming the line and column at fault.
     """
     if not path.is_file():
-        raise InvalidRequestError(f"no manifest at {path}: set EQUIVOX_DATA to a folder with one", field="manifest")
+        raise InvalidRequestError(
+            f"no manifest at {path}: set EQUIVOX_DATA to a folder with one, or give --root", field="manifest"
+        )
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if missing := [name for name in (*COLUMNS, *columns) if name not in (rows.fieldnames or ())]:

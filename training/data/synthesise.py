@@ -22,7 +22,7 @@ from rich.console import Console
 
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, RecognisedWord
-from training.command_line import folder_to_write, mistakes_told
+from training.command_line import folder_to_write, mistakes_told, names_among, positive
 from training.data.align import hours_table, utterances_of
 from training.data.corpus_readings import Reading
 from training.data.manifest import TRAIN, Clip
@@ -176,24 +176,17 @@ def _drawn(ends: tuple[float, float], random: np.random.Generator) -> float:
     return float(np.exp(random.uniform(*np.log(ends))))
 
 
-def chosen_synthesisers(names: str) -> dict[str, Synthesiser]:
-    """By their names, with commas. Raises InvalidRequestError for one nothing is known of."""
-    if unknown := set(names.split(",")) - SYNTHESISERS.keys():
-        known = ", ".join(SYNTHESISERS)
-        raise InvalidRequestError(f"no synthesiser {sorted(unknown)[0]!r}; there are {known}", field="synthesisers")
-    return {name: SYNTHESISERS[name]() for name in names.split(",")}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=folder_to_write, required=True, help="folder to make, outside the repository")
-    parser.add_argument("--synthesisers", default=",".join(SYNTHESISERS), help="which, by commas (default all)")
-    parser.add_argument("--voices", type=int, default=40, help="talkers at most (default 40)")
-    parser.add_argument("--strings", type=int, default=20, help="numbers of each talker (default 20)")
+    listed = names_among(SYNTHESISERS, "synthesiser")
+    parser.add_argument("--synthesisers", type=listed, default=",".join(SYNTHESISERS), help="by commas (default all)")
+    parser.add_argument("--voices", type=positive, default=40, help="talkers at most (default 40)")
+    parser.add_argument("--strings", type=positive, default=20, help="numbers of each talker (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
     options = parser.parse_args(arguments)
     with mistakes_told(), progress_over(options.voices * options.strings, "speaking") as tick:
-        synthesisers = chosen_synthesisers(options.synthesisers)
+        synthesisers = {name: SYNTHESISERS[name]() for name in options.synthesisers.split(",")}
         utterances = synthesise(
             options.out, synthesisers, seed=options.seed, voices=options.voices, strings=options.strings, tick=tick
         )

@@ -15,7 +15,7 @@ from tests.training.data.test_pauses import bursts
 from training.data.manifest import DEV, TRAIN
 from training.data.speech_store import SpeechStore
 from training.data.spoken_text import DIGITS
-from training.data.synthesise import NumberConfig, chosen_synthesisers, draw_number, synthesise
+from training.data.synthesise import NumberConfig, draw_number, main, synthesise
 from training.data.synthesisers import Manner, Spoken, Synthesiser, Voice
 from training.data.utterances import Utterance, read_utterances, write_utterances
 from training.export_transcriber import data_of
@@ -131,6 +131,14 @@ def test_the_card_of_a_model_names_the_synthesisers_it_learnt_from(tmp_path: Pat
     assert data_of(None).endswith("no synthetic speech")
 
 
-def test_an_unknown_synthesiser_is_answered_with_those_known() -> None:
-    with pytest.raises(InvalidRequestError, match="there are espeak-ng, flite, festival"):
-        chosen_synthesisers("flite,hal")
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [("--synthesisers=flite,hal", "there are espeak-ng, flite, festival"), ("--voices=0", "must be positive")],
+)
+def test_options_that_make_no_sense_are_told_before_anything_is_spoken(
+    option: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([f"--out={tmp_path / 'out'}", option])
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
