@@ -118,8 +118,20 @@ class Groups:
             raise InvalidRequestError(
                 f"say by what to group people, as in --by sex; {self.people} has {there}", field="by"
             )
+        for name in by:
+            _check_grouping(name, people)
         _check_known(people, trials)
         return Attributes(people=people, by=by, pairs=self.pairs, minimum=self.minimum)
+
+
+def _check_grouping(name: str, people: People) -> None:
+    """Before hours of listening are done for it."""
+    parts = name.split(CROSSED_BY)
+    if not all(parts) or len({*parts}) < len(parts):
+        message = f"--by {name!r}: name a column, or different ones to be crossed, as in --by sex+country"
+        raise InvalidRequestError(message, field="by")
+    for part in parts:
+        people.known(part)
 
 
 def _check_finite(threshold: float | None, field: str) -> None:
@@ -200,15 +212,17 @@ def audit(
         trials = with_speakers(trials, people.speaker_of)
     check_both_kinds(trials)
     attributes = groups.attributes(people, trials)
+    # Read before hours of listening are done beside it.
+    others = read_scores_of(trials, other.scores, field="against") if other else None
     if scores is None or material.scores is None:
         evaluation = _listened(material, trials, attributes, deployed=deployed, settings=settings)
     else:
         settings = replace(settings, threshold=deployed.of(material.policies(), calibrated=scores.calibrated))
         system = Identity(name=material.scores.stem, calibrated=scores.calibrated)
         evaluation = judge(trials, scores.scores, system, settings=settings, attributes=attributes)
-    if other is None:
+    if other is None or others is None:
         return Audit(evaluation=evaluation, attributes=attributes)
-    before = _judged_alike(evaluation, other, attributes)
+    before = _judged_alike(evaluation, other, others, attributes)
     changes = changes_json(before, evaluation)
     return Audit(evaluation=evaluation, attributes=attributes, before=before, changes=changes)
 
@@ -238,9 +252,8 @@ def _listened(
             return evaluate(trials, system, reader, settings=settings, attributes=attributes, on_side=on_side)
 
 
-def _judged_alike(evaluation: Evaluation, other: Other, attributes: Attributes | None) -> Evaluation:
+def _judged_alike(evaluation: Evaluation, other: Other, scores: ScoreList, attributes: Attributes | None) -> Evaluation:
     """The other system's scores of the same trials, on the same draws."""
-    scores = read_scores_of(evaluation.trials, other.scores, field="against")
     same_scale = scores.calibrated and evaluation.system.calibrated
     given = evaluation.threshold.source == AS_GIVEN
     if given and not same_scale and other.threshold is None:

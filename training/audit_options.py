@@ -88,7 +88,7 @@ AgainstThreshold = Annotated[
     float | None, typer.Option(rich_help_panel=BESIDE, help="Its threshold, where its scores are of another scale.")
 ]
 
-Seed = Annotated[int, typer.Option(rich_help_panel=HOW, help="Of the bootstrap.")]
+Seed = Annotated[int, typer.Option(min=0, rich_help_panel=HOW, help="Of the bootstrap.")]
 Replicas = Annotated[
     int, typer.Option(min=0, rich_help_panel=HOW, help="Bootstrap draws; 0 = 1000, fewer on vast lists.")
 ]

@@ -36,7 +36,14 @@ from svc.scoring.conditions import SideConditions
 from training.audit import Groups, Material
 from training.calibration_card import card_of, figures_card
 from training.calibration_cohort import Strangers
-from training.calibration_figures import CalibrationFigures, figures_of, figures_table, held_out_llrs, llrs_of
+from training.calibration_figures import (
+    CalibrationFigures,
+    figures_of,
+    figures_table,
+    held_out_llrs,
+    llrs_of,
+    unmeasured_text,
+)
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, gather, join
 from training.calibration_options import FOLDS, parsed
 from training.calibration_trials import POOLS, draw_pool
@@ -137,6 +144,8 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
         pools = own_pool(source, chosen) if chosen.trials else shipped_pools(source, chosen.root, chosen.seed)
         figures = {"held_out": cross_validated(pools, recipe)}
         console.print(figures_table(f"held out, {recipe.folds} folds over speakers", figures["held_out"]))
+        if too_few := [name for name, found in figures["held_out"].items() if found is None]:
+            console.print(unmeasured_text(too_few), highlight=False, markup=False)
         weights = fit(join(list(pools.values())), recipe.settings, strangers=strangers)
         if chosen.test:
             figures["test"] = on_test_sets(source, weights, chosen.root)
@@ -145,7 +154,11 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
     if chosen.out:
         measured = {name: figures_card(rows) for name, rows in figures.items()}
         save_artifact(chosen.out, tensors_of(weights), {**card, "figures": measured})
-        console.print(f'wrote {chosen.out}; serve with it: verification.calibration = "{chosen.out}"', markup=False)
+        console.print(
+            f'wrote {chosen.out}; serve with it: verification.calibration = "{chosen.out}"',
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def run_policy(chosen: argparse.Namespace, console: Console) -> bool:
@@ -168,6 +181,8 @@ def run_policy(chosen: argparse.Namespace, console: Console) -> bool:
 
 def strangers_of(application: Application, folder: Path) -> Strangers:
     """Every clip under `folder` that holds enough speech. Raises InvalidRequestError where there is none."""
+    if not folder.is_dir():
+        raise InvalidRequestError(f"no folder of strangers' clips at {folder}", field="cohort")
     voices, people = [], []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in CLIP_SUFFIXES):
         try:
@@ -177,7 +192,8 @@ def strangers_of(application: Application, folder: Path) -> Strangers:
         person = path.parent if path.parent != folder else path
         people.append(str(person))
     if not voices:
-        raise InvalidRequestError(f"{folder} holds no clip with enough speech", field="cohort")
+        suffixes = ", ".join(CLIP_SUFFIXES)
+        raise InvalidRequestError(f"{folder} holds no clip ({suffixes}) with enough speech", field="cohort")
     return Strangers(SideConditions.of(voices), np.unique(people, return_inverse=True)[1])
 
 

@@ -1,6 +1,6 @@
 """How good a calibration is: Cllr beside minCllr, on talkers it was not fitted on. Letters: T trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,12 +74,20 @@ def figures_table(title: str, rows: Mapping[str, CalibrationFigures | None]) -> 
         table.add_column(name, justify="left" if name == "trials" else "right")
     for name, figures in rows.items():
         if figures is None:
-            table.add_row(name, *["too few"] * (len(HEADER) - 1))
+            table.add_row(name, *["-"] * (len(HEADER) - 1))
             continue
         counts = map(str, (figures.n_speakers, figures.n_target, figures.n_nontarget))
         bits = (f"{figures.cllr:.4f}", f"{figures.min_cllr:.4f}", f"{figures.ratio:.2f}")
         table.add_row(name, *counts, f"{figures.eer * 100:.2f}", *bits)
     return table
+
+
+def unmeasured_text(names: Sequence[str]) -> str:
+    """Of sets that have no figures; what was fitted on them may be anything."""
+    return (
+        f"{', '.join(names)}: not measured, for fewer than {MIN_TRIALS} target or nontarget trials are between people "
+        "of one fold. Do not rely on this calibration: give more people and trials, or fewer folds with --folds"
+    )
 
 
 def _folds(trials: CalibrationTrials, folds: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -95,5 +95,7 @@ def mistakes_told() -> Iterator[None]:
     """The caller's mistakes end the program with one line and status 1; a bug stays a bug."""
     try:
         yield
-    except (ServiceError, ValueError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
+    except (ServiceError, ValueError) as error:
         sys.exit(f"error: {error}")

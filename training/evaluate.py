@@ -3,7 +3,7 @@ overall, by group and between groups, with intervals.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -107,11 +107,7 @@ class Evaluation:
             "fingerprint": self.system.fingerprint,
             "calibration_id": self.system.calibration_id,
             "calibrated": self.system.calibrated,
-            "threshold": {
-                "value": self.threshold.value,
-                "source": self.threshold.source,
-                "chosen_on_these_trials": self.threshold.chosen_on_these_trials,
-            },
+            "threshold": asdict(self.threshold),
             "unit": self.unit,
             "levels": self.settings.levels,
             "replicas": len(self.measured.draws),

@@ -30,7 +30,10 @@ def export(run: Path, recipe: EmbedderRecipe, *, out: Path, about: dict[str, obj
     """Raises ArtifactError when the run has no checkpoint or it is another recipe's."""
     checkpoint = existing_checkpoint(run)
     if checkpoint.recipe != recipe.digest:
-        raise ArtifactError(f"{run} is a run of recipe {checkpoint.recipe}, this one is {recipe.digest}")
+        message = (
+            f"{run} is a run of recipe {checkpoint.recipe}, this one is {recipe.digest}: give the one it was run with"
+        )
+        raise ArtifactError(message)
     weights = served_weights(checkpoint)
     branches = sum(name.startswith("branches.branches.") for name in weights)
     shape = replace(recipe.embedder.shape, group_branches=branches)

@@ -54,6 +54,9 @@ def gap_lines(result: Disaggregated) -> Iterator[str]:
 def change_lines(changes: Mapping[str, Any]) -> Iterator[str]:
     """After minus before, overall, by group and of the gaps; below zero = the one asked about is better or fairer."""
     yield f"{changes['after']} minus {changes['before']}, on the same draws (below zero = {changes['after']} is better)"
+    where = changes["before_threshold"]
+    chosen = ", chosen on these very trials" if where["chosen_on_these_trials"] else ""
+    yield f"  {changes['before']} is accepted from {where['value']:.4g} ({where['source']}{chosen})"
     yield f"  overall: {_changes_text(changes['overall'])}"
     for column, groups in changes["by_group"].items():
         for name, measures in groups.items():

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from svc.application import Application
 from svc.backends.loading import load_embedder
 from svc.backends.store import ModelStore
-from svc.config import ModelConfig
+from svc.config import EquivoxConfig, ModelConfig
 from svc.errors import InvalidRequestError
 from svc.scoring.calibration import load_calibration
 from svc.scoring.centring import centred
 from svc.scoring.conditions import FEATURES, INPUTS, SPEECH_RANGE_S, Conditions, SideConditions
 from training import calibrate
-from training.calibration_figures import figures_of, held_out_llrs, llrs_of
+from training.calibration_figures import figures_of, figures_table, held_out_llrs, llrs_of, unmeasured_text
 from training.calibration_fit import (
     CalibrationTrials,
     FitSettings,
@@ -177,6 +178,20 @@ def test_what_all_telephone_voices_share_is_taken_from_them() -> None:
     assert before is not None
     assert after is not None
     assert after.eer < 0.6 * before.eer
+
+
+def test_trials_too_few_to_be_held_out_are_told_with_what_to_do() -> None:
+    few = gaussian_trials(20, seed=0)
+    assert figures_of(few, few.scores) is None
+    table = figures_table("held out", {"own": None})
+    assert [list(column.cells) for column in table.columns][:2] == [["own"], ["-"]]
+    assert "own: not measured" in unmeasured_text(["own"])
+    assert "Do not rely on this calibration: give more people" in unmeasured_text(["own"])
+
+
+def test_strangers_need_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=r"no folder of strangers' clips at .*/nowhere"):
+        calibrate.strangers_of(Application(EquivoxConfig()), tmp_path / "nowhere")
 
 
 def test_held_out_llrs_come_from_fits_without_either_speaker() -> None:

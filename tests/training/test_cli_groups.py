@@ -120,7 +120,46 @@ def test_two_systems_are_compared_on_the_same_draws(people: Path, tmp_path: Path
     assert changes["by_group"]["colour"]["green"]["eer"]["ci95"][1] < 0
     assert json.loads((tmp_path / "out/before.json").read_text())["system"] == "before"
     assert "after minus before" in answer.stdout
+    assert "before is accepted from" in answer.stdout
+    assert "(where FMR and FNMR meet, chosen on these very trials)" in answer.stdout
+    assert changes["before_threshold"]["chosen_on_these_trials"] is True
+    assert "before accepts from" in (tmp_path / "out/report.html").read_text()
     assert "colour, widest gap: EER % -" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--by", "shoe"), "nothing is known of 'shoe'; there are colour, sex"),
+        (("--by", "sex+"), "--by 'sex+': name a column, or different ones to be crossed"),
+        (("--by", "sex+sex"), "--by 'sex+sex': name a column, or different ones to be crossed"),
+        (("--by", "sex", "--against", "nowhere.csv"), "no scores at nowhere.csv"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_listened_to(
+    asked: tuple[str, ...], told: str, people: Path, tmp_path: Path
+) -> None:
+    audio = ("--trials", scored(tmp_path / "list.csv"), "--audio-root", tmp_path / "nowhere")
+    answer = run(*audio, "--people", people, *asked, out=tmp_path / "out")
+    assert answer.exit_code == 1
+    assert told in answer.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("speaker,sex\n", "tells of nobody"),
+        ("speaker,sex\n0,f\n0,m\n", "'sex' is not of a person: 0 has several"),
+    ],
+)
+def test_a_table_that_groups_nobody_is_refused(table: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(table)
+    answer = run(
+        "--scores", scored(tmp_path / "s.csv"), "--people", tmp_path / "p.csv", "--by", "sex", out=tmp_path / "o"
+    )
+    assert answer.exit_code == 1
+    assert told in answer.output
 
 
 def test_voxceleb_is_audited_from_its_folder_and_scores(tmp_path: Path) -> None:

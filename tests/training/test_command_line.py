@@ -9,6 +9,11 @@ from svc.errors import InvalidRequestError
 from training.command_line import file_to_write, folder_to_write, mistakes_told
 
 
+def test_a_file_that_is_not_there_is_told_without_its_number(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=rf"^error: {tmp_path}/no\.json: No such file or directory$"), mistakes_told():
+        (tmp_path / "no.json").read_text()
+
+
 @pytest.mark.parametrize("mistake", [InvalidRequestError("no such split"), ValueError("no such split")])
 def test_a_mistake_ends_the_program_in_one_line(mistake: Exception) -> None:
     with pytest.raises(SystemExit, match=r"^error: no such split$"), mistakes_told():

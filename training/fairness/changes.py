@@ -4,6 +4,7 @@ What is hard for both does not count as a difference. Below zero = the second is
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from svc.errors import InvalidRequestError
@@ -25,6 +26,7 @@ def changes_json(before: Evaluation, after: Evaluation) -> dict[str, Any]:
     return {
         "before": before.system.name,
         "after": after.system.name,
+        "before_threshold": asdict(before.threshold),
         "overall": _measures_json(before.measured, after.measured, 0),
         "by_group": {
             one.grouping.name: {

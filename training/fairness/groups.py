@@ -53,18 +53,20 @@ class Grouping:
 class People:
     """What is known of people: column -> speaker (or side, where the list names no speakers) -> value.
 
-    `varying`: columns in which somebody has several values, such as the session: nothing people can be grouped by.
+    `varying`: columns in which somebody has several values, such as the session, with one who has: nothing people can
+    be grouped by.
     `speaker_of`: side -> speaker, where the table has a column of either.
     """
 
     columns: Mapping[str, Mapping[str, str]]
-    varying: tuple[str, ...] = ()
+    varying: Mapping[str, str] = field(default_factory=dict)
     speaker_of: Mapping[str, str] = field(default_factory=dict)
 
     def known(self, column: str) -> Mapping[str, str]:
         """Raises InvalidRequestError listing the columns there are."""
         if column in self.varying:
-            raise InvalidRequestError(f"{column!r} is not of a person: somebody has several", field="by")
+            message = f"{column!r} is not of a person: {self.varying[column]} has several"
+            raise InvalidRequestError(message, field="by")
         if column not in self.columns:
             there = ", ".join(self.columns)
             raise InvalidRequestError(f"nothing is known of {column!r}; there are {there}", field="by")
@@ -82,13 +84,18 @@ def read_people(path: Path) -> People:
     key = next((name for name in PERSON_COLUMNS if name in names), None)
     if key is None:
         raise InvalidRequestError(f"{path}:1: no column {' or '.join(PERSON_COLUMNS)}", field="people")
+    if not rows:
+        raise InvalidRequestError(f"{path} tells of nobody: there is no line below its header", field="people")
     columns: dict[str, dict[str, str]] = {name: {} for name in names if name not in PERSON_COLUMNS}
     varying = {
-        name for row in rows for name, known in columns.items() if known.setdefault(row[key], row[name]) != row[name]
+        name: row[key]
+        for row in rows
+        for name, known in columns.items()
+        if known.setdefault(row[key], row[name]) != row[name]
     }
     return People(
         columns={name: known for name, known in columns.items() if name not in varying},
-        varying=tuple(sorted(varying)),
+        varying=varying,
         speaker_of={row["side"]: row["speaker"] for row in rows} if {*PERSON_COLUMNS} <= {*names} else {},
     )
 

@@ -21,6 +21,8 @@ class Changes:
 
     before: str
     after: str
+    # Reports of before it was told have none.
+    before_threshold: Json | None
     tables: tuple[PageTable, ...]
     charts: tuple[Markup, ...]
 
@@ -35,6 +37,7 @@ def changes_of(report: Report) -> Changes | None:
     return Changes(
         before=content["before"],
         after=content["after"],
+        before_threshold=content.get("before_threshold"),
         tables=tuple(_table(report, column, content, shown) for column in columns),
         charts=tuple(
             changes_chart(column, measure, changes)
