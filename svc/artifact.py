@@ -47,8 +47,7 @@ class ArtifactCard:
     def check_kind(self, kind: str, path: Path) -> None:
         """Raises ArtifactError naming `path` when it is an artifact of another kind."""
         if (found := self.card.get("kind", "nameless thing")) != kind:
-            article = "an" if kind[0] in "aeiou" else "a"
-            raise ArtifactError(f"artifact {path} is a {found}, not {article} {kind}")
+            raise ArtifactError(f"artifact {path} is {_with_article(str(found))}, not {_with_article(kind)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -124,6 +123,10 @@ def named_report(folder: Path) -> str | None:
 def toml_text(table: Mapping[str, Any]) -> str:
     """Raises ValueError for what TOML cannot hold."""
     return "\n".join(_toml_lines(table, ())) + "\n"
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def _without_report(card: bytes) -> bytes:

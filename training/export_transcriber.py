@@ -7,7 +7,6 @@ Serve it with `transcription.artifact = "FOLDER"`.
 """
 
 import argparse
-import json
 import shlex
 import sys
 from dataclasses import replace
@@ -15,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from svc.backends.transcriber_artifact import save_transcriber
+from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.transcriber import Transcriber
 from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, existing_checkpoint
 from training.command_line import folder_to_write, mistakes_told
 from training.data.units import UnitEncoder, read_units
+from training.report_json import read_json
 from training.start_transcriber import take_parts
 from training.transcriber_data import read_synthesised
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
@@ -60,10 +61,12 @@ def export(
 
     Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
+    if not checkpoint.averaged:
+        raise ArtifactError(f"{run} is no run of training.train_transcriber: it has no averaged weights")
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     take_parts(model, separator=separator or run, recogniser=run, units=units.units)
     about = about_of(recipe, checkpoint, commands) | {"data": data or data_of(None)}
-    figures = figures_of(json.loads(report.read_text())) if report else {}
+    figures = read_figures(report) if report else {}
     save_transcriber(out, model, units.units, about | figures)
 
 
@@ -80,6 +83,16 @@ def figures_of(report: dict[str, Any]) -> dict[str, object]:
     (ours,) = [system for system in report["systems"] if system["system"] == SERVED]
     cells = {"all": ours["overall"]} | ours["by_group"][CELL]
     return {"figures": {name: _plain(cell) for name, cell in cells.items()}}
+
+
+def read_figures(path: Path) -> dict[str, object]:
+    """Of a report on disk. Raises OSError, and InvalidRequestError for any other file."""
+    report = read_json(path)
+    try:
+        return figures_of(report)
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{path} is no report of training.benchmark_transcription on {SERVED}: {error!r}"
+        raise InvalidRequestError(message, field="report") from error
 
 
 def _plain(cell: dict[str, Any]) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
 from training.fairness.disaggregated import Disaggregated, Index
 from training.fairness.gaps import Gap, Pair
@@ -51,6 +52,14 @@ def gaps_json(result: Disaggregated) -> dict[str, Any]:
         "measures": {measure: _gap_json(gap, result) for measure, gap in result.gaps.items()},
         **{name: _index_json(index) for name, index in result.indices.items()},
     }
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Raises OSError, and InvalidRequestError naming the file when it holds something else."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidRequestError(f"{path} is not JSON: {error}", field="report") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ start from an artifact when no run is left.
 
 import argparse
 import copy
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -183,6 +184,9 @@ def run(chosen: argparse.Namespace) -> None:
     paths = replace(DataPaths.of(chosen), synthesised=chosen.synthesised)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
+        if world.is_first:
+            for line in data.passed_over(recipe.stages):
+                print(line, file=sys.stderr)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
         trainer.start(separator=chosen.separator, recogniser=chosen.recogniser)
         with first_ranks_curves(chosen.out, world, total_steps=recipe.num_steps, first_step=trainer.step) as curves:

@@ -116,6 +116,14 @@ class TranscriberData:
     def runtime_units(self) -> Units:
         return self.units.units
 
+    def passed_over(self, stages: Sequence[Stage]) -> Iterator[str]:
+        """A line for each stage with domains nobody was heard in, for a name may be misspelt."""
+        there = {spoken.domain for spoken in self.utterances[TRAIN]}
+        for stage in stages:
+            if missing := sorted({*stage.mixtures.domains} - there):
+                names = f"{', '.join(missing)}; there are {', '.join(sorted(there))}"
+                yield f"stage {stage.name} passes over domains of which there is no train utterance: {names}"
+
     def batches(self, stage: Stage, number: int, *, first_step: int, world: World) -> Iterator[Batch]:
         """The rest of a stage, this rank's share of every batch. Raises ValueError when ranks cannot share evenly."""
         if stage.batch % world.size:

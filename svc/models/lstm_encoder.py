@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least, check_shares
 from svc.models.encoder import Encoder, State, rows_up_to
 from svc.models.flops import linear_flops, lstm_flops
 
@@ -22,6 +23,10 @@ class LstmEncoderConfig:
     num_layers: int = 3
     width: int = 384  # D
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "hidden_width", "num_layers", "width")
+        check_shares(self, "dropout")
 
 
 class LstmEncoder(Encoder):

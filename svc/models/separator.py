@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from svc.config import check_at_least
 from svc.models.encoder import State, rows_up_to
 from svc.models.lstm_encoder import run_lstm
 
@@ -36,6 +37,7 @@ class SeparatorConfig:
     second_voice_share: float = 0.0
 
     def __post_init__(self) -> None:
+        check_at_least(1, self, "hidden_width", "num_layers")
         if self.stack_frames not in (1, 2, 4):
             raise ValueError(f"stack_frames must be 1, 2 or 4, got {self.stack_frames}")
         if self.lookahead_frames < 0 or self.lookahead_frames % 4:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least
 from svc.models.attention_encoder import AttentionEncoder
 from svc.models.cohort_input import CohortInput
 from svc.models.encoder import State, split_states, stack_states
@@ -44,6 +45,10 @@ class TranscriberConfig:
     # Cohorts of talkers the encoder can be told of (K), and the width of the voices that are put to them; 0 = none.
     cohort_width: int = 0
     voice_width: int = 192
+
+    def __post_init__(self) -> None:
+        check_at_least(0, self, "num_tokens", "cohort_width", "voice_width")
+        check_at_least(1, self, "num_mels", "joint_width")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

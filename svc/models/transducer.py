@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least, check_shares
 from svc.models.encoder import State
 from svc.models.lstm_encoder import run_lstm, zero_lstm_state
 from svc.units import BLANK
@@ -32,8 +33,10 @@ class PredictorConfig:
     label_dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        check_at_least(1, self, "width")
+        check_shares(self, "dropout")
         if not 0 <= self.label_dropout < 1:
-            raise ValueError(f"need 0 <= label_dropout < 1, got {self.label_dropout}")
+            raise ValueError(f"label_dropout must be from 0 and below 1, got {self.label_dropout}")
         if self.kind not in PREDICTOR_KINDS:
             raise ValueError(f"predictor kind must be one of {', '.join(PREDICTOR_KINDS)}, got {self.kind!r}")
         if self.context_labels < 1:

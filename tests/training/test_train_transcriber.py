@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from svc.backends.transcriber_artifact import load_transcriber
-from svc.errors import ArtifactError
+from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from svc.units import END_OF_TURN, START_OF_TURN, Units
@@ -18,9 +18,10 @@ from tests.models.toy_transcriber import toy_config
 from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
 from training.benchmark_transcription import CELL
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.data.units import UnitEncoder
 from training.distributed import World
-from training.export_transcriber import FIGURES, export, figures_of
+from training.export_transcriber import FIGURES, export, figures_of, read_figures
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -172,6 +173,30 @@ def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     name = "joint.output.weight"
     torch.testing.assert_close(loaded.model.state_dict()[name], trainer.averaged[name], rtol=1e-3, atol=1e-4)
     assert loaded.card["commands"] == ["make it"]
+
+
+def test_a_run_of_something_else_makes_no_artifact(tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    of_a_verifier = Checkpoint(step=1, recipe="r", model={}, averaged={}, optimizer={}, random_state=state)
+    save_checkpoint(tmp_path / "run", of_a_verifier)
+    units = toy_data().units
+    assert isinstance(units, UnitEncoder)
+    with pytest.raises(ArtifactError, match=r"is no run of training\.train_transcriber"):
+        export(tmp_path / "run", RECIPE, units, out=tmp_path / "artifact", commands=[])
+    assert not (tmp_path / "artifact").exists()
+
+
+@pytest.mark.parametrize(("text", "told"), [("a,b", "is not JSON"), ("{}", "is no report of training.benchmark")])
+def test_a_report_of_something_else_is_named(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(InvalidRequestError, match=rf"r\.json {told}"):
+        read_figures(tmp_path / "r.json")
+
+
+def test_domains_nobody_was_heard_in_are_told() -> None:
+    mixtures = replace(RECIPE.stages[0].mixtures, domains=("phrases", "phrazes"), domain_weights=(1.0, 1.0))
+    (line,) = toy_data().passed_over([replace(RECIPE.stages[0], mixtures=mixtures)])
+    assert line.startswith("stage masks passes over domains of which there is no train utterance: phrazes; there are ")
 
 
 def test_the_card_holds_the_report_s_figures_and_what_they_rest_on() -> None:

@@ -120,7 +120,7 @@ def _trained(lines: Sequence[str], size: int, seeds: str) -> bytes:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise InvalidRequestError(f"cannot learn {size} units: {error}", field="size") from error
+        raise InvalidRequestError(f"cannot learn {size} units, take more (--size): {error}", field="size") from error
     return model.getvalue()
 
 
@@ -153,6 +153,8 @@ def read_units(path: Path) -> UnitEncoder:
         except ValueError:
             raise InvalidRequestError(f"{path}:{number}: want a piece, a tab and a score, got {line!r}") from None
         pieces.append(piece)
+    if not pieces:
+        raise InvalidRequestError(f"{path} has no units: make them with python -m training.data.units")
     try:
         return UnitEncoder(units=Units(tuple(pieces)), scores=tuple(scores))
     except ValueError as error:

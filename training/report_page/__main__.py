@@ -6,12 +6,11 @@ python -m training.report_page REPORT.json --artifact FOLDER      for Models.Get
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from training.command_line import file_to_write, mistakes_told
-from training.report_json import write_text
+from training.report_json import read_json, write_text
 from training.report_page.attaching import attach
 from training.report_page.page import render_page
 from training.report_page.recognition import render_recognition
@@ -32,7 +31,7 @@ def main() -> None:
     if not (chosen.out or chosen.artifact):
         parser.error("give --out PAGE, --artifact FOLDER, or both")
     with mistakes_told():
-        raw = json.loads(chosen.report.read_text(encoding="utf-8"))
+        raw = read_json(chosen.report)
         if on_recognition := "rankings" in raw:
             page = render_recognition(raw)
         else:

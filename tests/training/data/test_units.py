@@ -94,7 +94,9 @@ def test_written_units_read_back_spell_alike(tmp_path: Path) -> None:
     assert [read.encode(word) for word in COUNTS] == [ENCODER.encode(word) for word in COUNTS]
 
 
-@pytest.mark.parametrize(("text", "fault"), [("a\t-1\nb\n", ":2: want a piece"), ("a\t-1\na\t-2\n", "distinct")])
+@pytest.mark.parametrize(
+    ("text", "fault"), [("", "no units"), ("a\t-1\nb\n", ":2: want a piece"), ("a\t-1\na\t-2\n", "distinct")]
+)
 def test_a_broken_file_of_units_names_its_fault(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "units.txt").write_text(text)
     with pytest.raises(InvalidRequestError, match=fault):

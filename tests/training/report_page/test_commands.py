@@ -108,6 +108,9 @@ def test_mistakes_end_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "report.json").write_text('{"form": 1}')
     with pytest.raises(SystemExit, match="error: a report of form 1"):
         run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
+    (tmp_path / "report.json").write_text("a,b")
+    with pytest.raises(SystemExit, match=r"report\.json is not JSON"):
+        run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
