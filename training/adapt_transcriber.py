@@ -71,12 +71,17 @@ def command_line() -> str:
     return shlex.join(["python", "-m", "training.adapt_transcriber", *sys.argv[1:]])
 
 
-def parsed() -> argparse.Namespace:
-    parser = run_parser(__doc__, recipes="training/configs/adaptation")
+def add_repaired(parser: argparse.ArgumentParser) -> None:
+    """What is repaired, for whom, and on whose speech."""
     parser.add_argument("--artifact", type=Path, required=True, help="the transcriber to repair")
-    add_speech(parser, units="the units of the artifact's training")
     parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
     parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
+    add_speech(parser, units="the units of the artifact's training")
+
+
+def parsed() -> argparse.Namespace:
+    parser = run_parser(__doc__, recipes="training/configs/adaptation")
+    add_repaired(parser)
     parser.add_argument("--fisher", type=Path, help="keep the Fisher information here (default OUT/fisher.pt)")
     return parser.parse_args()
 

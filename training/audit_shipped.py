@@ -15,7 +15,7 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
-from training.command_line import add_root, folder_to_write, mistakes_told
+from training.command_line import add_root, folder_to_write, from_zero, mistakes_told
 from training.data.manifest import TEST, Clip, read_manifest
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
@@ -99,7 +99,7 @@ def main() -> None:
     )
     parser.add_argument("--artifact", type=Path, help="folder of the calibration, to be served with it")
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
-    parser.add_argument("--seed", type=int, default=0, help="of the trials and the bootstrap")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the trials and the bootstrap")
     chosen = parser.parse_args()
     with mistakes_told(), closing(Application(EquivoxConfig())) as application:
         settings = Settings(seed=chosen.seed)

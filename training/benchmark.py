@@ -9,7 +9,7 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
-from training.command_line import add_root, folder_to_write, mistakes_told
+from training.command_line import add_root, folder_to_write, from_zero, mistakes_told
 from training.data.segments import SegmentReader
 from training.data.trials import EVALUATED, SETS, make_trials
 from training.embeddings import VoiceCache, source_digest
@@ -75,7 +75,7 @@ SYSTEMS: dict[str, Callable[[Application], System]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {', '.join(EVALUATED)}")
-    parser.add_argument("--seed", type=int, default=0, help="of the trial lists and the bootstrap")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the trial lists and the bootstrap")
     add_root(parser)
     parser.add_argument("--out", type=folder_to_write, default="out")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))

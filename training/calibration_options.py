@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.calibration_fit import FitSettings
-from training.command_line import add_root, file_to_write, folder_to_write
+from training.command_line import add_root, file_to_write, folder_to_write, from_zero, positive
 from training.fairness.groups import Pairs
 
 FOLDS = 5
@@ -41,8 +41,8 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
     parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
     parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
-    parser.add_argument("--seed", type=int, default=0, help="of the trials and the folds")
-    parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the trials and the folds")
+    parser.add_argument("--folds", type=positive, default=FOLDS)
     parser.add_argument("--penalty", type=float, default=FitSettings().penalty, help=FitSettings.__doc__)
     add_root(parser)
     parser.add_argument("--voices", type=Path, default=Path("out/voices"), help="cache of voiceprints")
@@ -54,7 +54,7 @@ def _add_policy_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--people", type=Path, help="CSV: speaker, sex, country, ..")
     group.add_argument("--by", action="append", default=[], help="a column of --people, or sex+country; once for each")
     group.add_argument("--pairs", type=Pairs, choices=list(Pairs), default=Pairs.WITHIN, help="a group's strangers")
-    group.add_argument("--replicas", type=int, default=0, help="bootstrap draws; 0 = 1000, fewer on vast lists")
+    group.add_argument("--replicas", type=from_zero, default=0, help="bootstrap draws; 0 = 1000, fewer on vast lists")
     group.add_argument("--calibration-id", default="", help="of the --scores: what report.json calls calibration_id")
 
 

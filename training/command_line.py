@@ -67,9 +67,11 @@ def positive(given: str) -> int:
     return int(given)
 
 
-def positive_or_none(given: str) -> int:
-    """The type of an option that counts something there need not be."""
-    return 0 if given == "0" else positive(given)
+def from_zero(given: str) -> int:
+    """The type of an option that counts something there need not be, and of a seed."""
+    if not given.isdigit():
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {given}")
+    return int(given)
 
 
 def whole_numbers(given: str) -> str:

@@ -22,7 +22,7 @@ from svc.models.amortised_transformer import Arbitrator
 from svc.models.encoder import FRAMES_PER_S, Encoder, state_bytes
 from svc.models.encoders import EncoderConfig, build_encoder
 from svc.models.separator import NUM_CHANNELS
-from training.command_line import mistakes_told
+from training.command_line import mistakes_told, positive
 from training.tables import markdown_table
 
 NUM_MELS = FilterbankConfig().num_mels
@@ -95,7 +95,7 @@ def cpu_factor(encoder: Encoder, mels: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoders", type=Path, nargs="+", help="files as those in training/configs/encoders")
-    parser.add_argument("--streams", type=int, default=8, help="that step together")
+    parser.add_argument("--streams", type=positive, default=8, help="that step together")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     with mistakes_told():

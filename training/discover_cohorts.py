@@ -17,7 +17,7 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from training.cohort_tables import cohorts_table, comparisons_table, summary_table
-from training.command_line import add_root, folder_to_write, mistakes_told
+from training.command_line import add_root, folder_to_write, from_zero, mistakes_told, positive
 from training.data.manifest import read_manifest
 from training.embed_speakers import read_voices
 from training.fairness.cohorts.changes import Heard, check_paired, cohort_changes
@@ -171,15 +171,19 @@ def _options() -> argparse.ArgumentParser:
         required=True,
         help="embedding, region-tree, or country, language, sex, age, or several of these crossed: sex+age",
     )
-    parser.add_argument("--clusters", nargs="+", type=int, default=CLUSTERS, help="cohorts by voice, once for each")
-    parser.add_argument("--leaves", type=int, default=MAX_LEAVES, help="of the region tree at most")
+    parser.add_argument(
+        "--clusters", nargs="+", type=positive, default=CLUSTERS, help="cohorts by voice, once for each"
+    )
+    parser.add_argument("--leaves", type=positive, default=MAX_LEAVES, help="of the region tree at most")
     parser.add_argument("--domains", nargs="+", help="default all; their effect is taken out")
     add_root(parser)
-    parser.add_argument("--least-speakers", type=int, default=luck.least_speakers, help="of a cohort to be compared")
-    parser.add_argument("--replicas", type=int, default=REPLICAS, help="draws for intervals")
-    parser.add_argument("--deals", type=int, default=luck.deals, help="of errors anew, for what chance shows")
-    parser.add_argument("--splits", type=int, default=luck.splits, help="in halves, for the held-out check")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--least-speakers", type=positive, default=luck.least_speakers, help="of a cohort to be compared"
+    )
+    parser.add_argument("--replicas", type=positive, default=REPLICAS, help="draws for intervals")
+    parser.add_argument("--deals", type=positive, default=luck.deals, help="of errors anew, for what chance shows")
+    parser.add_argument("--splits", type=positive, default=luck.splits, help="in halves, for the held-out check")
+    parser.add_argument("--seed", type=from_zero, default=0)
     parser.add_argument("--out", type=folder_to_write, required=True, help="folder for reports and cohorts")
     parser.add_argument("--json", action="store_true", help="print the report instead of the tables")
     return parser

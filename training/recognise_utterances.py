@@ -23,7 +23,7 @@ from svc.config import load_settings
 from svc.errors import InvalidRequestError
 from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
 from svc.types import MODEL_RATE_HZ, FloatArray
-from training.command_line import add_folders, file_to_write, mistakes_told
+from training.command_line import add_folders, file_to_write, from_zero, mistakes_told
 from training.data.manifest import read_manifest
 from training.data.rendering import SpeechReader
 from training.data.speech_store import SpeechStore
@@ -148,7 +148,7 @@ def add_speech_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="seconds of each talker and domain at most, drawn by --seed from all talkers asked for",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=from_zero, default=0)
     add_folders(parser)
 
 

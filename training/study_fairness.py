@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.command_line import mistakes_told
+from training.command_line import mistakes_told, positive
 from training.data.manifest import DEV, TEST
 from training.study_arms import ARMS, ArmRun
 from training.study_command import StudyPlan, add_study_options, take_given_threads
@@ -65,7 +65,7 @@ def timings(options: argparse.Namespace) -> str:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = study_parser(__doc__, methods=tuple(ARMS))
     only = add_study_options(parser, seeds="0,1,2,3,4")
-    only.add_argument("--time", type=int, metavar="N", help="steps of each method to time, of the first seed")
+    only.add_argument("--time", type=positive, metavar="N", help="steps of each method to time, of the first seed")
     return parser.parse_args(arguments)
 
 

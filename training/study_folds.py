@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.audit_shipped import shipped_rows
+from training.command_line import positive
 from training.data.folds import Fold, make_folds
 from training.data.manifest import DEV, SPLITS, TEST, read_manifest
 from training.data.trial_list import Trial, TrialList
@@ -146,7 +147,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[FoldRun]:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = study_parser(__doc__, methods=METHODS)
     add_study_options(parser, seeds="0")
-    parser.add_argument("--folds", type=int, default=5, help="of all talkers (default %(default)s)")
+    parser.add_argument("--folds", type=positive, default=5, help="of all talkers (default %(default)s)")
     return parser.parse_args(arguments)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
 from svc.errors import InvalidRequestError
-from training.adapt_transcriber import worst_on_dev
+from training.adapt_transcriber import add_repaired, worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
 from training.command_line import names_among
@@ -35,7 +35,7 @@ from training.study_command import (
     words_of,
 )
 from training.train_transcriber import flush_denormals
-from training.transcriber_data import DataPaths, TranscriberData, add_speech
+from training.transcriber_data import DataPaths, TranscriberData
 
 COHORT = "cohort.txt"
 
@@ -97,10 +97,7 @@ def prepare_fisher(runs: Sequence[ArmRun], options: argparse.Namespace) -> None:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path, help="a TOML file as those in training/configs/adaptation")
-    parser.add_argument("--artifact", type=Path, required=True, help="the transcriber to repair")
-    parser.add_argument("--cohorts", type=Path, required=True, help="as training/fairness/cohorts writes it")
-    parser.add_argument("--cohort", help="of that file (default the one with most errors on dev talkers)")
-    add_speech(parser, units="the units of the artifact's training")
+    add_repaired(parser)
     listed = names_among(ARMS, "method")
     parser.add_argument("--methods", type=listed, default=",".join(ARMS), help="by commas, of %(default)s")
     add_study_options(parser, seeds="0,1,2")

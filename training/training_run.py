@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from training.command_line import add_folders, folder_to_write, positive_or_none
+from training.command_line import add_folders, folder_to_write, from_zero
 from training.distributed import World
 from training.training_curves import TrainingCurves
 
@@ -63,7 +63,5 @@ def run_parser(description: str | None, *, recipes: str) -> argparse.ArgumentPar
     parser.add_argument("--out", type=folder_to_write, required=True, help="folder of the checkpoint and the curves")
     add_folders(parser)
     workers = max(1, (os.cpu_count() or 1) - 1)
-    parser.add_argument(
-        "--workers", type=positive_or_none, default=workers, help="processes that make batches (0 = none)"
-    )
+    parser.add_argument("--workers", type=from_zero, default=workers, help="processes that make batches (0 = none)")
     return parser

@@ -21,7 +21,7 @@ from svc.pipelines.clustering import ClusteringConfig, SpeakerBounds
 from svc.pipelines.diarization import DiarizationConfig, Diarizer
 from svc.pipelines.local_voices import WindowedSpeech
 from svc.types import Turn
-from training.command_line import file_to_write
+from training.command_line import file_to_write, from_zero
 from training.data.conversations import make_conversation
 from training.data.manifest import data_root, read_manifest
 from training.data.recordings import Recording, read_ami
@@ -141,7 +141,7 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="of the simulated conversations")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the simulated conversations")
     parser.add_argument("--out", type=file_to_write, default="out/tune_diarization.json")
     arguments = parser.parse_args()
     root, models = data_root(), ModelConfig()

@@ -29,7 +29,7 @@ from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
 from svc.errors import InvalidRequestError
-from training.command_line import folder_to_write, mistakes_told
+from training.command_line import folder_to_write, mistakes_told, positive
 from training.data.corpora import read_librispeech
 from training.data.corpus_readings import (
     Aligner,
@@ -261,10 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=folder_to_write, required=True, help="folder for utterances.jsonl, outside the repository"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
+    parser.add_argument("--workers", type=positive, default=1, help="processes of one thread each")
     parser.add_argument("--corpora", default=",".join(CORPORA), help="which, by commas")
     parser.add_argument("--librispeech", type=Path, help="read this copy of LibriSpeech instead of the manifest")
-    parser.add_argument("--limit", type=int, help="recordings of each corpus, to try things")
+    parser.add_argument("--limit", type=positive, help="recordings of each corpus, to try things")
     options = parser.parse_args(arguments)
     root = options.librispeech or data_root()
     with mistakes_told():

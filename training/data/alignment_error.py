@@ -23,7 +23,7 @@ from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
 from svc.types import MODEL_RATE_HZ, FloatArray, Span
-from training.command_line import mistakes_told
+from training.command_line import from_zero, mistakes_told, positive
 from training.data.corpus_readings import Aligner, aligned_words
 from training.data.manifest import data_root, read_manifest
 from training.data.pauses import FRAME_SAMPLES, speech_mask
@@ -102,8 +102,8 @@ def _digits() -> dict[str, list[tuple[str, FloatArray]]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40, help="of five words, for each range of pauses")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trials", type=positive, default=40, help="of five words, for each range of pauses")
+    parser.add_argument("--seed", type=from_zero, default=0)
     options = parser.parse_args(arguments)
     table = Table("pauses s", "edges", "mean |error| ms", "median", "90 %", "bias ms", title="word edges")
     with mistakes_told():

@@ -22,7 +22,7 @@ from rich.progress import track
 
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
-from training.command_line import add_folders, folder_to_write, mistakes_told
+from training.command_line import add_folders, folder_to_write, mistakes_told, positive
 from training.data.manifest import DEV, TEST, noises_for, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
@@ -166,7 +166,7 @@ def add_set_options(parser: argparse.ArgumentParser, *, split: str) -> None:
     add_folders(parser)
     parser.add_argument("--split", choices=JUDGED_SPLITS, default=split)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
-    parser.add_argument("--per-cell", type=int, help="the first so many of each domain and condition; default all")
+    parser.add_argument("--per-cell", type=positive, help="the first so many of each domain and condition; default all")
 
 
 def cell_config(domain: str, condition: str) -> MixtureConfig:

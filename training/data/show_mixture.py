@@ -12,7 +12,7 @@ from rich.text import Text
 from svc.cli.timeline import COLOURS, axis
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
-from training.command_line import add_folders, mistakes_told
+from training.command_line import add_folders, from_zero, mistakes_told
 from training.data.arrangement import NUM_CHANNELS
 from training.data.manifest import TRAIN, Clip, noises_for, read_manifest
 from training.data.mixture_recipe import NO_ROOM, MixtureRecipe, PlacedTurn
@@ -96,7 +96,7 @@ def _sounds(
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.data.show_mixture", description=__doc__)
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=from_zero, default=0)
     parser.add_argument("--stage", choices=CURRICULUM, default="conversations")
     parser.add_argument("--split", default=TRAIN)
     parser.add_argument("--wav", type=Path, help="write the mixture's audio")

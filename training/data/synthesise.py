@@ -22,7 +22,7 @@ from rich.console import Console
 
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, RecognisedWord
-from training.command_line import folder_to_write, mistakes_told, names_among, positive
+from training.command_line import folder_to_write, from_zero, mistakes_told, names_among, positive
 from training.data.align import hours_table, utterances_of
 from training.data.corpus_readings import Reading
 from training.data.manifest import TRAIN, Clip
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--synthesisers", type=listed, default=",".join(SYNTHESISERS), help="by commas (default all)")
     parser.add_argument("--voices", type=positive, default=40, help="talkers at most (default 40)")
     parser.add_argument("--strings", type=positive, default=20, help="numbers of each talker (default 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of everything that is drawn")
     options = parser.parse_args(arguments)
     with mistakes_told(), progress_over(options.voices * options.strings, "speaking") as tick:
         synthesisers = {name: SYNTHESISERS[name]() for name in options.synthesisers.split(",")}

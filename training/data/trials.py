@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from svc.errors import InvalidRequestError
-from training.command_line import add_root, file_to_write, mistakes_told
+from training.command_line import add_root, file_to_write, from_zero, mistakes_told
 from training.data.augment import draw_degradation
 from training.data.cuts import speech_cuts
 from training.data.manifest import SPLITS, TEST, Clip, data_root, noises_for, read_manifest
@@ -250,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--split", default=TEST, choices=SPLITS)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=from_zero, default=0)
     add_root(parser)
     parser.add_argument("--out", type=file_to_write, required=True, help="the CSV to write")
     parser.add_argument("--audio-out", type=Path, help="also write every side as a WAV file into this folder")

@@ -23,7 +23,7 @@ import sentencepiece
 from svc.errors import InvalidRequestError
 from svc.units import SPECIAL_TOKENS, UNKNOWN, WORD_START, Units
 from svc.whole_file import replacing
-from training.command_line import file_to_write, mistakes_told
+from training.command_line import file_to_write, mistakes_told, positive
 from training.data.manifest import TRAIN
 from training.data.spoken_text import UNKNOWN_WORD
 from training.data.utterances import Utterance, read_utterances
@@ -164,7 +164,7 @@ def read_units(path: Path) -> UnitEncoder:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=Path, required=True, help="what python -m training.data.align made")
-    parser.add_argument("--size", type=int, default=256, help="units, the four special tokens included")
+    parser.add_argument("--size", type=positive, default=256, help="units, the four special tokens included")
     parser.add_argument("--domains", help="only these, by commas")
     parser.add_argument("--whole-words", action="store_true", help="each word a unit; --size is not heeded")
     parser.add_argument("--out", type=file_to_write, required=True)
