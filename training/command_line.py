@@ -11,6 +11,9 @@ from svc.config import default_cache
 from svc.errors import ServiceError
 from training.data.manifest import data_root
 
+# Exit status after Ctrl-C, as shells have it.
+INTERRUPTED = 128 + 2
+
 
 def add_root(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, default=data_root(), help="folder of manifest.csv (default $EQUIVOX_DATA)")
@@ -94,9 +97,12 @@ def names_among(known: Collection[str], what: str) -> Callable[[str], str]:
 
 @contextmanager
 def mistakes_told() -> Iterator[None]:
-    """The caller's mistakes end the program with one line and status 1; a bug stays a bug."""
+    """The caller's mistakes end the program with one line and status 1, Ctrl-C with 130; a bug stays a bug."""
     try:
         yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except OSError as error:
         sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
     except (ServiceError, ValueError) as error:

@@ -197,6 +197,8 @@ def run(chosen: argparse.Namespace) -> None:
         trainer.start()
         with first_ranks_curves(chosen.out, world, total_steps=recipe.steps, first_step=trainer.step) as curves:
             trainer.run(curves)
+        if world.is_first:
+            print(f"{chosen.out} holds all {recipe.steps} steps; training.export_embedder makes the artifact")
 
 
 def parsed() -> argparse.Namespace:

@@ -191,6 +191,8 @@ def run(chosen: argparse.Namespace) -> None:
         trainer.start(separator=chosen.separator, recogniser=chosen.recogniser)
         with first_ranks_curves(chosen.out, world, total_steps=recipe.num_steps, first_step=trainer.step) as curves:
             trainer.run(curves)
+        if world.is_first:
+            print(f"{chosen.out} holds all {recipe.num_steps} steps; training.export_transcriber makes the artifact")
 
 
 def parsed() -> argparse.Namespace:

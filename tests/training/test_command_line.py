@@ -40,3 +40,9 @@ def test_an_option_that_can_never_be_written_to_ends_the_program(kind: "type[Pat
 def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is a folder: name a file in it"):
         file_to_write(str(tmp_path))
+
+
+def test_ctrl_c_ends_the_program_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="130"), mistakes_told():
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "interrupted\n"
