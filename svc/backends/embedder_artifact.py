@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from svc.artifact import DIGEST_KEY, card_of, load_artifact, save_artifact
-from svc.backends.campplus import CamPlusPlusEmbedder
+from svc.backends.campplus import CamPlusPlusEmbedder, fingerprint_of
 from svc.backends.campplus_torch import TorchNetwork
 from svc.config import parse_config
 from svc.errors import ArtifactError
@@ -61,6 +61,11 @@ def save_embedder(folder: Path, weights: Mapping[str, Tensor], shape: EmbedderSh
         raise ValueError(f"these are not the weights of {shape}: {error}") from error
     tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in weights.items()}
     save_artifact(folder, tensors, card)
+
+
+def fingerprint_of_card(card: Mapping[str, Any]) -> str:
+    """Of the embedder that this card's artifact holds, without loading it."""
+    return fingerprint_of(str(card[DIGEST_KEY]), ARCHITECTURE)
 
 
 def load_embedder_artifact(folder: Path) -> CamPlusPlusEmbedder:

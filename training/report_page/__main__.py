@@ -38,10 +38,12 @@ def main() -> None:
             page = render_page(raw, read_weights(chosen.weights) if chosen.weights else ())
         if chosen.out:
             write_text(chosen.out, page)
+            print(f"wrote {chosen.out}")
         if chosen.artifact and on_recognition:
             raise InvalidRequestError("a server tells of verification alone: give --out PAGE", field="artifact")
         if chosen.artifact:
             attach(raw, page, chosen.artifact)
+            print(f"put beside {chosen.artifact}, for Models.GetFairnessReport of a server that runs it")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
-from svc.artifact import load_artifact, name_report
+from svc.artifact import Artifact, load_artifact, name_report
+from svc.backends import embedder_artifact
+from svc.errors import ArtifactError
 from svc.fairness_report import PAGE, REPORT, FairnessReport
-from svc.scoring.calibration import KIND, from_artifact
+from svc.scoring import calibration
 from training.report_json import write_text
 from training.report_page.reading import Json
 
@@ -19,12 +21,22 @@ def attach(raw: Json, page: str, folder: Path) -> None:
     unheard = [f"recording {number}" for number, _ in enumerate(raw["sides_without_speech"], 1)]
     content = {**raw, "sides_without_speech": unheard}
     report = FairnessReport(folder=folder, content=content, report_json=_compact(content), report_html=page)
-    if artifact.card.get("kind") == KIND:
-        calibration = from_artifact(artifact, folder)
-        report.check(fingerprint=calibration.model_fingerprint, calibration_id=calibration.calibration_id)
+    fingerprint, calibration_id = _measured_with(artifact, folder)
+    report.check(fingerprint=fingerprint, calibration_id=calibration_id or str(raw["calibration_id"]))
     write_text(folder / PAGE, report.report_html)
     write_text(folder / REPORT, report.report_json)
     name_report(folder, report.report_json.encode())
+
+
+def _measured_with(artifact: Artifact, folder: Path) -> tuple[str, str]:
+    """The model's fingerprint, and the calibration's id; empty for an embedder, which goes with any."""
+    kind = artifact.card.get("kind")
+    if kind == calibration.KIND:
+        fitted = calibration.from_artifact(artifact, folder)
+        return fitted.model_fingerprint, fitted.calibration_id
+    if kind == embedder_artifact.KIND:
+        return embedder_artifact.fingerprint_of_card(artifact.card), ""
+    raise ArtifactError(f"artifact {folder} is a {kind}: errors by group are of a calibration, or of an embedder")
 
 
 def _compact(content: Json) -> str:

@@ -15,6 +15,8 @@ POINTS = 40
 
 def read_weights(folder: Path) -> tuple[WeightSeries, ...]:
     """Of `OUT/curves` of training.train_embedder, most weighty at the end first. Raises InvalidRequestError if none."""
+    if not folder.is_dir():
+        raise InvalidRequestError(f"no folder of curves at {folder}: give OUT/curves of a training", field="weights")
     log = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     log.Reload()
     names = [name for name in log.Tags()["scalars"] if name.startswith(PREFIX)]

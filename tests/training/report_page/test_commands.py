@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from svc.artifact import load_artifact, save_artifact
+from svc.backends import embedder_artifact
 from svc.errors import ArtifactError
 from svc.fairness_report import load_fairness_report
 from svc.scoring.calibration import KIND, SCORE, CalibrationWeights, from_artifact, tensors_of
@@ -102,6 +103,29 @@ def test_a_report_of_another_calibration_is_not_attached(folder: Path) -> None:
     with pytest.raises(ArtifactError, match="calibration id another, and here runs toy"):
         attach(content, "", folder)
     assert load_fairness_report(folder) is None
+
+
+def test_an_embedder_takes_a_report_of_its_own_weights_alone(tmp_path: Path) -> None:
+    save_artifact(tmp_path / "mine", {"a": np.zeros(1, np.float32)}, {"kind": embedder_artifact.KIND})
+    with pytest.raises(ArtifactError, match=f"fingerprint {MODEL}, and here runs"):
+        attach(report(), "", tmp_path / "mine")
+    assert load_fairness_report(tmp_path / "mine") is None
+    fingerprint = embedder_artifact.fingerprint_of_card(load_artifact(tmp_path / "mine").card)
+    attach(report() | {"fingerprint": fingerprint}, "", tmp_path / "mine")
+    assert load_fairness_report(tmp_path / "mine") is not None
+
+
+def test_a_transcriber_has_no_errors_of_verification(tmp_path: Path) -> None:
+    save_artifact(tmp_path / "words", {"a": np.zeros(1, np.float32)}, {"kind": "transcriber"})
+    with pytest.raises(ArtifactError, match="is a transcriber: errors by group are of a calibration"):
+        attach(report(), "", tmp_path / "words")
+
+
+def test_a_folder_of_no_curves_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(report()))
+    with pytest.raises(SystemExit, match="no folder of curves at"):
+        run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html", "--weights", tmp_path / "gone")
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_mistakes_end_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
