@@ -121,7 +121,7 @@ def card(
 ) -> None:
     """Print the card of a loaded model or calibration: its data, licence and figures."""
     text = session.open_client().models.card(name)
-    session.show({"name": name, "card_toml": text}, lambda console: console.print(text, markup=False))
+    session.show({"name": name, "card_toml": text}, lambda console: show_file(console, text))
 
 
 @command(app)
@@ -143,7 +143,7 @@ def fairness(
         write_whole(out, report.report_html if out.suffix == ".html" else report.report_json)
     shown = {"name": name, "report": json.loads(report.report_json), "written": out}
     text = f"wrote {out}" if out else report.report_json
-    session.show(shown, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True))
+    session.show(shown, lambda console: show_file(console, text))
 
 
 def open_store(session: Session, *, offline: bool = False) -> "ModelStore":
@@ -176,6 +176,11 @@ def progress_bars(session: Session) -> Iterator[Progress]:
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=console) as bars:
         yield bars
+
+
+def show_file(console: Console, text: str) -> None:
+    """As it is, so that what is piped into a file is the file."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_paths(console: Console, paths: dict[str, Path]) -> None:

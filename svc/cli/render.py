@@ -1,6 +1,6 @@
 """Results for people: colours, tables and one line that says what it means."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from rich.console import Console, RenderableType
@@ -41,11 +41,11 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     return table
 
 
-def listing(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> Table:
-    """A table with a heading."""
+def listing(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, whole: Collection[str] = ()) -> Table:
+    """A table with a heading; the columns `whole` are never folded, so that they can be copied."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*map(as_it_is, row))
     return table
@@ -174,8 +174,8 @@ def show_enrolment(console: Console, result: EnrolmentResult) -> None:
 
 def show_models(console: Console, models: Sequence[LoadedModel]) -> None:
     """A line a loaded model."""
-    rows = [(model.name, model.role, model.fingerprint, model.licence, model.runtime) for model in models]
-    console.print(listing(("model", "role", "fingerprint", "licence", "runtime"), rows))
+    rows = [(model.name, model.role, model.fingerprint, model.runtime, model.licence) for model in models]
+    console.print(listing(("model", "role", "fingerprint", "runtime", "licence"), rows, whole=("model", "fingerprint")))
 
 
 def moment(when: datetime | None) -> str:

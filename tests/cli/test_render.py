@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from equivox import DiarizationResult
+from equivox import DiarizationResult, LoadedModel
 from svc.cli.inputs import UsageError, check_out
-from svc.cli.render import facts, listing
+from svc.cli.models import show_file
+from svc.cli.render import facts, listing, show_models
 from svc.cli.timeline import show_diarization
 
 names = st.text("ab[]/#@\\=", max_size=12)
@@ -26,6 +27,24 @@ def drawn(thing: object) -> str:
 def test_a_name_is_shown_as_it_was_written(name: str) -> None:
     assert name in drawn(facts([("name", name)]))
     assert name in drawn(listing(("name", "x"), [(name, "y")]))
+
+
+def test_models_are_listed_with_fingerprints_that_can_be_copied() -> None:
+    shown = StringIO()
+    licence = "research only: trained on data some of which is for non-commercial use; and so on"
+    name, fingerprint = "transcriber-english-digits", "e723321eb8b3b089"
+    model = LoadedModel(name=name, role="transcriber", fingerprint=fingerprint, licence=licence, runtime="torch")
+    show_models(Console(file=shown, width=80), [model])
+    line = next(line for line in shown.getvalue().splitlines() if fingerprint in line)
+    assert name in line
+    assert max(map(len, shown.getvalue().splitlines())) <= 80
+
+
+def test_a_card_is_shown_as_the_file_it_is() -> None:
+    shown = StringIO()
+    card = f'tensors_sha256 = "{64 * "a"}"  # [not] markup {64 * "b"}'
+    show_file(Console(file=shown, width=80), card)
+    assert shown.getvalue() == card + "\n"
 
 
 def test_where_nobody_speaks_no_empty_axis_is_drawn() -> None:

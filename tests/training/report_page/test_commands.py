@@ -111,7 +111,8 @@ def test_an_embedder_takes_a_report_of_its_own_weights_alone(tmp_path: Path) -> 
         attach(report(), "", tmp_path / "mine")
     assert load_fairness_report(tmp_path / "mine") is None
     fingerprint = embedder_artifact.fingerprint_of_card(load_artifact(tmp_path / "mine").card)
-    attach(report() | {"fingerprint": fingerprint}, "", tmp_path / "mine")
+    content = report() | {"fingerprint": fingerprint}
+    attach(content, render_page(content), tmp_path / "mine")
     assert load_fairness_report(tmp_path / "mine") is not None
 
 
