@@ -27,7 +27,6 @@ from rich.console import Console
 
 from svc.application import Application
 from svc.artifact import save_artifact
-from svc.audio.decode import load_waveform
 from svc.config import EquivoxConfig, load_config, load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.pipelines import extraction
@@ -49,6 +48,7 @@ from training.calibration_options import FOLDS, parsed
 from training.calibration_trials import POOLS, draw_pool
 from training.choose_policy import Request, choose_policy, policy_file_text
 from training.command_line import mistakes_told
+from training.data.audio_files import read_recording
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
 from training.data.trials import EVALUATED, make_trials
@@ -186,7 +186,7 @@ def strangers_of(application: Application, folder: Path) -> Strangers:
     voices, people = [], []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in CLIP_SUFFIXES):
         try:
-            voices.append(application.extractor.extract(load_waveform(path)).voiceprint)
+            voices.append(application.extractor.extract(read_recording(path)).voiceprint)
         except TooLittleSpeechError:
             continue
         person = path.parent if path.parent != folder else path

@@ -143,7 +143,7 @@ def _listed(config: SpeakerDataConfig, paths: DataPaths, fold: Fold | None) -> _
     everybody = [clip for clip, _ in rows]
     there = {clip.corpus for clip in everybody}
     if missing := sorted({*config.corpora} - there):
-        message = f"the manifest has no corpus {', '.join(missing)}; there are {', '.join(sorted(there))}"
+        message = f"the manifest has no corpus {', '.join(missing)}; there are {', '.join(sorted(there)) or 'none'}"
         raise InvalidRequestError(message, field="data.corpora")
     clips = [clip for clip in (fold.resplit(everybody) if fold else everybody) if clip.split in LEARNT_SPLITS]
     heard = [clip for clip in clips if clip.corpus in config.corpora]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.types import MODEL_RATE_HZ, FloatArray, Span, Turn, Waveform
+from training.data.audio_files import read_recording
 from training.data.manifest import Clip
 from training.data.recordings import Recording
 
@@ -63,5 +63,5 @@ def make_conversation(clips: Sequence[Clip], *, root: Path, talkers: int, durati
 
 
 def _talker(clip: Clip, root: Path) -> _Talker:
-    samples = resample(load_waveform(root / clip.path)).samples
+    samples = resample(read_recording(root / clip.path)).samples
     return _Talker(clip.speaker, samples * np.float32(LEVEL_RMS / np.sqrt(np.mean(samples**2))))

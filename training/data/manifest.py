@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -56,11 +56,21 @@ def read_with_columns(path: Path, columns: Sequence[str]) -> list[tuple[Clip, tu
         raise InvalidRequestError(
             f"no manifest at {path}: set EQUIVOX_DATA to a folder with one, or give --root", field="manifest"
         )
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if missing := [name for name in (*COLUMNS, *columns) if name not in (rows.fieldnames or ())]:
-            raise InvalidRequestError(f"{path}: no column {', '.join(missing)}", field="manifest")
-        return [(_clip(row, f"{path}:{rows.line_num}"), tuple(row[name] or "" for name in columns)) for row in rows]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(_rows(csv.DictReader(file), columns, path))
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "manifest") from error
+
+
+def _rows(rows: "csv.DictReader[str]", columns: Sequence[str], path: Path) -> Iterator[tuple[Clip, tuple[str, ...]]]:
+    if not rows.fieldnames:
+        raise InvalidRequestError(f"{path} is empty: its first line must be {','.join(COLUMNS)}", field="manifest")
+    if missing := [name for name in dict.fromkeys((*COLUMNS, *columns)) if name not in rows.fieldnames]:
+        there = ", ".join(rows.fieldnames)
+        raise InvalidRequestError(f"{path}: no column {', '.join(missing)}; has {there}", field="manifest")
+    for row in rows:
+        yield _clip(row, f"{path}:{rows.line_num}"), tuple(row[name] or "" for name in columns)
 
 
 def noises_for(clips: Iterable[Clip], split: str, *, corpus: str = NOISE) -> list[Clip]:
@@ -69,6 +79,11 @@ def noises_for(clips: Iterable[Clip], split: str, *, corpus: str = NOISE) -> lis
     """
     noise_split = TEST if split == TEST else TRAIN
     return [clip for clip in clips if (clip.corpus, clip.split) == (corpus, noise_split)]
+
+
+def not_utf8(path: Path, field: str) -> InvalidRequestError:
+    """What to say of a table in another encoding."""
+    return InvalidRequestError(f"{path} is not UTF-8: save it as UTF-8, or convert it (iconv -t UTF-8)", field=field)
 
 
 def _clip(row: dict[str, str | None], where: str) -> Clip:

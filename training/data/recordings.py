@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.errors import InvalidRequestError
 from svc.pipelines.rttm import read_rttm
 from svc.types import Span, Turn, Waveform
+from training.data.audio_files import read_recording
 from training.data.manifest import read_manifest
 
 
@@ -30,7 +30,7 @@ def read_ami(root: Path, split: str) -> list[Recording]:
     clips = [clip for clip in read_manifest(root / "manifest.csv") if (clip.corpus, clip.split) == ("ami", split)]
     uris = {_ascii(Path(clip.path).stem): root / clip.path for clip in clips}
     return [
-        Recording(uri=uri, waveform=resample(load_waveform(path)), turns=turns.get(uri, ()), scored=scored[uri])
+        Recording(uri=uri, waveform=resample(read_recording(path)), turns=turns.get(uri, ()), scored=scored[uri])
         for uri, path in uris.items()
         if uri in scored
     ]
@@ -42,7 +42,7 @@ def read_pyannote_sample() -> Recording:
     if found is None or not found.submodule_search_locations:
         raise InvalidRequestError("pyannote.audio is not installed: pip install 'equivox[server]'")
     folder = Path(found.submodule_search_locations[0]) / "sample"
-    waveform = resample(load_waveform(folder / "sample.wav"))
+    waveform = resample(read_recording(folder / "sample.wav"))
     (turns,) = read_rttm(folder / "sample.rttm").values()
     return Recording(uri="sample", waveform=waveform, turns=turns, scored=Span(0.0, waveform.duration_s))
 

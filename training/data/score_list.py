@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from svc.errors import InvalidRequestError
-from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArray, TrialList, not_utf8
+from training.data.manifest import not_utf8
+from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArray, TrialList
 from training.metrics.verification import Array
 
 SCORES = ("score", "llr")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
+from training.data.audio_files import read_recording
 from training.data.augment import noise_for
 from training.data.cached_array import cached_array
 from training.data.manifest import Clip
@@ -53,7 +53,7 @@ def load_noises(clips: Sequence[Clip], root: Path) -> dict[str, Waveform]:
     """Noise recordings by path, at 16 kHz and without their pauses, so that this is done once."""
     noises = {}
     for clip in clips:
-        recording = resample(load_waveform(root / clip.path))
+        recording = resample(read_recording(root / clip.path))
         cleaned = noise_for(len(recording.samples), recording, 0.0)
         noises[clip.path] = Waveform(cleaned, MODEL_RATE_HZ)
     return noises
@@ -65,7 +65,7 @@ def _decoded(ordered: Sequence[Utterance], root: Path) -> Iterator[npt.NDArray[n
         lacking = f"{len(missing)} of {len(recordings)} recordings are not there, such as {root / missing[0]}"
         raise InvalidRequestError(f"{lacking}: give --root, or set EQUIVOX_DATA", field="root")
     for path, of_recording in groupby(ordered, key=lambda utterance: utterance.path):
-        recording = resample(load_waveform(root / path)).samples
+        recording = resample(read_recording(root / path)).samples
         for utterance in of_recording:
             yield _cut(recording, utterance)
 

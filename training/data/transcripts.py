@@ -17,7 +17,7 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
-from training.data.trial_list import not_utf8
+from training.data.manifest import not_utf8
 
 # Words of one speaker further apart than this are two turns, when a file does not say.
 TURN_GAP_S = 1.0

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
+from training.data.manifest import not_utf8
 
 REQUIRED = ("enrolment", "test", "target")
 SPEAKERS = ("enrolment_speaker", "test_speaker")
@@ -125,11 +126,6 @@ def inputs_digest(trials: TrialList, scores: npt.NDArray[np.float64]) -> str:
     for column in (trials.enrolment, trials.test, trials.target, scores):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
-
-
-def not_utf8(path: Path, field: str) -> InvalidRequestError:
-    """What to say of a table in another encoding."""
-    return InvalidRequestError(f"{path} is not UTF-8: save it as UTF-8, or convert it (iconv -t UTF-8)", field=field)
 
 
 def read_trials(path: Path) -> TrialList:

@@ -8,7 +8,8 @@ import csv
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.data.trial_list import TARGET_WORDS, Trial, TrialList, collect_trials, not_utf8
+from training.data.manifest import not_utf8
+from training.data.trial_list import TARGET_WORDS, Trial, TrialList, collect_trials
 from training.fairness.groups import COUNTRY, SEX, People
 
 META = "vox1_meta.csv"

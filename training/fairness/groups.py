@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
-from training.data.trial_list import TrialList, not_utf8
+from training.data.manifest import not_utf8
+from training.data.trial_list import TrialList
 from training.fairness.countries import Minimum, pooled
 from training.metrics.bootstrap import Labels
 

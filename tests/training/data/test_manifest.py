@@ -38,6 +38,14 @@ def test_bad_row_is_named_by_line_and_column(tmp_path: Path, bad: str, named: st
 def test_missing_column_and_missing_file_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="no column duration_s"):
         read_manifest(write(tmp_path, header=",".join(COLUMNS).replace(",duration_s", "")))
+    with pytest.raises(InvalidRequestError, match=r"no column planet; has path,"):
+        read_with_columns(write(tmp_path, GOOD), ("planet", "planet"))
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(InvalidRequestError, match=r"empty\.csv is empty: its first line must be path,corpus"):
+        read_manifest(tmp_path / "empty.csv")
+    (tmp_path / "wide.csv").write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(InvalidRequestError, match=r"wide\.csv is not UTF-8"):
+        read_manifest(tmp_path / "wide.csv")
     with pytest.raises(InvalidRequestError, match="EQUIVOX_DATA"):
         read_manifest(tmp_path / "absent.csv")
 

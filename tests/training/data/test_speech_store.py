@@ -35,6 +35,17 @@ def test_recordings_that_are_not_there_are_counted_before_any_is_decoded(tmp_pat
     assert [path.suffix for path in (tmp_path / "kept").iterdir()] == [".lock"]
 
 
+def test_a_recording_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    spoken = talkers(1)
+    for utterance in spoken:
+        path = tmp_path / utterance.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"RIFF, and no more")
+    with pytest.raises(InvalidRequestError, match=rf"^{tmp_path}/\S+\.wav: "):
+        SpeechStore.open(spoken, root=tmp_path, folder=tmp_path / "kept")
+    assert [path.suffix for path in (tmp_path / "kept").iterdir()] == [".lock"]
+
+
 def test_an_array_is_made_once_for_what_it_is_made_from(tmp_path: Path) -> None:
     made: list[int] = []
 
