@@ -207,13 +207,16 @@ def _scored(trials: TrialList, llrs: Array) -> ScoredTrials:
 
 
 def check_both_kinds(trials: TrialList) -> None:
-    """Raises InvalidRequestError for an empty list, or one of targets or nontargets alone."""
+    """Raises InvalidRequestError for an empty list, one of targets or nontargets alone, and a pair that is of both."""
     if not len(trials):
         raise InvalidRequestError("the trial list is empty", field="trials")
     if trials.target.all() or not trials.target.any():
         present, missing = ("target", "nontarget") if trials.target.all() else ("nontarget", "target")
         message = f"all {len(trials)} trials are {present} trials: error rates need {missing} trials too"
         raise InvalidRequestError(message, field="trials")
+    if (pair := trials.pair_of_both_kinds()) is not None:
+        message = f"{' '.join(pair)} is on the list as a target and as a nontarget trial: leave out what is wrong"
+        raise InvalidRequestError(message, field="target")
 
 
 def _groupings(trials: TrialList, attributes: Attributes | None) -> Iterator[Grouping]:

@@ -75,6 +75,8 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"{len(evaluation.unheard)} sides have too little speech; their trials count as LLR 0"
     if repeated := evaluation.trials.n_repeated:
         yield f"{repeated} trials stand more than once in the list: each time counts"
+    if selves := evaluation.trials.n_with_itself:
+        yield f"{selves} trials are of a recording with itself, which any system accepts: leave them out"
     if not evaluation.trials.has_speakers:
         yield "nobody says who speaks: files stand for people, and intervals are too narrow"
     for column in evaluation.passed_over:

@@ -226,6 +226,7 @@ def test_a_system_that_says_the_same_of_everybody_has_a_report(score: str, tmp_p
     answer = CliRunner().invoke(evaluate_app, command)
     assert answer.exit_code == 0, answer.output
     assert "1 trials stand more than once" in answer.stderr
+    assert "of a recording with itself" not in answer.stderr
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"report.html", "report.json", "scores.csv"}
 
 

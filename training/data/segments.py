@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 import numpy as np
 
 from svc.audio.decode import load_waveform
-from svc.errors import InvalidRequestError
+from svc.errors import ChannelError, InvalidRequestError
 from svc.types import Span, Waveform
 from training.data.augment import Degradation, degrade
 
@@ -95,7 +95,11 @@ class SegmentReader:
         return Waveform(whole.samples[first:last], whole.sample_rate_hz)
 
     def _load_uncached(self, path: str) -> Waveform:
-        return load_waveform(self.root / path)
+        try:
+            return load_waveform(self.root / path)
+        except ChannelError as error:
+            message = "the recording has several channels, and a list cannot choose: write each to a file of its own"
+            raise InvalidRequestError(message, field="segment") from error
 
 
 def _piece(text: str) -> Piece:

@@ -63,7 +63,26 @@ class TrialList:
     @property
     def n_repeated(self) -> int:
         """How many trials are of a pair that stands further up."""
-        return len(self) - len(np.unique(self.enrolment * len(self.sides) + self.test))
+        return len(self) - len(np.unique(self._pairs))
+
+    @property
+    def n_with_itself(self) -> int:
+        """How many trials are of a recording with itself."""
+        return int(np.sum(self.enrolment == self.test))
+
+    def pair_of_both_kinds(self) -> tuple[str, str] | None:
+        """Sides that the list calls one person's here and two people's there, if there are some."""
+        pairs = self._pairs
+        both = np.intersect1d(pairs[self.target], pairs[~self.target])
+        if not len(both):
+            return None
+        enrolment, test = divmod(int(both[0]), len(self.sides))
+        return self.sides[enrolment], self.sides[test]
+
+    @property
+    def _pairs(self) -> IndexArray:
+        """(T,) numbers naming the pair of sides."""
+        return self.enrolment * len(self.sides) + self.test
 
     def select(self, mask: npt.NDArray[np.bool_]) -> "TrialList":
         """The trials where `mask` (T,) holds, of the same sides."""

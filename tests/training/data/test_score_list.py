@@ -9,6 +9,7 @@ import pytest
 from svc.errors import InvalidRequestError
 from training.data.score_list import read_scores, read_scores_of, with_speakers
 from training.data.trial_list import read_trials
+from training.evaluate import check_both_kinds
 from training.fairness.groups import read_people
 
 ROWS = "enrolment,test,target,score,enrolment_speaker,test_speaker,sex\na1,a2,1,0.5,a,a,m\na1,b1,0,-0.25,a,b,m\n"
@@ -117,6 +118,16 @@ def test_a_trial_that_stands_twice_is_counted(tmp_path: Path) -> None:
     lines = "a b 1 target\nb a 2 target\na c 0 nontarget\na b 1 target\n"
     trials = read_scores(written(tmp_path, lines, "1.txt")).trials
     assert (len(trials), trials.n_repeated) == (4, 1)
+
+
+def test_pairs_that_cannot_be_are_found(tmp_path: Path) -> None:
+    trials = read_scores(written(tmp_path, "a b 1 target\nc c 9 target\nb a 0 nontarget\n", "1.txt")).trials
+    assert (trials.n_with_itself, trials.pair_of_both_kinds()) == (1, None)
+    lines = "a b 1 target\nc d 2 target\nc d 0 nontarget\n"
+    contradicting = read_scores(written(tmp_path, lines, "2.txt")).trials
+    assert contradicting.pair_of_both_kinds() == ("c", "d")
+    with pytest.raises(InvalidRequestError, match="c d is on the list as a target and as a nontarget trial"):
+        check_both_kinds(contradicting)
 
 
 def test_people_can_be_told_from_elsewhere(tmp_path: Path) -> None:

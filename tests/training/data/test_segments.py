@@ -54,6 +54,12 @@ def test_a_file_whose_name_looks_like_a_segment_wins(tmp_path: Path) -> None:
     assert SegmentReader(tmp_path).parse("a|b#t=1,2") == Segment((Piece("a|b#t=1,2"),))
 
 
+def test_a_recording_of_several_channels_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((8000, 2)), 8000)
+    with pytest.raises(InvalidRequestError, match="write each to a file of its own"):
+        SegmentReader(tmp_path).read(parse_segment("a.wav"))
+
+
 def test_missing_files_stretches_past_the_end_and_mixed_rates_are_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
     soundfile.write(tmp_path / "b.wav", np.zeros(16000), 16000)
