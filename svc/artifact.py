@@ -120,6 +120,13 @@ def named_report(folder: Path) -> str | None:
     return str(read_card(folder).card.get(REPORT_KEY, ""))
 
 
+def first_fault(error: Exception) -> str:
+    """What torch says of weights that do not fit may be a line for each of hundreds: the first, and how many more."""
+    heading, *faults = (str(error) or repr(error)).splitlines()
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{faults[0].strip()}{more}" if faults else heading
+
+
 def toml_text(table: Mapping[str, Any]) -> str:
     """Raises ValueError for what TOML cannot hold."""
     return "\n".join(_toml_lines(table, ())) + "\n"

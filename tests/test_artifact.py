@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.artifact import CARD, TENSORS, card_of, load_artifact, name_report, named_report, read_card, save_artifact
+from svc.artifact import (
+    CARD,
+    TENSORS,
+    card_of,
+    first_fault,
+    load_artifact,
+    name_report,
+    named_report,
+    read_card,
+    save_artifact,
+)
 from svc.errors import ArtifactError
 
 names = st.text(min_size=1, max_size=20)
@@ -83,6 +93,19 @@ def test_broken_file_is_an_artifact_error(tmp_path: Path, name: str, content: by
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ArtifactError):
         load_artifact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "shortly"),
+    [
+        ("Errors:\n\tsize of a\n\tsize of b\n\tsize of c", "size of a (and 2 more)"),
+        ("Errors:\n\tsize of a", "size of a"),
+        ("size", "size"),
+        ("", "RuntimeError('')"),
+    ],
+)
+def test_of_many_faults_the_first_is_told(told: str, shortly: str) -> None:
+    assert first_fault(RuntimeError(told)) == shortly
 
 
 @pytest.mark.parametrize("name", [TENSORS, CARD])

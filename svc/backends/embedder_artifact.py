@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from svc.artifact import DIGEST_KEY, card_of, load_artifact, save_artifact
+from svc.artifact import DIGEST_KEY, card_of, first_fault, load_artifact, save_artifact
 from svc.backends.campplus import CamPlusPlusEmbedder, fingerprint_of
 from svc.backends.campplus_torch import TorchNetwork
 from svc.config import parse_config
@@ -78,7 +78,9 @@ def load_embedder_artifact(folder: Path) -> CamPlusPlusEmbedder:
         # Copied: safetensors gives views of the file's bytes, which torch may not own.
         network.load_state_dict({name: torch.tensor(tensor) for name, tensor in artifact.tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ArtifactError(f"artifact {folder} holds no embedder this release can run: {error}") from error
+        raise ArtifactError(
+            f"artifact {folder} holds no embedder this release can run: {first_fault(error)}"
+        ) from error
     return CamPlusPlusEmbedder(
         TorchNetwork(network.eval()),
         weights_sha256=artifact.card[DIGEST_KEY],

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from svc.artifact import card_of, load_artifact, read_card, save_artifact
+from svc.artifact import card_of, first_fault, load_artifact, read_card, save_artifact
 from svc.config import parse_config
 from svc.errors import ArtifactError
 from svc.models.encoders import build_encoder
@@ -55,7 +55,9 @@ def compute_toml(folder: Path) -> str:
         with torch.device("meta"):  # shapes without weights
             encoder = build_encoder(config.encoder, config.num_mels)
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"artifact {folder} holds no transcriber this release can run: {error}") from error
+        raise ArtifactError(
+            f"artifact {folder} holds no transcriber this release can run: {first_fault(error)}"
+        ) from error
     figures = {"encoder_flops_per_s": encoder.flops_per_s, "least_encoder_flops_per_s": encoder.least_flops_per_s}
     return "\n[compute]\n" + "".join(f"{name} = {value}\n" for name, value in figures.items())
 
@@ -70,7 +72,9 @@ def load_transcriber(folder: Path) -> TranscriberArtifact:
         # Copied: safetensors gives views of the file's bytes, which torch may not own.
         model.load_state_dict({name: torch.tensor(tensor) for name, tensor in artifact.tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ArtifactError(f"artifact {folder} holds no transcriber this release can run: {error}") from error
+        raise ArtifactError(
+            f"artifact {folder} holds no transcriber this release can run: {first_fault(error)}"
+        ) from error
     if len(units) != model.config.num_tokens:
         raise ArtifactError(f"artifact {folder}: {model.config.num_tokens} tokens, but units for {len(units)}")
     return TranscriberArtifact(
