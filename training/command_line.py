@@ -22,8 +22,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 def add_folders(parser: argparse.ArgumentParser) -> None:
     """Of the data, and of what is made of it once."""
     add_root(parser)
-    cache = str(default_cache() / "training")
-    parser.add_argument("--cache", type=folder_to_write, default=cache, help="decoded speech is kept here")
+    parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
 
 
 def folder_to_write(given: str) -> Path:

@@ -15,11 +15,15 @@ def cached_array(folder: Path, name: str, made_from: object, make: Callable[[], 
     """The array kept for `made_from` (JSON values), as a read-only memory map; made when it is not there.
 
     All processes that open it share one copy in memory; of several that want it at once one makes it, the others wait.
+    Raises OSError, before anything is made, where nothing can be kept.
     """
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
     path = folder / f"{name}-{digest}.npy"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"nothing can be kept in {folder} ({error.strerror}): give another --cache") from error
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():

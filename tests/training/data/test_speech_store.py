@@ -59,6 +59,12 @@ def test_an_array_is_made_once_for_what_it_is_made_from(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_folder_nothing_can_be_kept_in_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(OSError, match=r"nothing can be kept in \S+/taken \(File exists\): give another --cache"):
+        cached_array(tmp_path / "taken", "numbers", {}, lambda: pytest.fail("made"))
+
+
 def test_of_several_that_want_an_array_at_once_one_makes_it(tmp_path: Path) -> None:
     made: list[int] = []
 
