@@ -38,7 +38,7 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in ENCODER_KINDS:
-            raise ValueError(f"kind must be one of {', '.join(ENCODER_KINDS)}, got {self.kind!r}")
+            raise ValueError(f"encoder kind must be one of {', '.join(ENCODER_KINDS)}, got {self.kind!r}")
 
 
 def build_encoder(config: EncoderConfig, num_mels: int) -> Encoder:
