@@ -84,4 +84,4 @@ def test_mistakes_end_with_a_message_and_no_traceback(arguments: list[str], tmp_
     (tmp_path / "ours.jsonl").write_text("{}\n")
     answer = CliRunner().invoke(evaluate_app, arguments)
     assert answer.exit_code == 1
-    assert "ours.jsonl:1" in answer.stderr
+    assert "ours.jsonl:1" in answer.output
