@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from svc.backends.transcriber_artifact import save_transcriber
-from svc.errors import ArtifactError, InvalidRequestError
+from svc.errors import InvalidRequestError
 from svc.models.transcriber import Transcriber
 from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, existing_checkpoint
@@ -61,8 +61,6 @@ def export(
 
     Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
-    if not checkpoint.averaged:
-        raise ArtifactError(f"{run} is no run of training.train_transcriber: it has no averaged weights")
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     take_parts(model, separator=separator or run, recogniser=run, units=units.units)
     about = about_of(recipe, checkpoint, commands) | {"data": data or data_of(None)}

@@ -70,6 +70,8 @@ def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path |
 def _weights(source: Path, units: Units | None = None) -> Mapping[str, Tensor]:
     """Of a training run or an artifact; the artifact's units are compared with those given."""
     if checkpoint := read_checkpoint(source):
+        if not checkpoint.averaged:
+            raise ArtifactError(f"{source} is no run of training.train_transcriber: it has no averaged weights")
         return checkpoint.averaged
     if not (source / CARD).is_file():
         raise ArtifactError(

@@ -175,14 +175,23 @@ def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     assert loaded.card["commands"] == ["make it"]
 
 
-def test_a_run_of_something_else_makes_no_artifact(tmp_path: Path) -> None:
+def verifier_run(folder: Path) -> Path:
     state = torch.get_rng_state()
-    of_a_verifier = Checkpoint(step=1, recipe="r", model={}, averaged={}, optimizer={}, random_state=state)
-    save_checkpoint(tmp_path / "run", of_a_verifier)
+    save_checkpoint(folder, Checkpoint(step=1, recipe="r", model={}, averaged={}, optimizer={}, random_state=state))
+    return folder
+
+
+@pytest.mark.parametrize("part", ["separator", "recogniser"])
+def test_nothing_starts_from_a_run_of_something_else(tmp_path: Path, part: str) -> None:
+    with pytest.raises(ArtifactError, match=r"is no run of training\.train_transcriber"):
+        trainer_at(RECIPE, tmp_path / "new").start(**{part: verifier_run(tmp_path / "run")})
+
+
+def test_a_run_of_something_else_makes_no_artifact(tmp_path: Path) -> None:
     units = toy_data().units
     assert isinstance(units, UnitEncoder)
     with pytest.raises(ArtifactError, match=r"is no run of training\.train_transcriber"):
-        export(tmp_path / "run", RECIPE, units, out=tmp_path / "artifact", commands=[])
+        export(verifier_run(tmp_path / "run"), RECIPE, units, out=tmp_path / "artifact", commands=[])
     assert not (tmp_path / "artifact").exists()
 
 
