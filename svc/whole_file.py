@@ -8,10 +8,12 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, in the same folder; it takes the place of `path` at the end, or goes on an error."""
+    """A path to write to, in the same folder. Once on the disk it takes the place of `path`; on an error it goes."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield beside
+        with beside.open("rb") as written:
+            os.fsync(written.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """A file is replaced whole, and what could not be finished leaves no trace."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,16 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         fill_the_disk(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_new_file_is_on_the_disk_before_it_takes_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "figures.json", list[str]()
+    path.write_text("old")
+
+    def fsync(descriptor: int) -> None:
+        seen.append(path.read_text() + os.pread(descriptor, 9, 0).decode())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with replacing(path) as beside:
+        beside.write_text("new")
+    assert seen == ["oldnew"]

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from svc.whole_file import replacing
+
 
 def cached_array(folder: Path, name: str, made_from: object, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """The array kept for `made_from` (JSON values), as a read-only memory map; made when it is not there.
@@ -27,17 +29,7 @@ def cached_array(folder: Path, name: str, made_from: object, make: Callable[[], 
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                _make(path, make)
+                with replacing(path) as beside, beside.open("wb") as file:
+                    np.save(file, make())
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
     return array
-
-
-def _make(path: Path, make: Callable[[], npt.NDArray[Any]]) -> None:
-    # Renamed when whole: a process killed halfway leaves no broken array under that name.
-    beside = path.with_suffix(".part")
-    try:
-        with beside.open("wb") as file:
-            np.save(file, make())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

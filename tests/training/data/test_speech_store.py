@@ -57,6 +57,7 @@ def test_an_array_is_made_once_for_what_it_is_made_from(tmp_path: Path) -> None:
         np.testing.assert_array_equal(cached_array(tmp_path, "numbers", {"seed": seed}, make), np.arange(3))
     assert len(made) == 2
     assert not list(tmp_path.glob("*.part"))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".lock", ".lock", ".npy", ".npy"]
 
 
 def test_a_folder_nothing_can_be_kept_in_is_told_before_the_work(tmp_path: Path) -> None:
