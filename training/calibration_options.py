@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.calibration_fit import FitSettings
-from training.command_line import add_root, file_to_write, folder_to_write, from_zero, positive
+from training.command_line import add_root, check_file, check_folder, from_zero, positive
 from training.fairness.groups import Pairs
 
 FOLDS = 5
@@ -19,11 +19,11 @@ def parsed(description: str | None) -> argparse.Namespace:
     chosen = parser.parse_args()
     if mistake := next(_contradictions(chosen), None):
         parser.error(mistake)
-    try:
-        if chosen.out:
-            (file_to_write if chosen.policy else folder_to_write)(chosen.out)
-    except argparse.ArgumentTypeError as error:
-        parser.error(f"--out: {error}")
+    if chosen.out:
+        try:
+            (check_file if chosen.policy else check_folder)(chosen.out)
+        except OSError as error:
+            parser.error(f"--out: {error}")
     return chosen
 
 

@@ -25,24 +25,6 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=default_cache() / "training", help="decoded speech is kept here")
 
 
-def folder_to_write(given: str) -> Path:
-    """The type of an option: where files will be written after long work. Ends the program where they never can be."""
-    try:
-        check_folder(Path(given))
-    except OSError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return Path(given)
-
-
-def file_to_write(given: str) -> Path:
-    """The same for one file; its folder is made where there is none."""
-    try:
-        check_file(Path(given))
-    except OSError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return Path(given)
-
-
 def check_file(file: Path) -> None:
     """Raises OSError where the file can never be written."""
     if file.is_dir():
@@ -60,6 +42,22 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise OSError(f"cannot write in {folder}: {there}: {error.strerror}") from error
+
+
+def _to_write(check: Callable[[Path], None]) -> Callable[[str], Path]:
+    def checked(given: str) -> Path:
+        try:
+            check(Path(given))
+        except OSError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return Path(given)
+
+    return checked
+
+
+folder_to_write, file_to_write = _to_write(check_folder), _to_write(check_file)
+"""Types of options: where something will be written after long work. They end the program where it never can be, and
+ask for no folder to be there yet."""
 
 
 def positive(given: str) -> int:
