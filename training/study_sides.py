@@ -33,10 +33,12 @@ from training.evaluate import Attributes
 from training.fairness.groups import SEX
 from training.systems import READING_SOURCES
 
-READ, CALLS = "saa", "wuw"
+READ, CALLS, INDIAN, DIGITS = "saa", "wuw", "hyke", "azdigits"
 DRAWING_SOURCES = (Path(audit_shipped.__file__), Path(cuts.__file__), Path(trial_sets.__file__))
-# Read English, by sex, first language and country; telephone calls, by sex and first language.
-ATTRIBUTES = {READ: BY, CALLS: (SEX, FIRST_LANGUAGE)}
+# What is known of the people of read English, telephone calls, talkers of one country, and digits in another language.
+ATTRIBUTES = {READ: BY, CALLS: (SEX, FIRST_LANGUAGE), INDIAN: (SEX,), DIGITS: (SEX,)}
+# Slope and offset are fitted on dev talkers of these; the others have too few.
+CHOSEN_ON = (READ, CALLS)
 
 Features = Callable[[Waveform], FloatArray]
 """One recording to (T, F); T = 0 without enough speech in it."""
@@ -82,15 +84,17 @@ class JudgedList:
 
 
 def judged_lists(split: str, *, root: Path, cache: Path, features: Features, seed: int = 0) -> Mapping[str, JudgedList]:
-    """By corpus. Only test talkers called more than once: calls of dev talkers are compared within a call."""
+    """By corpus; of dev talkers those of CHOSEN_ON, whose calls are compared within a call: they called only once."""
     calls = "wuw-cross-session" if split == TEST else "wuw-same-session"
     draws: dict[str, Callable[[], Iterable[Trial]]] = {
         READ: lambda: (trial for _, trial in shipped_rows(root, seed=seed, split=split)),
         CALLS: lambda: draw_trials(calls, split=split, seed=seed, root=root),
+        INDIAN: lambda: draw_trials("hyke-degraded", split=split, seed=seed, root=root),
+        DIGITS: lambda: draw_trials("azdigits-degraded", split=split, seed=seed, root=root),
     }
     lists = {}
-    for corpus, draw in draws.items():
-        trials = kept_trials(draw, made_from=[corpus, split, seed], root=root, cache=cache)
+    for corpus in draws if split == TEST else CHOSEN_ON:
+        trials = kept_trials(draws[corpus], made_from=[corpus, split, seed], root=root, cache=cache)
         lists[corpus] = judged_list(corpus, trials, splits=(split,), root=root, cache=cache, features=features)
     return lists
 

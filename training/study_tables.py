@@ -33,7 +33,7 @@ from training.study_figures import (
     Column,
     RunFigures,
 )
-from training.study_sides import CALLS, READ
+from training.study_sides import CALLS, DIGITS, INDIAN, READ
 from training.tables import markdown_table
 
 # Arm -> seed -> figures.
@@ -42,6 +42,9 @@ StudyFigures = Mapping[str, Mapping[int, RunFigures]]
 OF_EER = (EER, MALE, FEMALE, GAP, WORST, STD)
 AT_ONE_THRESHOLD = (FMR_BY_SEX, FNMR_BY_SEX, FMR_BY_REGION, FNMR_BY_REGION, GARBE_BY_SEX, GARBE_BY_REGION, CLLR)
 OF_CALLS = (EER, MALE, FEMALE, FMR, FNMR, CLLR)
+OF_INDIAN = (EER, MALE, FEMALE, GAP, FMR, FNMR, FMR_BY_SEX, FNMR_BY_SEX, GARBE_BY_SEX, CLLR)
+# Beside read English.
+OTHERS: Mapping[str, Sequence[Column]] = {CALLS: OF_CALLS, INDIAN: OF_INDIAN, DIGITS: OF_CALLS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ SEEDS_SEED = 0
 
 
 def markdown(figures: StudyFigures) -> str:
-    """Means, changes with intervals, calls, claims, and what survives; methods without a finished run are left out."""
+    """Means, changes with intervals, claims, and what survives; methods without a finished run are left out."""
     done = in_order(figures)
     if not done:
         return "no finished run yet"
@@ -76,13 +79,23 @@ def markdown(figures: StudyFigures) -> str:
         changes_table(done, compared, READ, OF_EER),
         "At the one threshold; rates in points:",
         changes_table(done, compared, READ, AT_ONE_THRESHOLD),
-        counts_text(done, CALLS),
-        means_table(done, CALLS, OF_CALLS),
-        changes_table(done, compared, CALLS, OF_CALLS),
+        *(part for corpus, columns in OTHERS.items() for part in corpus_parts(done, compared, corpus, columns)),
         claims_table(done),
         surviving_text(done, compared),
     ]
     return "\n\n".join(parts)
+
+
+def corpus_parts(
+    done: StudyFigures, compared: Sequence[str], corpus: str, columns: Sequence[Column]
+) -> tuple[str, ...]:
+    """Who was tried, means, and changes."""
+    return (
+        counts_text(done, corpus),
+        means_table(done, corpus, columns),
+        "Changes; those of gaps at the threshold in points:",
+        changes_table(done, compared, corpus, columns),
+    )
 
 
 def in_order(figures: StudyFigures) -> StudyFigures:
@@ -164,7 +177,8 @@ def claims_table(done: StudyFigures) -> str:
 
 def surviving_text(done: StudyFigures, compared: Sequence[str]) -> str:
     """Every difference whose interval excludes zero, and how many would by chance."""
-    asked = [(READ, column) for column in (*OF_EER, *AT_ONE_THRESHOLD)] + [(CALLS, column) for column in OF_CALLS]
+    told = {READ: (*OF_EER, *AT_ONE_THRESHOLD), **OTHERS}
+    asked = [(corpus, column) for corpus, columns in told.items() for column in columns]
     lines, tried = [], 0
     for arm in compared:
         found = {(corpus, column.title): (column, _against(done, arm, corpus, column)) for corpus, column in asked}

@@ -24,9 +24,10 @@ def voice(pitch_hz: float, *, duration_s: float = 4.0, seed: int = 0) -> FloatAr
 
 @pytest.fixture(scope="session")
 def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six `hyke` talkers of 3 clips, six `saa` talkers of 1 clip, two `wuw` callers of 2 calls per sex; test noises."""
+    """Six `hyke` talkers of 3 clips, six `saa` talkers of 1 clip, two `wuw` callers of 2 calls per sex, four `azdigits`
+    talkers of 7 words; test noises."""
     root = tmp_path_factory.mktemp("corpus")
-    rows = [*hyke_rows(root), *saa_rows(root), *wuw_rows(root), *noise_rows(root)]
+    rows = [*hyke_rows(root), *saa_rows(root), *wuw_rows(root), *azdigits_rows(root), *noise_rows(root)]
     write_manifest(root, rows)
     return root
 
@@ -71,6 +72,20 @@ def wuw_rows(root: Path) -> list[dict[str, object]]:
         for who in range(4)
         for call in range(2)
         for clip in range(1, 11)
+    ]
+
+
+def azdigits_rows(root: Path) -> list[dict[str, object]]:
+    return [
+        row(
+            root,
+            f"azdigits/{who}/{word}.wav",
+            voice(110 + 25 * who, duration_s=0.8, seed=50 * who + word),
+            who=f"azdigits:{who}",
+            sex=sex_of(who),
+        )
+        for who in range(4)
+        for word in range(7)
     ]
 
 

@@ -25,7 +25,7 @@ from training.study_run import (
     trainer_of,
     trunk_digest,
 )
-from training.study_sides import CALLS, READ
+from training.study_sides import ATTRIBUTES, CALLS, READ
 from training.study_tables import markdown
 from training.study_timing import time_steps, timing_table
 
@@ -63,7 +63,7 @@ def test_a_study_killed_within_a_run_ends_with_the_same_scores(finished: Path, t
     trainer.save()
     study(tmp_path, [run])
     with np.load(tmp_path / run.name / SCORES) as mine, np.load(finished / run.name / SCORES) as whole:
-        assert mine.files == [READ, CALLS]
+        assert mine.files == list(ATTRIBUTES)
         assert all(np.array_equal(mine[name], whole[name]) for name in mine.files)
 
 
@@ -89,7 +89,7 @@ def test_the_table_names_every_method_that_is_done(finished: Path) -> None:
     told = markdown(figures_by_arm(RUNS, finished))
     assert all(told.count(ARMS[name].title) >= 1 for name in ("uniform", "pw"))
     assert "GroupDRO" not in told
-    assert "40 test talkers" in told
+    assert all(f"`{corpus}`: 40 test talkers" in told for corpus in ATTRIBUTES)
 
 
 def test_the_threshold_knows_nothing_of_test_talkers(tmp_path: Path) -> None:

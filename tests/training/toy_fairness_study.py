@@ -13,7 +13,7 @@ from training.evaluate import Attributes
 from training.fairness.groups import COUNTRY, SEX, People
 from training.study_arms import ARMS, arm_runs
 from training.study_run import Bench
-from training.study_sides import ATTRIBUTES, CALLS, READ, JudgedList, SideFeatures
+from training.study_sides import ATTRIBUTES, CHOSEN_ON, JudgedList, SideFeatures
 from training.trained_embedder import TrainedEmbedder, random_network
 
 NUM_PEOPLE, NUM_MELS, NUM_FRAMES = 40, 80, 20
@@ -59,8 +59,8 @@ def toy_bench(out: Path) -> Bench:
         out=out,
         cache=out / "cache",
         lists={
-            split: {corpus: toy_list(corpus, seed=seed) for corpus in (READ, CALLS)}
-            for seed, split in enumerate((DEV, TEST))
+            DEV: {corpus: toy_list(corpus, seed=0) for corpus in CHOSEN_ON},
+            TEST: {corpus: toy_list(corpus, seed=1) for corpus in ATTRIBUTES},
         },
         start=lambda recipe: TrainedEmbedder(recipe.embedder, random_network(recipe.embedder)),
         data_of=lambda recipe, embedder: toy_data(recipe),

@@ -90,9 +90,10 @@ def call_sides(corpus: Corpus, *, across_calls: bool) -> list[Side]:
     return sides + joined
 
 
-def clip_sides(corpus: Corpus) -> list[Side]:
+def clip_sides(corpus: Corpus, *, degraded: bool = False) -> list[Side]:
     """Each recording whole."""
-    return [_side([clip], part=clip.path) for clip in corpus.clips]
+    sides = [_side([clip], part=clip.path) for clip in corpus.clips]
+    return [_degraded(side, corpus) for side in sides] if degraded else sides
 
 
 def cut_sides(corpus: Corpus, *, length_s: float, degraded: bool, max_cuts: int = 6) -> list[Side]:
@@ -103,6 +104,21 @@ def cut_sides(corpus: Corpus, *, length_s: float, degraded: bool, max_cuts: int 
         for span in speech_cuts(recording, length_s, max_cuts, corpus.random_for(clip.path)):
             side = side_of(clip, Segment((Piece(clip.path, span),)), part=f"{clip.path} {span.start_s}")
             sides.append(_degraded(side, corpus) if degraded else side)
+    return sides
+
+
+def joined_sides(corpus: Corpus, *, recordings: int, max_sides: int = 6) -> list[Side]:
+    """So many short recordings of a talker one after the other, drawn without repeating any; each side degraded."""
+    by_speaker: dict[str, list[Clip]] = defaultdict(list)
+    for clip in sorted(corpus.clips, key=lambda clip: clip.path):
+        by_speaker[clip.speaker].append(clip)
+    sides = []
+    for speaker, clips in by_speaker.items():
+        drawn = corpus.random_for(speaker).permutation(len(clips))
+        count = min(max_sides, len(clips) // recordings)
+        for chosen in drawn[: count * recordings].reshape(count, recordings):
+            side = _side([clips[number] for number in chosen], part=clips[chosen[0]].path)
+            sides.append(_degraded(side, corpus))
     return sides
 
 
@@ -148,6 +164,18 @@ SETS: dict[str, TrialSet] = {
         nontargets_per_pair=4,
     ),
     "hyke": TrialSet(corpus="hyke", sides=clip_sides, targets_per_speaker=10, nontargets_per_pair=25),
+    "hyke-degraded": TrialSet(
+        corpus="hyke",
+        sides=partial(clip_sides, degraded=True),
+        targets_per_speaker=10,
+        nontargets_per_pair=25,
+    ),
+    "azdigits-degraded": TrialSet(
+        corpus="azdigits",
+        sides=partial(joined_sides, recordings=3),
+        targets_per_speaker=15,
+        nontargets_per_pair=4,
+    ),
     **dict(_cut_sets()),
 }
 EVALUATED = ("wuw-cross-session", "hyke", "saa-2s-clean", "saa-3s-clean", "saa-2s-degraded", "saa-3s-degraded")

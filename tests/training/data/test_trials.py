@@ -14,7 +14,17 @@ from training.data.trial_list import Trial, read_trials
 from training.data.trials import EVALUATED, SETS, draw_trials, main, make_trials
 
 
-@pytest.fixture(params=["wuw-cross-session", "wuw-same-session", "hyke", "saa-2s-clean", "saa-2s-degraded"])
+@pytest.fixture(
+    params=[
+        "wuw-cross-session",
+        "wuw-same-session",
+        "hyke",
+        "hyke-degraded",
+        "azdigits-degraded",
+        "saa-2s-clean",
+        "saa-2s-degraded",
+    ]
+)
 def trials(request: pytest.FixtureRequest, corpus_root: Path) -> list[Trial]:
     return draw_trials(request.param, root=corpus_root)
 
@@ -52,6 +62,13 @@ def test_cuts_of_one_recording_do_not_overlap(corpus_root: Path) -> None:
     spans = sorted((piece.path, piece.span.start_s, piece.span.end_s) for piece in sides if piece.span)
     for (path, _, end_s), (next_path, start_s, _) in pairwise(spans):
         assert path != next_path or end_s <= start_s
+
+
+def test_short_recordings_are_joined_and_none_is_heard_on_two_sides(corpus_root: Path) -> None:
+    sides = [parse_segment(side) for side in make_trials("azdigits-degraded", root=corpus_root).sides]
+    heard = [piece.path for side in sides for piece in side.pieces]
+    assert Counter(len(side.pieces) for side in sides) == {3: 4 * 2}
+    assert len(set(heard)) == len(heard)
 
 
 def test_degraded_and_clean_lists_pair_the_same_cuts(corpus_root: Path) -> None:
