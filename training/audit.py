@@ -24,6 +24,7 @@ from training.data import voxceleb
 from training.data.score_list import ScoreList, read_scores, read_scores_of, with_speakers
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
+from training.embeddings import VoiceCache
 from training.evaluate import (
     Attributes,
     Evaluation,
@@ -56,6 +57,8 @@ class Material:
     voxceleb: Path | None = None
     list_name: str = "O"
     config: Path | None = None
+    # Where voiceprints are kept for the next audit; None = nowhere.
+    voices: Path | None = None
 
     def __post_init__(self) -> None:
         if self.trials and self.voxceleb:
@@ -83,6 +86,12 @@ class Material:
         """What --policy may name."""
         config = load_settings(self.config).verification
         return policies_of(load_policies(config.policies), default=config.policy)
+
+    def cache(self, system: systems.System) -> VoiceCache | None:
+        """Of this very system: voices of other weights or code are never taken for its own."""
+        if self.voices is None:
+            return None
+        return VoiceCache(self.voices / f"{system.name}-{system.version}.npz")
 
     @property
     def audio(self) -> Path:
@@ -248,8 +257,15 @@ def _listened(
         threshold = deployed.of(application.policies, calibrated=system.calibrated)
         settings = replace(settings, threshold=threshold)
         with progress_over(len(trials.sides), "recordings") as on_side:
-            reader = SegmentReader(material.audio)
-            return evaluate(trials, system, reader, settings=settings, attributes=attributes, on_side=on_side)
+            return evaluate(
+                trials,
+                system,
+                SegmentReader(material.audio),
+                settings=settings,
+                attributes=attributes,
+                cache=material.cache(system),
+                on_side=on_side,
+            )
 
 
 def _judged_alike(evaluation: Evaluation, other: Other, scores: ScoreList, attributes: Attributes | None) -> Evaluation:

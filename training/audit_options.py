@@ -36,6 +36,14 @@ VoxCelebList = Annotated[
 Config = Annotated[
     Path | None, typer.Option(rich_help_panel=WHAT, help="The server's TOML: models, calibration, policy.")
 ]
+Voices = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=WHAT,
+        help="Folder to keep voiceprints in: a stopped run goes on, and the next one need not listen again. They are "
+        "biometric data: delete it when done.",
+    ),
+]
 
 PeopleTable = Annotated[
     Path | None,

@@ -20,7 +20,7 @@ from training.data.manifest import TEST, Clip, read_manifest
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import draw_trials
-from training.embeddings import VoiceCache, source_digest
+from training.embeddings import VoiceCache
 from training.evaluate import Attributes, Evaluation, Settings, evaluate
 from training.fairness.groups import COUNTRY, SEX, People
 from training.report_json import write_json, write_text
@@ -72,7 +72,6 @@ def audit_shipped(application: Application, root: Path, *, voices: Path, setting
     system = equivox_system(application)
     trials = shipped_trials(root, seed=settings.seed)
     people = shipped_people(read_manifest(root / "manifest.csv"))
-    version = f"{system.fingerprint}-{source_digest(system.sources)}"
     with progress_over(len(trials.sides), "recordings") as on_side:
         return evaluate(
             trials,
@@ -80,7 +79,7 @@ def audit_shipped(application: Application, root: Path, *, voices: Path, setting
             SegmentReader(root),
             settings=settings,
             attributes=Attributes(people=people, by=BY),
-            cache=VoiceCache(voices / f"audit-{settings.seed}-equivox-{version}.npz"),
+            cache=VoiceCache(voices / f"audit-{settings.seed}-equivox-{system.version}.npz"),
             on_side=on_side,
         )
 

@@ -12,7 +12,7 @@ from svc.config import EquivoxConfig
 from training.command_line import add_root, folder_to_write, from_zero, mistakes_told
 from training.data.segments import SegmentReader
 from training.data.trials import EVALUATED, SETS, make_trials
-from training.embeddings import VoiceCache, source_digest
+from training.embeddings import VoiceCache
 from training.evaluate import Evaluation, Settings, evaluate
 from training.metrics.bootstrap import Summary
 from training.report_json import write_json
@@ -30,7 +30,7 @@ def run(
     """All systems on all sets; voices of other code or weights are never reused."""
     reader = SegmentReader(root)
     # Told once: the code that runs is the code of now, even when a file changes meanwhile.
-    versions = {system.name: f"{system.fingerprint}-{source_digest(system.sources)}" for system in systems}
+    versions = {system.name: system.version for system in systems}
     evaluations: dict[str, list[Evaluation]] = {}
     for name in names:
         trials = make_trials(name, seed=settings.seed, root=root)

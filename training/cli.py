@@ -31,6 +31,7 @@ def evaluate_verification(
     voxceleb: options.VoxCeleb = None,
     list_name: options.VoxCelebList = "O",
     config: options.Config = None,
+    voices: options.Voices = None,
     people: options.PeopleTable = None,
     by: options.By = None,
     pairs: options.PairsOf = "within",
@@ -68,10 +69,18 @@ def evaluate_verification(
 
     with mistakes_told():
         check_folder(out)
+        if voices:
+            check_folder(voices)
         if against_threshold is not None and not against:
             raise InvalidRequestError("--against-threshold is of the scores of --against: give those", field="against")
         material = Material(
-            trials=trials, audio_root=audio_root, scores=scores, voxceleb=voxceleb, list_name=list_name, config=config
+            trials=trials,
+            audio_root=audio_root,
+            scores=scores,
+            voxceleb=voxceleb,
+            list_name=list_name,
+            config=config,
+            voices=voices,
         )
         minimum = Minimum(people=min_people, each_sex=min_each_sex)
         audited = audit(

@@ -5,12 +5,14 @@ Letters: S sides, T trials, D embedding width.
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ Embed = Callable[[Waveform], Voiceprint]
 """One clip to its voice; raises TooLittleSpeechError when there is none in it."""
 
 COSINE_BLOCK = 65_536
+SAVE_EVERY_S = 240.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -51,17 +54,27 @@ class Voices:
 
 
 class VoiceCache:
-    """Voiceprints of one system on disk, by segment and the size and age of its files; one .npz, replaced whole."""
+    """Voiceprints of one system on disk, by segment and the size and age of its files; one .npz, replaced whole.
+
+    Raises InvalidRequestError for a file of something else.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.known: dict[str, Voiceprint | None] = _loaded(path) if path.is_file() else {}
+        self._saved_s = time.monotonic()
 
     def save(self) -> None:
         """Writes beside and renames."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as beside, beside.open("wb") as file:
-            np.savez(file, **_saved(self.known))
+            np.savez(file, **_saved(dict(self.known)))
+        self._saved_s = time.monotonic()
+
+    def save_when_due(self) -> None:
+        """Every few minutes: a run that is killed loses no more than those."""
+        if time.monotonic() - self._saved_s > SAVE_EVERY_S:
+            self.save()
 
 
 def embed_sides(
@@ -83,6 +96,8 @@ def embed_sides(
             for voice in pool.map(work.voice_of, range(len(trials.sides))):
                 voices.append(voice)
                 on_side()
+                if cache:
+                    cache.save_when_due()
     finally:
         if cache:
             cache.save()
@@ -154,6 +169,8 @@ def _columns(voices: Sequence[Voiceprint | None]) -> Voices:
     )
 
 
+HEARD_COLUMNS = ("keys", "vectors", "numbers", "bands", "fingerprints")
+VOICE_COLUMNS = (*HEARD_COLUMNS, "unheard")
 _NUMBERS = ("net_speech_s", "snr_db", "clipped_share")
 
 
@@ -171,11 +188,13 @@ def _saved(known: Mapping[str, Voiceprint | None]) -> dict[str, Any]:
 
 
 def _loaded(path: Path) -> dict[str, Voiceprint | None]:
-    with np.load(path, allow_pickle=False) as saved:
-        columns = {name: saved[name] for name in saved.files}
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            columns = {name: saved[name] for name in VOICE_COLUMNS}
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InvalidRequestError(f"{path} is no file of voiceprints: delete it", field="voices") from error
     known: dict[str, Voiceprint | None] = dict.fromkeys(columns["unheard"].tolist())
-    names = ("keys", "vectors", "numbers", "bands", "fingerprints")
-    for key, vector, numbers, band, fingerprint in zip(*(columns[name] for name in names), strict=True):
+    for key, vector, numbers, band, fingerprint in zip(*(columns[name] for name in HEARD_COLUMNS), strict=True):
         known[str(key)] = Voiceprint(
             vector=vector,
             model_fingerprint=str(fingerprint),

@@ -27,7 +27,7 @@ from training.data.manifest import TEST, Clip, noises_for, read_manifest
 from training.data.segments import Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import SETS, draw_trials
-from training.embeddings import VoiceCache, source_digest
+from training.embeddings import VoiceCache
 from training.evaluate import Attributes, Evaluation, Identity, Settings, evaluate, judge
 from training.fairness.disaggregated import Disaggregated
 from training.fairness.groups import COUNTRY, SEX, People
@@ -80,7 +80,7 @@ def listen(
     drawn = [replace(trial, groups={}) for trial in trials]
     worse = [replace(trial, test=str(harmed(parse_segment(trial.test), noises, snr_db))) for trial in drawn]
     both = collect_trials((f"trial {number}", trial) for number, trial in enumerate([*drawn, *worse]))
-    cache = VoiceCache(voices / f"sanity-{system.name}-{system.fingerprint}-{source_digest(system.sources)}.npz")
+    cache = VoiceCache(voices / f"sanity-{system.name}-{system.version}.npz")
     with progress_over(len(both.sides), "recordings") as on_side:
         evaluation = evaluate(both, system, reader, settings=Settings(replicas=0), cache=cache, on_side=on_side)
     return Listened(

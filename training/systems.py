@@ -15,7 +15,7 @@ from svc.errors import InvalidRequestError
 from svc.types import Band, Voiceprint, Waveform
 from training.data import augment, segments
 from training.data.trial_list import IndexArray
-from training.embeddings import Embed, Voices
+from training.embeddings import Embed, Voices, source_digest
 from training.metrics.verification import Array
 
 _SERVICE = Path(svc.__file__).parent
@@ -47,6 +47,11 @@ class System:
     embed: Embed
     compare: Callable[[Voices, IndexArray, IndexArray], Comparison]
     calibration_id: str = ""
+
+    @property
+    def version(self) -> str:
+        """Of its weights and code, as the files are now: other ones make other voices."""
+        return f"{self.fingerprint}-{source_digest(self.sources)}"
 
 
 def equivox_system(application: Application) -> System:

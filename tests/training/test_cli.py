@@ -3,11 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
+from tests.training.conftest import RATE_HZ
 from tests.training.toy_system import SpectrumEmbedder, spectrum_system
 from training.cli import evaluate_app
 from training.data.trial_list import write_trials
@@ -19,14 +24,17 @@ from training.systems import System
 @pytest.fixture
 def arguments(corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command on the synthetic corpus with the toy system in place of the pretrained one."""
-
-    def toy(application: object) -> System:
-        return spectrum_system(SpectrumEmbedder())
-
-    monkeypatch.setattr("training.systems.equivox_system", toy)
+    listen_with(SpectrumEmbedder(), monkeypatch)
     write_trials(tmp_path / "t.csv", draw_trials("hyke", root=corpus_root))
     paths = ["--trials", str(tmp_path / "t.csv"), "--audio-root", str(corpus_root), "--out", str(tmp_path / "out")]
     return ["verification", *paths, "--replicas", "20"]
+
+
+def listen_with(embedder: SpectrumEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def toy(application: object) -> System:
+        return spectrum_system(embedder)
+
+    monkeypatch.setattr("training.systems.equivox_system", toy)
 
 
 def test_json_goes_to_stdout_alone_and_equals_the_report(arguments: list[str], tmp_path: Path) -> None:
@@ -55,6 +63,23 @@ def test_mistakes_end_with_a_message_and_no_traceback(arguments: list[str], tmp_
     assert answer.exit_code == 1
     assert "t.csv:2: no such file" in answer.output
     assert not (tmp_path / "out").exists()
+
+
+def test_voices_outlive_an_unreadable_recording(
+    arguments: list[str], corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = draw_trials("hyke", root=corpus_root)
+    copytree(corpus_root / "hyke", tmp_path / "hyke")
+    soundfile.write(tmp_path / "broken.wav", np.full(RATE_HZ, np.nan), RATE_HZ, subtype="FLOAT")
+    write_trials(tmp_path / "t.csv", [*trials, replace(trials[0], enrolment="broken.wav")])
+    arguments = [*arguments, "--audio-root", str(tmp_path), "--voices", str(tmp_path / "voices")]
+    answer = CliRunner().invoke(evaluate_app, arguments)
+    assert (answer.exit_code, f"t.csv:{len(trials) + 2}: " in answer.output) == (1, True)
+    write_trials(tmp_path / "t.csv", trials)
+    again = SpectrumEmbedder()
+    listen_with(again, monkeypatch)
+    assert CliRunner().invoke(evaluate_app, arguments).exit_code == 0
+    assert again.num_embedded == 0
 
 
 def test_the_command_itself_imports_nothing_heavy() -> None:

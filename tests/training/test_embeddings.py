@@ -92,3 +92,31 @@ def test_digest_of_sources_changes_with_any_of_them(tmp_path: Path) -> None:
     one = source_digest([tmp_path])
     (tmp_path / "b.py").write_text("2")
     assert source_digest([tmp_path]) != one
+
+
+def test_voices_are_saved_on_the_way(corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.embeddings.SAVE_EVERY_S", 0.0)
+    path, trials = tmp_path / "voices.npz", make_trials("hyke", root=corpus_root)
+    kept: list[int] = []
+    embed_sides(
+        trials,
+        SegmentReader(corpus_root),
+        SpectrumEmbedder(),
+        cache=VoiceCache(path),
+        on_side=lambda: kept.append(len(VoiceCache(path).known)),
+    )
+    assert kept[0] == 0
+    assert 0 < kept[-1] <= len(trials.sides) == len(VoiceCache(path).known)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no archive", b"side,voice\n"])
+def test_a_file_of_something_else_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "voices.npz").write_bytes(content)
+    with pytest.raises(InvalidRequestError, match=r"voices\.npz is no file of voiceprints: delete it"):
+        VoiceCache(tmp_path / "voices.npz")
+
+
+def test_a_file_of_other_arrays_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "voices.npz", keys=np.zeros(3))
+    with pytest.raises(InvalidRequestError, match="no file of voiceprints"):
+        VoiceCache(tmp_path / "voices.npz")
