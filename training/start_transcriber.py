@@ -8,7 +8,7 @@ import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 from torch import Tensor
 
-from svc.artifact import CARD
+from svc.artifact import CARD, first_fault
 from svc.backends.store import ModelStore
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.config import default_cache
@@ -87,4 +87,4 @@ def _take(model: Transcriber, weights: Mapping[str, Tensor], source: Path) -> No
     try:
         model.load_state_dict({**model.state_dict(), **weights})
     except RuntimeError as error:
-        raise ArtifactError(f"the weights of {source} do not fit this model: {error}") from error
+        raise ArtifactError(f"the weights of {source} do not fit this model: {first_fault(error)}") from error
