@@ -120,6 +120,10 @@ def _garbe(grouping: str) -> Callable[[ListFigures], Array]:
     return of
 
 
+def _women_over_men(figures: ListFigures) -> Array:
+    return FEMALE.statistic(figures) - MALE.statistic(figures)
+
+
 def _worst(rates: Array) -> Array:
     return np.asarray(rates.max(axis=-1))
 
@@ -128,6 +132,8 @@ EER = Column(title="EER %", statistic=_of_group("eer", EVERYBODY, EVERYBODY))
 MALE = Column(title="male", statistic=_of_group("eer", SEX, "male"))
 FEMALE = Column(title="female", statistic=_of_group("eer", SEX, "female"))
 GAP = Column(title="gap of the sexes", statistic=_between("eer", SEX, difference))
+# With its sign, so that an interval can hold zero.
+WOMEN_OVER_MEN = Column(title="female - male", statistic=_women_over_men, relative=False)
 WORST = Column(title="worst region", statistic=_between("eer", COUNTRY, _worst))
 STD = Column(title="std over regions", statistic=_between("eer", COUNTRY, deviation))
 CLLR = Column(title="Cllr, bits", statistic=_of_group("cllr", EVERYBODY, EVERYBODY), scale=1.0)

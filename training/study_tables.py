@@ -29,6 +29,7 @@ from training.study_figures import (
     GARBE_BY_SEX,
     MALE,
     STD,
+    WOMEN_OVER_MEN,
     WORST,
     Column,
     RunFigures,
@@ -41,8 +42,9 @@ StudyFigures = Mapping[str, Mapping[int, RunFigures]]
 
 OF_EER = (EER, MALE, FEMALE, GAP, WORST, STD)
 AT_ONE_THRESHOLD = (FMR_BY_SEX, FNMR_BY_SEX, FMR_BY_REGION, FNMR_BY_REGION, GARBE_BY_SEX, GARBE_BY_REGION, CLLR)
+WITH_INTERVALS = (EER, MALE, FEMALE, WOMEN_OVER_MEN)
 OF_CALLS = (EER, MALE, FEMALE, FMR, FNMR, CLLR)
-OF_INDIAN = (EER, MALE, FEMALE, GAP, FMR, FNMR, FMR_BY_SEX, FNMR_BY_SEX, GARBE_BY_SEX, CLLR)
+OF_INDIAN = (EER, MALE, FEMALE, WOMEN_OVER_MEN, FMR, FNMR, FMR_BY_SEX, FNMR_BY_SEX, GARBE_BY_SEX, CLLR)
 # Beside read English.
 OTHERS: Mapping[str, Sequence[Column]] = {CALLS: OF_CALLS, INDIAN: OF_INDIAN, DIGITS: OF_CALLS}
 
@@ -93,7 +95,7 @@ def corpus_parts(
     return (
         counts_text(done, corpus),
         means_table(done, corpus, columns),
-        "Changes; those of gaps at the threshold in points:",
+        "Changes; those of differences in points:",
         changes_table(done, compared, corpus, columns),
     )
 
@@ -125,7 +127,7 @@ def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], co
 
 
 def means_table(done: StudyFigures, corpus: str, columns: Sequence[Column]) -> str:
-    """Means over seeds; EER with its interval."""
+    """Means over seeds; an EER with its interval."""
     return markdown_table(
         ("method", "seeds", *(column.title for column in columns)),
         [(ARMS[arm].title, str(len(runs)), *mean_cells(runs, corpus, columns)) for arm, runs in done.items()],
@@ -211,10 +213,10 @@ def _mean(rows: Array) -> Array:
 
 
 def mean_cells(runs: Mapping[int, RunFigures], corpus: str, columns: Sequence[Column]) -> Iterator[str]:
-    """Means over seeds; EER with its interval."""
+    """Means over seeds; an EER with its interval."""
     for column in columns:
         rows = mean_of(runs, corpus, column)
-        draws = rows[1:] if column is EER else np.full(2, np.nan)
+        draws = rows[1:] if column in WITH_INTERVALS else np.full(2, np.nan)
         yield figure_text(figure_of(float(rows[0]), draws), scale=column.scale, digits=2)
 
 

@@ -15,6 +15,7 @@ from training.study_figures import (
     GAP,
     GARBE_BY_SEX,
     MALE,
+    WOMEN_OVER_MEN,
     Column,
     GroupFigures,
     ListFigures,
@@ -90,6 +91,7 @@ def test_groups_too_small_have_no_gap() -> None:
 def test_gap_is_the_difference_of_the_sexes() -> None:
     of = run_of(3).lists[READ].groupings[SEX].rows[..., MEASURES.index("eer")]
     np.testing.assert_allclose(GAP.statistic(run_of(3).lists[READ]), np.abs(of[:, 0] - of[:, 1]))
+    np.testing.assert_allclose(WOMEN_OVER_MEN.statistic(run_of(3).lists[READ]), of[:, 0] - of[:, 1])
 
 
 def test_without_runs_the_table_says_so() -> None:
