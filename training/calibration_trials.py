@@ -17,9 +17,18 @@ from training.data.augment import draw_degradation
 from training.data.manifest import LEARNT_SPLITS, TRAIN, noises_for, read_manifest
 from training.data.segments import DEGRADE, Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials
-from training.data.trials import Corpus, Pair, Side, call_sides, clip_sides, paired, side_of, trial_of
+from training.data.trials import (
+    TELEPHONE_CHANNELS,
+    Corpus,
+    Pair,
+    Side,
+    call_sides,
+    clip_sides,
+    paired,
+    side_of,
+    trial_of,
+)
 
-TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
 # A recording shorter than its last cut by more than this gives no such cut.
 MIN_CUT_S = 1.0
 

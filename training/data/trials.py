@@ -26,6 +26,8 @@ from training.data.manifest import SPLITS, TEST, Clip, data_root, noises_for, re
 from training.data.segments import Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials, write_trials
 
+TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
@@ -125,7 +127,8 @@ def joined_sides(corpus: Corpus, *, recordings: int, max_sides: int = 6) -> list
 def _degraded(side: Side, corpus: Corpus) -> Side:
     recipe = draw_degradation(corpus.random_for(side.text), corpus.noises)
     text = str(Segment(parse_segment(side.text).pieces, recipe))
-    return replace(side, text=text, channel="telephone" if recipe.telephone else "wide")
+    narrow = recipe.telephone or side.channel in TELEPHONE_CHANNELS
+    return replace(side, text=text, channel="telephone" if narrow else "wide")
 
 
 def side_of(clip: Clip, segment: Segment, *, part: str) -> Side:

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -62,6 +63,16 @@ def test_cuts_of_one_recording_do_not_overlap(corpus_root: Path) -> None:
     spans = sorted((piece.path, piece.span.start_s, piece.span.end_s) for piece in sides if piece.span)
     for (path, _, end_s), (next_path, start_s, _) in pairwise(spans):
         assert path != next_path or end_s <= start_s
+
+
+def test_a_degraded_call_is_still_a_call(corpus_root: Path, tmp_path: Path) -> None:
+    copytree(corpus_root, tmp_path, dirs_exist_ok=True)
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("microphone", "telephone"))
+    trials = draw_trials("hyke-degraded", root=tmp_path)
+    recipes = [parse_segment(trial.test).degradation for trial in trials]
+    assert any(recipe and not recipe.telephone for recipe in recipes)
+    assert {trial.groups["channels"] for trial in trials} == {"telephone/telephone"}
 
 
 def test_short_recordings_are_joined_and_none_is_heard_on_two_sides(corpus_root: Path) -> None:
