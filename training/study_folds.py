@@ -146,7 +146,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[FoldRun]:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = study_parser(__doc__, methods=METHODS)
-    add_study_options(parser, seeds="0")
+    add_study_options(parser, seeds="0,1,2,3,4")
     parser.add_argument("--folds", type=positive, default=5, help="of all talkers (default %(default)s)")
     return parser.parse_args(arguments)
 
