@@ -153,6 +153,7 @@ def _cut_sets() -> Iterator[tuple[str, TrialSet]]:
         )
 
 
+HYKE = TrialSet(corpus="hyke", sides=clip_sides, targets_per_speaker=10, nontargets_per_pair=25)
 SETS: dict[str, TrialSet] = {
     "wuw-cross-session": TrialSet(
         corpus="wuw",
@@ -166,13 +167,8 @@ SETS: dict[str, TrialSet] = {
         targets_per_speaker=15,
         nontargets_per_pair=4,
     ),
-    "hyke": TrialSet(corpus="hyke", sides=clip_sides, targets_per_speaker=10, nontargets_per_pair=25),
-    "hyke-degraded": TrialSet(
-        corpus="hyke",
-        sides=partial(clip_sides, degraded=True),
-        targets_per_speaker=10,
-        nontargets_per_pair=25,
-    ),
+    "hyke": HYKE,
+    "hyke-degraded": replace(HYKE, sides=partial(clip_sides, degraded=True)),
     "azdigits-degraded": TrialSet(
         corpus="azdigits",
         sides=partial(joined_sides, recordings=3),
