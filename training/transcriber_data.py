@@ -130,7 +130,10 @@ class TranscriberData:
             raise ValueError(f"stage {stage.name}: {world.size} processes cannot share a batch of {stage.batch} evenly")
         batches = MixtureBatches(
             self._examples(
-                self.training_simulator(stage.mixtures), self.seed * 1000 + number, fixed=stage.fixed_mixtures
+                self.training_simulator(stage.mixtures),
+                self.seed * 1000 + number,
+                fixed=stage.fixed_mixtures,
+                with_sources=stage.losses.separation > 0,
             ),
             batch=stage.batch // world.size,
             rank=world.rank,
@@ -173,7 +176,9 @@ class TranscriberData:
     def _num_rooms(self) -> int:
         return self.sounds.rooms.rooms if self.sounds.rooms else 0
 
-    def _examples(self, simulator: Simulator, seed: int, *, fixed: int = 0) -> MixtureExamples:
+    def _examples(
+        self, simulator: Simulator, seed: int, *, fixed: int = 0, with_sources: bool = False
+    ) -> MixtureExamples:
         config = TargetConfig(turn_tokens=self.turn_tokens)
         return MixtureExamples(
             simulator,
@@ -183,4 +188,5 @@ class TranscriberData:
             seed=seed,
             fixed_mixtures=fixed,
             cohorts=self.cohorts,
+            with_sources=with_sources,
         )

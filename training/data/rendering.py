@@ -39,14 +39,16 @@ class Sounds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """(N,) at 16 kHz, and (2, N) of each channel's turns as they are in it: same room, level and band, no noise."""
+    """(N,) at 16 kHz, and (2, N) of each channel's turns as they are in it: same room, level and band, no noise;
+    (2, 0) where they were not asked for.
+    """
 
     samples: FloatArray
     sources: FloatArray
     recipe: MixtureRecipe
 
 
-def render(recipe: MixtureRecipe, sounds: Sounds) -> Mixture:
+def render(recipe: MixtureRecipe, sounds: Sounds, *, with_sources: bool = True) -> Mixture:
     """The same recipe gives the same samples. Raises InvalidRequestError when it names a sound that is not there."""
     sources = np.zeros((NUM_CHANNELS, round(recipe.duration_s * MODEL_RATE_HZ)), np.float32)
     for turn in recipe.turns:
@@ -59,7 +61,7 @@ def render(recipe: MixtureRecipe, sounds: Sounds) -> Mixture:
         noise = noise_for(len(samples), sounds.noises[degradation.noise], degradation.noise_start_s)
         samples = add_noise(samples, noise, degradation.snr_db)
     scale = np.float32(min(1.0, FULL_SCALE / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9)))
-    samples, sources = samples * scale, sources * scale
+    samples, sources = samples * scale, sources[:, : None if with_sources else 0] * scale
     if degradation.telephone:
         samples, sources = _by_telephone(samples), np.stack([_by_telephone(source) for source in sources])
     return Mixture(samples, sources, recipe)
@@ -100,4 +102,6 @@ def _in_room(dry: FloatArray, response: int, sounds: Sounds) -> FloatArray:
 
 def _by_telephone(samples: FloatArray) -> FloatArray:
     """(N,) -> (N,) at 16 kHz again, with nothing left above 3.4 kHz."""
+    if not samples.any():
+        return samples
     return resample(telephone(Waveform(samples, MODEL_RATE_HZ))).samples[: len(samples)]

@@ -4,6 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Phrase:
         return self.words[0].start_s - max(0.0, lead_s), self.words[-1].end_s + max(0.0, tail_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     """What one talker said in one session, in order."""
 
@@ -61,7 +62,7 @@ class Session:
     domain: str
     phrases: tuple[Phrase, ...]
 
-    @property
+    @cached_property
     def isolated(self) -> bool:
         """Whether words were recorded alone, as digits and commands are; a command may be of two words."""
         alone = sum(len(phrase.utterance.words) == 1 for phrase in self.phrases)

@@ -31,6 +31,9 @@ SPOKEN = talkers()
 SIMULATOR = MixtureSimulator(SPOKEN, MixtureConfig(room_share=0, max_duration_s=8))
 
 
+TELEPHONE = MixtureSimulator(SPOKEN, MixtureConfig(room_share=0, telephone_share=1, talkers=(1, 1), max_duration_s=8))
+
+
 class TwoPieces:
     """Every word is two tokens: its number, then one that all words end in."""
 
@@ -93,6 +96,23 @@ def test_workers_change_neither_order_nor_content_nor_the_callers_random_state()
     torch.testing.assert_close(torch.get_rng_state(), before)
     for one, other in zip(by_workers, batches(), strict=True):
         assert_equal(one, other)
+
+
+@pytest.mark.parametrize("simulator", [SIMULATOR, TELEPHONE])
+def test_without_sources_all_else_is_the_same(simulator: MixtureSimulator) -> None:
+    of_all, without = (
+        collate([MixtureExamples(simulator, EXAMPLES.sounds, TwoPieces(), with_sources=asked)[0]])
+        for asked in (True, False)
+    )
+    assert of_all.source_mels.shape[2] == len(of_all.mels[0])
+    assert without.source_mels.shape[2] == 0
+    assert_equal(replace(of_all, source_mels=without.source_mels), without)
+
+
+def test_a_silent_channel_is_as_silent_by_telephone() -> None:
+    example = MixtureExamples(TELEPHONE, EXAMPLES.sounds, TwoPieces())[0]
+    assert (example.source_mels[0] > SILENCE).any()
+    assert (example.source_mels[1] == np.float32(SILENCE)).all()
 
 
 def test_features_are_the_front_ends_and_padding_is_silence() -> None:
