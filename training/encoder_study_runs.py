@@ -1,4 +1,4 @@
-"""The runs of an encoder study: one recipe, several encoders, and of one that skips work several strengths.
+"""The runs of an encoder study: one recipe, several encoders or starts, and of one that skips work several strengths.
 
 All stages but the last are a run of their own, which every strength starts from: first words, then their price.
 """
@@ -16,29 +16,43 @@ SKIPPING = "amortised"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing."""
+    """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing.
+    `start`: where its weights start, if that is what is compared.
+    """
 
     encoder: str
     recipe: TranscriberRecipe
     strength: float = 0.0
+    start: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.encoder}@{self.strength:g}" if self.kind == SKIPPING else self.encoder
+        started = f"{self.encoder}-from-{self.start}" if self.start else self.encoder
+        return f"{started}@{self.strength:g}" if self.kind == SKIPPING else started
 
     @property
     def kind(self) -> str:
         return self.recipe.model.encoder.kind
 
 
-def contenders(recipe: Path, encoders: Sequence[Path], strengths: Sequence[float]) -> list[Contender]:
-    """Files as those in training/configs/encoders. Raises ValueError naming the file and the key at fault."""
-    found = (Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders)
+def contenders(
+    recipe: Path, encoders: Sequence[Path], strengths: Sequence[float], starts: Sequence[str] = ()
+) -> list[Contender]:
+    """Files as those in training/configs/encoders; without `starts` each from the recipe's.
+
+    Raises ValueError naming the file and the key at fault, or a start there is not.
+    """
+    read = (Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders)
+    found = (each for one in read for each in ([_from(start, one) for start in starts] or [one]))
     return [
         replace(contender, strength=strength)
         for contender in found
         for strength in (strengths if contender.kind == SKIPPING else (0.0,))
     ]
+
+
+def _from(start: str, contender: Contender) -> Contender:
+    return replace(contender, start=start, recipe=replace(contender.recipe, start=start))
 
 
 def encoder_runs(chosen: Sequence[Contender], seeds: Sequence[int]) -> list[AblationRun]:
@@ -54,7 +68,7 @@ def _runs_of(contender: Contender, seed: int) -> Iterator[AblationRun]:
     start = None
     if first:
         recipe = replace(whole, stages=tuple(first))
-        start = f"{contender.encoder}-start-{seed}-{recipe.digest[:8]}"
+        start = f"{contender.encoder}-first-{seed}-{recipe.digest[:8]}"
         yield AblationRun(name=start, recipe=recipe)
     recipe = replace(whole, stages=(charged,))
     made_by = hashlib.sha256(f"{recipe.digest} {start}".encode()).hexdigest()[:8]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
@@ -56,13 +57,19 @@ class Entry:
 
 
 def markdown(chosen: Sequence[Contender], scores: StudyScores) -> str:
-    """Words and cost, the claim of each paper; contenders without a finished run are left out."""
+    """Words and cost, the claim of each paper, starts; contenders without a finished run are left out."""
     entries = [Entry(contender=each, runs=scores[each.name]) for each in chosen if scores.get(each.name)]
     if not entries:
         return "no finished run yet"
     return "\n\n".join(
         part
-        for part in (_counts_text(entries), _words_table(entries), _rivals_table(entries), _compute_table(entries))
+        for part in (
+            _counts_text(entries),
+            _words_table(entries),
+            _rivals_table(entries),
+            _compute_table(entries),
+            _starts_table(entries),
+        )
         if part
     )
 
@@ -133,6 +140,16 @@ def _compute_rows(whole: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str,
                 cpu,
                 change,
             )
+
+
+def _starts_table(entries: Sequence[Entry]) -> str:
+    """Each start of an encoder against those before it."""
+    rows = [
+        (f"{other.contender.name} against {first.contender.name}", _change_cells(first, other, claimed=0.0)[0])
+        for first, other in combinations(entries, 2)
+        if first.contender.start and first.contender.encoder == other.contender.encoder
+    ]
+    return markdown_table(("start", "change of WER"), rows) if rows else ""
 
 
 def _change_cells(before: Entry, after: Entry, *, claimed: float) -> tuple[str, str]:

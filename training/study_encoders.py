@@ -6,8 +6,9 @@
     python -m training.study_encoders .. --table
 
 Every encoder with every seed, on one recipe, and one that skips work with every strength of `--strengths`; a recipe
-says all but those. Killed, a study goes on where it was when started again: finished runs are kept, the others have
-checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
+says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights. Killed, a
+study goes on where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
+DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
 """
 
 import argparse
@@ -17,13 +18,13 @@ from pathlib import Path
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
 from training.ablation_variants import AblationRun
-from training.command_line import positive
+from training.command_line import names_among, positive
 from training.encoder_study_runs import contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
 from training.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
 from training.transcriber_data import DataPaths, add_speech
-from training.transcriber_recipe import read_recipe
+from training.transcriber_recipe import STARTS, read_recipe
 
 STRENGTHS = "0,0.5,1,2,4"
 ALONE = "0S"
@@ -31,14 +32,15 @@ ALONE = "0S"
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
-    chosen = contenders(options.recipe, options.encoders, strengths)
+    starts = options.starts.split(",") if options.starts else []
+    chosen = contenders(options.recipe, options.encoders, strengths, starts)
     runs = encoder_runs(chosen, seeds_of(options))
     paths = DataPaths.of(options)
     names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
-    encoders = ["--encoders", *map(str, options.encoders)]
+    chosen_by = ["--encoders", *map(str, options.encoders), *(["--starts", options.starts] if starts else [])]
     return StudyPlan(
         runs=runs,
-        command=["training.study_encoders", str(options.recipe), *encoders, *words_of(options, names)],
+        command=["training.study_encoders", str(options.recipe), *chosen_by, *words_of(options, names)],
         do=lambda run: do_alone(run, options.out, paths, judged_alone),
         is_done=lambda run: is_done(run, options.out),
         table=lambda: markdown(chosen, finished_scores(runs, options.out, read_encoder_scores)),
@@ -56,6 +58,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("recipe", type=Path, help="training/configs/encoder-study*.toml")
     parser.add_argument("--encoders", type=Path, nargs="+", required=True, help="as in training/configs/encoders")
     parser.add_argument("--strengths", default=STRENGTHS, help="of charging for compute (default %(default)s)")
+    listed = names_among(STARTS, "start")
+    parser.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
     add_speech(parser)
     parser.add_argument("--per-cell", type=positive, default=20, help="test conversations a domain (%(default)s)")
     add_study_options(parser, seeds="0,1,2")

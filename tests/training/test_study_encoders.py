@@ -120,10 +120,23 @@ def test_compute_is_counted_against_the_transformer_that_looks_back_furthest() -
     assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] |" in table
 
 
+def test_starts_are_trained_apart_and_compared() -> None:
+    starts = ("standardised", "whisper-tiny.en")
+    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0], starts)
+    assert [each.recipe.start for each in chosen] == list(starts)
+    plain, whisper = (each.name for each in chosen)
+    runs = encoder_runs(chosen, [0])
+    assert {run.variant: run.recipe.start for run in runs if run.variant} == {plain: starts[0], whisper: starts[1]}
+    assert len({run.recogniser for run in runs if run.variant}) == 2
+    table = markdown(chosen, {plain: {0: scores(4)}, whisper: {0: scores(1)}})
+    assert f"| {whisper} against {plain} | -75.0 % [-75.0, -75.0] |" in table
+
+
 def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = str(tmp_path / "none")
     paths = ("--utterances", nowhere, "--units", nowhere, "--out", nowhere)
-    with pytest.raises(SystemExit) as ended:
-        main([str(STUDY), "--encoders", str(CONFIGS / "encoders" / "lstm-3m.toml"), *paths, "--table"])
-    assert ended.value.code == 0
-    assert "no finished run yet" in capsys.readouterr().out
+    for starts in ([], ["--starts", "random,standardised"]):
+        with pytest.raises(SystemExit) as ended:
+            main([str(STUDY), "--encoders", str(CONFIGS / "encoders" / "lstm-3m.toml"), *starts, *paths, "--table"])
+        assert ended.value.code == 0
+        assert "no finished run yet" in capsys.readouterr().out
