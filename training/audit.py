@@ -69,6 +69,8 @@ class Material:
         if self.trials and not (self.scores or self.audio_root):
             message = "--trials needs --audio-root FOLDER to listen to, or --scores FILE of a system that has listened"
             raise InvalidRequestError(message, field="audio_root")
+        if self.voices and self.scores:
+            raise InvalidRequestError("--voices keeps what is heard, and with --scores nothing is", field="voices")
 
     def listed(self) -> TrialList | None:
         """The list of trials; None = the scores tell."""

@@ -188,6 +188,7 @@ def test_voxceleb_is_audited_from_its_folder_and_scores(tmp_path: Path) -> None:
         ((), "give --trials LIST"),
         (("--trials", "l.csv"), "needs --audio-root"),
         (("--scores", "absent.csv"), "no scores at absent.csv"),
+        (("--scores", "S", "--voices", "kept"), "--voices keeps what is heard, and with --scores nothing is"),
         (("--scores", "S", "--by", "age"), "no column 'age': tell it of people with --people"),
         (("--scores", "S", "--people", "P"), "as in --by sex; "),
         (("--scores", "S", "--people", "P", "--by", "age"), "there are colour, sex"),
