@@ -18,6 +18,7 @@ from torch import Tensor
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.errors import ArtifactError
+from svc.models.amortised_transformer import AmortisedTransformer
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.types import FloatArray
 
@@ -69,9 +70,12 @@ def fit_input_map(clips: Iterable[FloatArray], filters: FloatArray) -> tuple[Arr
 
 
 def start_from_whisper(
-    encoder: ChunkedTransformer, model: Path, clips: Iterable[FloatArray], filters: FloatArray
+    encoder: ChunkedTransformer | AmortisedTransformer, model: Path, clips: Iterable[FloatArray], filters: FloatArray
 ) -> None:
-    """Loads Whisper's encoder into one of the same sizes. Raises ArtifactError when they differ."""
+    """Loads Whisper's encoder into one of the same sizes, whose arbitrators, if it has any, stay as they are.
+
+    Raises ArtifactError when sizes differ.
+    """
     variables = read_ctranslate2(model)
     state = encoder.state_dict()
     matrix, bias = fit_input_map(clips, filters)

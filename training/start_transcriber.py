@@ -13,6 +13,7 @@ from svc.backends.store import ModelStore
 from svc.backends.transcriber_artifact import load_transcriber
 from svc.config import default_cache
 from svc.errors import ArtifactError, InvalidRequestError
+from svc.models.amortised_transformer import AmortisedTransformer
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.models.transcriber import Transcriber
 from svc.units import Units
@@ -33,8 +34,8 @@ def start_from(start: str, model: Transcriber, data: TranscriberData) -> None:
     if start == "standardised":
         standardise(model)
         return
-    if not isinstance(model.encoder, ChunkedTransformer):
-        raise InvalidRequestError(f"start {start!r} needs the transformer encoder", field="start")
+    if not isinstance(model.encoder, ChunkedTransformer | AmortisedTransformer):
+        raise InvalidRequestError(f"start {start!r} needs the transformer encoder or the amortised", field="start")
     chosen = np.random.default_rng(data.seed).permutation(len(data.utterances[TRAIN]))[:FITTED_UTTERANCES]
     spoken = (data.utterances[TRAIN][index] for index in chosen)
     clips = (data.sounds.speech.read(each.utterance_id, 0.0, each.duration_s) for each in spoken)

@@ -9,11 +9,13 @@ import torch
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.errors import ArtifactError
+from svc.models.amortised_transformer import AmortisedTransformer, AmortisedTransformerConfig
 from svc.models.chunked_transformer import ChunkedTransformer, ChunkedTransformerConfig
 from svc.types import FloatArray
 from training.pretrained_encoder import fit_input_map, read_ctranslate2, start_from_whisper, whisper_log_mels
 
 SMALL = ChunkedTransformerConfig(block_width=16, num_heads=2, num_layers=2, width=8)
+SKIPPING = AmortisedTransformerConfig(block_width=16, num_heads=2, num_layers=2, width=8)
 FILTERS = np.kron(np.eye(80), np.ones(3)).astype(np.float32)[:, :201]
 
 
@@ -67,9 +69,10 @@ def noise_clips() -> list[FloatArray]:
     return [(one * random.standard_normal(len(one))).astype(np.float32) for one in loudness]
 
 
-def test_every_weight_finds_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", [ChunkedTransformer(SMALL, 80), AmortisedTransformer(SKIPPING, 80)])
+def test_every_weight_finds_its_place(tmp_path: Path, target: ChunkedTransformer | AmortisedTransformer) -> None:
     torch.manual_seed(1)
-    source, target = ChunkedTransformer(SMALL, 80), ChunkedTransformer(SMALL, 80)
+    source = ChunkedTransformer(SMALL, 80)
     path = ctranslate2_file(tmp_path / "model.bin", as_whisper(source))
     start_from_whisper(target, path, noise_clips(), FILTERS)
     kept = {"input_map", "input_bias", "project.weight", "project.bias"}
