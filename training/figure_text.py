@@ -25,7 +25,10 @@ def verdict(change: Figure, claimed: float) -> str:
     if change.value is None or change.ci95 is None:
         return "is not measured yet"
     if not change.excludes_zero:
-        return "cannot be told: the interval includes zero"
+        low, high = change.ci95
+        if low <= claimed <= high:
+            return "cannot be told: the interval includes zero"
+        return "does not hold here: the interval includes zero and not the claim"
     if np.sign(change.value) != np.sign(claimed):
         return "does not hold here: it is the other way round"
     size = "as large as claimed or larger" if abs(change.value) >= abs(claimed) else "but smaller than claimed"

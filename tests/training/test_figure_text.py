@@ -17,7 +17,8 @@ def test_a_change_is_sure_where_both_edges_are_on_one_side(one: float, other: fl
     sure = low > 0 or high < 0
     assert found.excludes_zero == sure
     assert bold_where_sure("x", found) == ("**x**" if sure else "x")
-    assert ("cannot be told" in verdict(found, -1.0)) != sure
+    assert ("includes zero" in verdict(found, -1.0)) != sure
+    assert ("cannot be told" in verdict(found, -1.0)) == (not sure and low <= -1)
 
 
 def test_a_figure_is_written_with_its_interval_sign_and_unit() -> None:
