@@ -1,7 +1,7 @@
 """Live transcription over gRPC by a server process: streams it keeps up with, how late words come, what a stream holds.
 
 usage: python -m tests.bench live
-       python -m tests.bench.live [--artifact FOLDER] [--streams 8 32 | --hours 4 [--speed 4]]
+       python -m tests.bench.live [--artifact FOLDER] [--precision auto] [--streams 8 32 | --hours 4 [--speed 4]]
 
 Without an artifact the transcriber has random weights and says nonsense, as much of it as people say words: the work is
 the same. Callers share the machine with the server. Beside the delays stands what a stream costs in processor time, in
@@ -39,7 +39,7 @@ from equivox import (
 from svc.audio.decode import load_waveform
 from svc.audio.filterbank import FilterbankConfig, StreamingFilterbank
 from svc.audio.resample import resample
-from svc.backends.transcriber import TransducerRecogniser
+from svc.backends.transcriber import PRECISIONS, TransducerRecogniser
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.types import FloatArray
 from svc.units import BLANK
@@ -213,14 +213,19 @@ def part(at_s: float, duration_s: float, number: int) -> bool:
 
 
 @contextmanager
-def serving(artifact: Path | None, *, max_speed: float = 20.0) -> Iterator[ServerProcess]:
+def serving(artifact: Path | None, *, precision: str = "float32", max_speed: float = 20.0) -> Iterator[ServerProcess]:
     """A server with that transcriber, or one of random weights."""
     with TemporaryDirectory() as folder:
         if artifact is None:
             torch.set_num_threads(1)  # many threads on few frames wait for each other
             recogniser, artifact = talkative(), Path(folder) / "transcriber"
             save_transcriber(artifact, recogniser.model, recogniser.units, {"name": "random"})
-        settings = {"artifact": str(artifact), "max_streams": LADDER[-1], "max_speed": max_speed}
+        settings = {
+            "artifact": str(artifact),
+            "precision": precision,
+            "max_streams": LADDER[-1],
+            "max_speed": max_speed,
+        }
         with server_process(Path(folder), {"transcription": settings}) as server:
             yield server
 
@@ -248,14 +253,15 @@ def conversation() -> FloatArray:
     return resample(load_waveform(path), RATE_HZ).samples
 
 
-def measure(artifact: Path | None = None, ladder: Sequence[int] = LADDER) -> list[Row]:
-    with serving(artifact) as server:
+def measure(artifact: Path | None = None, ladder: Sequence[int] = LADDER, *, precision: str = "float32") -> list[Row]:
+    with serving(artifact, precision=precision) as server:
         return climb(server, conversation(), ladder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifact", type=Path)
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="transcription.precision")
     parser.add_argument("--streams", type=int, nargs="+", default=LADDER, help="numbers of streams to try, in turn")
     parser.add_argument("--hours", type=float, default=0.0)
     parser.add_argument(
@@ -263,9 +269,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     if not options.hours:
-        show("Live transcription over gRPC", measure(options.artifact, options.streams))
+        show("Live transcription over gRPC", measure(options.artifact, options.streams, precision=options.precision))
         return
-    with serving(options.artifact, max_speed=2 * options.speed) as server:
+    with serving(options.artifact, precision=options.precision, max_speed=2 * options.speed) as server:
         rows = asyncio.run(last(server, conversation(), hours=options.hours, speed=options.speed))
     show("One long stream", rows)
 
