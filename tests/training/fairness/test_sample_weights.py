@@ -39,7 +39,8 @@ def test_guards_hold_and_the_mean_and_order_stay(opinions: Tensor, guards: tuple
     assert float(safe.mean()) == pytest.approx(1)
     assert float(safe.max()) <= guards[0] + 1e-9
     assert normalised_entropy(safe) >= guards[1] - 1e-9
-    assert torch.equal(safe.argsort(stable=True), weights.argsort(stable=True)) or safe.std(correction=0) < 1e-9
+    # But for rounding: where the guards leave no room all are one.
+    assert (safe[weights.argsort(stable=True)].diff() >= -1e-7).all()
 
 
 def test_weights_within_the_guards_are_left_alone() -> None:
