@@ -197,7 +197,7 @@ def test_pcm_channels_are_taken_apart(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("container", "codec", "tolerance"), WHOLE_FORMATS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_damaged_file_gives_samples_or_a_named_error(
     container: str, codec: str, tolerance: float | None, data: st.DataObject

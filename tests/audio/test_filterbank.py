@@ -82,7 +82,7 @@ def test_less_than_a_window_makes_no_frame() -> None:
     assert Filterbank(FilterbankConfig())(NOISE[:399]).shape == (0, 80)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 30_000), max_size=30), st.integers(0, 30_000))
 def test_streamed_equals_whole(cuts: list[int], num_samples: int) -> None:
     samples = NOISE[:num_samples]

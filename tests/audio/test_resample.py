@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.audio.resample import StreamResampler, resample
@@ -11,7 +11,6 @@ from svc.types import Waveform
 RATES_HZ = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(RATES_HZ), st.lists(st.integers(0, 20_000), max_size=20), st.integers(0, 20_000))
 def test_streamed_equals_whole(rate_hz: int, cuts: list[int], num_samples: int) -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, num_samples).astype(np.float32)

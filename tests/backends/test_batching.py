@@ -89,7 +89,7 @@ def until(condition: Callable[[], bool]) -> None:
     pytest.fail("the condition never came true")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.lists(st.integers(1, 400), max_size=30), min_size=1, max_size=8),
     st.integers(1, 3),

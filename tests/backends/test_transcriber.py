@@ -37,7 +37,7 @@ def tokens_of(chunks: list[RecognisedChunk]) -> list[list[tuple[int, int]]]:
 
 
 @every_beam
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(chunks=chunkings)
 def test_any_pieces_give_what_single_frames_give(beam: int, chunks: list[int]) -> None:
     recogniser, mels = toy_recogniser(beam), toy_mels(4 * sum(chunks))
@@ -49,7 +49,7 @@ def test_any_pieces_give_what_single_frames_give(beam: int, chunks: list[int]) -
 
 
 @every_beam
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(chunks=chunkings, seed=st.integers(0, 9))
 def test_a_second_channel_that_rests_does_so_however_it_is_cut_and_changes_nothing_of_the_first(
     beam: int, chunks: list[int], seed: int
@@ -73,7 +73,7 @@ def test_a_channel_that_rests_is_silent_and_says_nothing(beam: int) -> None:
 
 @pytest.mark.parametrize("kind", ["transformer", "lstm", "conformer"])
 @every_beam
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(plan=st.lists(st.lists(st.integers(1, 4), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_streams_step_together_with_pieces_of_any_lengths_as_alone(kind: str, beam: int, plan: list[list[int]]) -> None:
     recogniser = toy_recogniser(beam, kind=kind, second_voice_share=0.5, rest_after_frames=3)

@@ -16,7 +16,7 @@ def under_test() -> Iterator[Harness]:
         yield opened
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400))
 def test_noise_never_gets_past_a_domain_error(under_test: Harness, data: bytes) -> None:
     under_test.run(data)

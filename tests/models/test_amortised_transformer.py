@@ -77,7 +77,7 @@ def test_skipping_equals_masking(num_frames: int, open_logit: float) -> None:
     torch.testing.assert_close(share, dense_share)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(chunks=st.lists(st.integers(1, 8), min_size=1, max_size=6), open_logit=st.sampled_from([-3.0, 0.0, 3.0]))
 def test_live_streams_skip_what_a_masked_pass_masks(chunks: list[int], open_logit: float) -> None:
     encoder, mels = toy(open_logit), random_mels(4, 4 * sum(chunks))

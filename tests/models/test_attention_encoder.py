@@ -9,7 +9,7 @@ from tests.models.toy_transcriber import random_mels, toy_encoder
 
 
 @pytest.mark.parametrize("kind", ["transformer", "conformer"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(chunks=st.lists(st.integers(1, 8), min_size=1, max_size=8))
 def test_a_ring_gives_what_carried_caches_give(kind: str, chunks: list[int]) -> None:
     encoder, mels = toy_encoder(kind), random_mels(2, 4 * sum(chunks))

@@ -18,7 +18,7 @@ def config(beam: int, max_symbols: int = 3, forget: int = 0) -> DecoderConfig:
     return DecoderConfig(beam=beam, max_symbols_per_frame=max_symbols, forget_after_frames=forget)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds, kind=st.sampled_from(["lstm", "context"]), max_symbols=st.integers(1, 3), forget=st.integers(0, 3))
 def test_width_one_equals_greedy(seed: int, kind: str, max_symbols: int, forget: int) -> None:
     model, frames = toy(kind, seed), random_frames(2, 7, seed)
@@ -28,7 +28,7 @@ def test_width_one_equals_greedy(seed: int, kind: str, max_symbols: int, forget:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_a_wide_beam_finds_the_likeliest_tokens_of_all(seed: int) -> None:
     # Three tokens, so that no <eot> settles anything early.
@@ -53,14 +53,14 @@ def test_a_beam_finds_what_greed_misses() -> None:
     assert [emission.token_id for emission in better] == [2]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds, chunks=st.lists(st.integers(1, 4), min_size=1, max_size=6))
 def test_chunked_equals_whole(seed: int, chunks: list[int]) -> None:
     decoder, frames = BeamDecoder(*toy(seed=seed), config(3)), random_frames(2, sum(chunks), seed)
     assert_same(decode_chunked(decoder, frames, chunks), decode_whole(decoder, frames))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_sequences_decode_together_as_alone(seed: int) -> None:
     decoder, frames = BeamDecoder(*toy(seed=seed), config(3)), random_frames(3, 6, seed)
@@ -68,7 +68,7 @@ def test_sequences_decode_together_as_alone(seed: int) -> None:
     assert_same(decode_whole(decoder, frames), alone)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_what_is_settled_is_never_taken_back(seed: int) -> None:
     decoder, frames = BeamDecoder(*toy(seed=seed), config(3)), random_frames(1, 12, seed)

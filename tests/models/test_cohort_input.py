@@ -84,7 +84,7 @@ def placed() -> CohortInput:
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-3, 3, width=32), min_size=VOICE_WIDTH, max_size=VOICE_WIDTH).filter(any))
 def test_shares_are_a_softmax_over_cosines(voice: list[float]) -> None:
     cohorts = placed()

@@ -69,7 +69,7 @@ def assert_same(actual: list[list[Emission]], expected: list[list[Emission]]) ->
         assert [e.logprob for e in ours] == pytest.approx([e.logprob for e in theirs], abs=1e-4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 1000),
     kind=st.sampled_from(["lstm", "context"]),
@@ -88,7 +88,7 @@ def test_equals_the_plain_rendering(seed: int, kind: str, config: DecoderConfig)
     assert_same(decode_whole(GreedyDecoder(predictor, joint, config), frames), expected)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000), chunks=st.lists(st.integers(1, 4), min_size=1, max_size=6), forget=st.integers(0, 3))
 def test_chunked_equals_whole(seed: int, chunks: list[int], forget: int) -> None:
     config = DecoderConfig(forget_after_frames=forget, blank_penalty=-1.0)
@@ -96,7 +96,7 @@ def test_chunked_equals_whole(seed: int, chunks: list[int], forget: int) -> None
     assert_same(decode_chunked(decoder, frames, chunks), decode_whole(decoder, frames))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
 def test_streams_of_different_age_decode_together_as_alone(seed: int) -> None:
     decoder, frames = GreedyDecoder(*toy(seed=seed)), random_frames(3, 4, seed)

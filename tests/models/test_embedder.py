@@ -52,7 +52,7 @@ def test_equals_the_plain_rendering_of_the_paper(model: CamPlusPlus, num_frames:
         torch.testing.assert_close(model(features[None])[0], plain(features), atol=1e-5, rtol=1e-4)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(lengths=st.lists(st.integers(4, 450), min_size=2, max_size=3))
 def test_a_padded_clip_equals_the_clip_alone(lengths: list[int]) -> None:
     model, longest = random_model(), max(lengths)

@@ -25,7 +25,7 @@ def in_chunks(encoder: Encoder, mels: Tensor, chunks: list[int], state: State) -
 
 
 @every_encoder
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(chunks=chunkings)
 def test_chunked_output_equals_whole_output(encoder: Encoder, chunks: list[int]) -> None:
     mels = random_mels(3, 4 * sum(chunks))

@@ -46,7 +46,7 @@ def test_nobody_rests_unless_told() -> None:
 
 
 @every_encoder
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(chunks=chunkings, seed=st.integers(0, 99))
 def test_what_is_heard_is_as_if_the_rest_had_been_cut_out(encoder: Encoder, chunks: list[int], seed: int) -> None:
     mels, heard = random_mels(3, 4 * sum(chunks)), torch.rand(3, sum(chunks)) < 0.6

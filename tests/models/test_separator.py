@@ -25,7 +25,7 @@ def test_silence_is_the_front_ends_floor() -> None:
     assert np.float32(SILENCE) == np.float32(np.log(LOG_FLOOR))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     chunks=st.lists(st.integers(1, 5), min_size=1, max_size=6),
     stack=st.sampled_from([1, 2, 4]),

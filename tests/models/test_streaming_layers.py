@@ -23,7 +23,7 @@ def plain_convolution(conv: nn.Conv1d, frames: Tensor) -> Tensor:
     return torch.stack(outputs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(kernel=st.integers(2, 4), stride=st.integers(1, 2), dilation=st.integers(1, 3), outputs=st.integers(1, 6))
 def test_a_convolution_is_the_sum_of_its_taps(kernel: int, stride: int, dilation: int, outputs: int) -> None:
     layer = CausalConvolution(nn.Conv1d(3, 5, kernel, stride=stride, dilation=dilation), (3,))
@@ -34,7 +34,7 @@ def test_a_convolution_is_the_sum_of_its_taps(kernel: int, stride: int, dilation
         torch.testing.assert_close(convolved[0], plain_convolution(layer.conv, frames[0]), atol=1e-5, rtol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(chunks=st.lists(st.integers(1, 5), min_size=1, max_size=6))
 def test_a_chain_in_chunks_equals_it_whole(chunks: list[int]) -> None:
     chain = Chain([CausalConvolution.depthwise(4, 3, stride=2), CumulativeSqueeze(4, 2)])

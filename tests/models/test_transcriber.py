@@ -34,7 +34,7 @@ def in_steps(model: Transcriber, mels: Tensor, chunks: list[int]) -> StepOutput:
 
 @every_kind
 @pytest.mark.parametrize("lookahead", [0, 4])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(chunks=st.lists(st.integers(1, 6), min_size=2, max_size=6))
 def test_chunked_output_equals_whole_output(kind: str, lookahead: int, chunks: list[int]) -> None:
     model = toy_transcriber(kind, lookahead_frames=lookahead)

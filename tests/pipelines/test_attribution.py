@@ -59,13 +59,13 @@ def test_every_turn_is_the_one_who_said_it() -> None:
     assert account.texts() == [list(said.words) for said in TALK]
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.lists(st.integers(0, len(MIXTURE)), max_size=40))
 def test_chunking_changes_nothing_that_is_said(cuts: list[int]) -> None:
     assert run(MIXTURE, cuts) == in_one_piece()
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6))
 def test_no_word_is_lost_and_no_two_people_share_a_label(plan: list[tuple[int, bool]]) -> None:
     said, start_s = [], 0.4
@@ -151,7 +151,7 @@ def test_what_is_cut_off_is_told_whole_and_the_turn_ends_earlier() -> None:
     assert started.start_s >= cut.end_s
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(st.lists(st.integers(0, 7 * 16_000), max_size=10))
 def test_chunking_changes_no_cut(cuts: list[int]) -> None:
     samples = conversation([MERGED], duration_s=7.0)

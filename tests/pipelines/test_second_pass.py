@@ -91,7 +91,7 @@ def test_the_new_words_lie_in_the_turn() -> None:
         assert revision.words[0].end_s == pytest.approx(said.end_s, abs=0.2)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.04, 0.1, 0.3])), min_size=2, max_size=5))
 def test_no_sound_of_a_channel_is_heard_again_for_two_turns(plan: list[tuple[int, float]]) -> None:
     said, end_s = [], 0.3

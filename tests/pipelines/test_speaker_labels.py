@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.pipelines.speaker_labels import LabelConfig, SpeakerLabels
@@ -14,7 +14,6 @@ def labels_of(config: LabelConfig | None = None) -> SpeakerLabels:
     return SpeakerLabels(calibration(), config)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), max_size=30))
 def test_well_separated_people_have_a_label_each(people: list[int]) -> None:
     labels, given_labels = labels_of(), []
@@ -25,7 +24,6 @@ def test_well_separated_people_have_a_label_each(people: list[int]) -> None:
     assert given_labels == [first_seen.index(number) for number in people]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0.5, 9)), min_size=1, max_size=20), st.integers(1, 6))
 def test_placing_a_turn_again_is_placing_its_last_voice(turns: list[tuple[int, float]], times: int) -> None:
     once, again = labels_of(), labels_of()

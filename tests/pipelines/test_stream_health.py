@@ -46,7 +46,7 @@ def test_the_same_is_said_again_only_after_a_while() -> None:
     assert reasons(np.zeros(round(2.5 * REPEAT_S) * RATE_HZ, np.float32)).count(WarningReason.SILENCE) == 3
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 20 * RATE_HZ), max_size=10))
 def test_chunks_change_no_warning(cuts: list[int]) -> None:
     samples = np.concatenate([np.zeros(11 * RATE_HZ, np.float32), np.clip(40 * babble(9), -1, 1)])

@@ -74,7 +74,7 @@ def test_words_and_turns_lie_where_they_were_said() -> None:
         assert all(said.start_s - 0.08 <= word.start_s <= word.end_s <= said.end_s for word in words)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, len(MIXTURE)), max_size=30))
 def test_chunking_never_changes_the_words(cuts: list[int]) -> None:
     assert lasting(transcribe(MIXTURE, cuts)) == in_one_piece()

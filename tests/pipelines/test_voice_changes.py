@@ -33,7 +33,7 @@ def found(people: list[tuple[int, float]], changes: VoiceChanges = CHANGES) -> l
     return [*searched(people, changes).places]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from([2.5, 3.0, 4.5]), min_size=1, max_size=4))
 def test_every_change_of_talkers_is_found(seconds: list[float]) -> None:
     people = [(number % 3, each) for number, each in enumerate(seconds)]

@@ -74,7 +74,7 @@ def asked(desk: BackgroundDesk, plan: Sequence[bool]) -> None:
         desk.ask(turn_id, speech(), is_last=is_last)
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(st.lists(st.integers(0, len(MIXTURE)), max_size=20), st.integers(1, 3))
 def test_the_same_words_by_the_same_people_as_without_threads(cuts: list[int], threads: int) -> None:
     with takers(HumEmbedder(), threads=threads, max_waiting=99, max_of_stream=99) as made:
@@ -119,7 +119,7 @@ def test_who_is_behind_listens_less_but_to_every_turn_at_its_end() -> None:
     assert embedder.num_embedded <= len(TALK)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.booleans(), min_size=1, max_size=12), st.integers(1, 3))
 def test_answers_come_in_the_order_asked_for_and_none_of_an_end_is_missing(plan: list[bool], threads: int) -> None:
     with takers(HumEmbedder(), threads=threads, max_waiting=2, max_of_stream=2) as made:

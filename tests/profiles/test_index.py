@@ -33,7 +33,7 @@ def nearest_by_hand(store: SqliteProfileStore, tenant: str, query: FloatArray, k
 ACTIONS = st.lists(st.tuples(st.sampled_from(["enrol", "delete"]), st.integers(0, 5), st.booleans()), max_size=12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(ACTIONS, st.integers(1, 8))
 def test_whatever_happened_a_search_equals_brute_force(actions: list[tuple[str, int, bool]], k: int) -> None:
     with (

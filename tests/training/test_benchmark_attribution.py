@@ -25,7 +25,7 @@ from training.event_transcript import play
 LABELS = ("S0", "S1", "S2", "UNKNOWN")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(LABELS)), max_size=7))
 def test_labels_stand_for_speakers_as_well_as_they_can(said: list[tuple[str, str]]) -> None:
     truth = [turn("a", 2.0 * place, 2.0 * place + 1, speaker=speaker) for place, (speaker, _) in enumerate(said)]

@@ -41,7 +41,7 @@ def test_cohorts_of_few_held_out_talkers_are_not_compared() -> None:
 cells = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=len(SPEAKERS), max_size=len(SPEAKERS))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cells)
 def test_of_one_domain_rates_are_sums_over_sums(counts: list[tuple[int, int]]) -> None:
     words, wrong = (np.array(column, np.float64)[:, None] for column in zip(*counts, strict=True))

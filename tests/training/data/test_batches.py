@@ -129,7 +129,7 @@ def test_features_are_the_front_ends_and_padding_is_silence() -> None:
 
 
 @given(st.integers(0, 2**40), st.integers(0, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_tokens_are_turns_in_order_each_due_when_it_has_been_said(seed: int, delay_frames: int) -> None:
     recipe = SIMULATOR.draw(seed)
     config = TargetConfig(delay_frames=delay_frames)

@@ -43,14 +43,14 @@ def test_the_same_seed_gives_the_same_samples_to_the_bit(stage: str) -> None:
 
 
 @given(st.integers(0, 2**50))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_recipe_survives_json(seed: int) -> None:
     recipe = simulator(MixtureConfig()).draw(seed)
     assert MixtureRecipe.from_json(recipe.to_json()) == recipe
 
 
 @given(st.integers(0, 2**50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_channels_never_overlap_themselves_and_turns_start_in_order(seed: int) -> None:
     recipe = simulator().draw(seed)
     assert all(one.span.start_s < other.span.start_s for one, other in pairwise(recipe.turns))
@@ -61,7 +61,7 @@ def test_channels_never_overlap_themselves_and_turns_start_in_order(seed: int) -
 
 
 @given(st.integers(0, 2**50))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_words_are_where_the_sound_is_whatever_the_speed(seed: int) -> None:
     mixture = render(simulator().draw(seed), SOUNDS)
     for channel, source in enumerate(mixture.sources):
@@ -131,7 +131,6 @@ def test_a_changed_speed_is_another_talker_with_other_times() -> None:
 
 
 @given(st.integers(1, 20), st.floats(0.05, 2.0), st.floats(0.0, 0.5))
-@settings(deadline=None)
 def test_phrases_hold_every_word_once_and_none_is_too_long(num_words: int, word_s: float, pause_s: float) -> None:
     spoken = utterance("t0", 0, num_words=num_words, word_s=word_s, pause_s=pause_s)
     phrases = phrases_of(spoken)

@@ -15,7 +15,7 @@ def read(tmp_path: Path, text: str, name: str = "words.jsonl") -> dict[str, Tran
     return read_transcripts(tmp_path / name)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(conversations())
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, turns: Transcript) -> None:
     path = tmp_path_factory.mktemp("transcripts") / "turns.jsonl"

@@ -69,7 +69,7 @@ def test_the_weights_told_are_those_of_the_gradient(method: Weighting) -> None:
     torch.testing.assert_close(ours, each * outcome.weights[:, None] / len(each))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.01, 1), st.integers(0, 99))
 def test_cvar_is_the_mean_of_the_worst_share(share: float, seed: int) -> None:
     terms = random_terms(seed=seed)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.fairness.countries import TABLE, Minimum, place_of, pooled
@@ -11,7 +11,6 @@ from training.fairness.countries import TABLE, Minimum, place_of, pooled
 NAMES = ("usa", "Jamaica", "Barbados", "kenya", "Zambia", "France", "fiji", "Atlantis", "")
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(NAMES), max_size=60))
 def test_everybody_keeps_a_group_and_large_countries_keep_their_name(countries: list[str]) -> None:
     people = {str(number): country for number, country in enumerate(countries)}

@@ -24,7 +24,7 @@ def judged(people: People) -> Evaluation:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(-8, 8), st.booleans()), min_size=2, max_size=60))
 def test_every_point_is_one_of_the_whole_curve_and_both_ends_are_kept(rows: list[tuple[int, bool]]) -> None:
     scores, target = np.array([row[0] / 2 for row in rows]), np.array([row[1] for row in rows])
@@ -38,7 +38,7 @@ def test_every_point_is_one_of_the_whole_curve_and_both_ends_are_kept(rows: list
     assert (drawn[0], drawn[-1]) == (("1", "0"), ("0", "1"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 400), st.integers(1, 400))
 def test_bins_of_posteriors_add_up_to_the_calibration_error(seed: int, num_target: int, num_nontarget: int) -> None:
     random = np.random.default_rng(seed)

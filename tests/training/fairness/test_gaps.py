@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.fairness.gaps import difference, fdr, gap_of, garbe, gini, ratio
@@ -23,13 +23,11 @@ def draws_of(values: list[float], errors: list[float], seed: int) -> Array:
     return np.random.default_rng(seed).normal(values, errors, size=(400, len(values)))
 
 
-@settings(deadline=None)
 @given(rates)
 def test_gini_is_the_mean_difference_over_twice_the_mean(values: list[float]) -> None:
     assert gini(np.array(values)) == pytest.approx(gini_by_hand(values), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(rates, st.data())
 def test_fdr_and_garbe_weigh_both_errors(fmr: list[float], data: st.DataObject) -> None:
     fnmr = data.draw(st.lists(st.sampled_from([0.0, 0.1, 0.5]), min_size=len(fmr), max_size=len(fmr)))
@@ -39,7 +37,6 @@ def test_fdr_and_garbe_weigh_both_errors(fmr: list[float], data: st.DataObject) 
     assert garbe(*pair, alpha=0.25) == pytest.approx(0.25 * gini_by_hand(fmr) + 0.75 * gini_by_hand(fnmr), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(rates)
 def test_difference_and_ratio_are_of_the_worst_and_the_best(values: list[float]) -> None:
     assert difference(np.array(values)) == max(values) - min(values)

@@ -59,7 +59,7 @@ def by_hand(trials: Trials, limits: Limits, threshold: float) -> dict[tuple[str,
     return values
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trials(), LIMITS, COSTS)
 def test_no_score_does_better_than_the_one_chosen(trials: Trials, limits: Limits, costs: Costs) -> None:
     choice = choose_threshold(trials, limits, costs)
@@ -76,7 +76,6 @@ def test_no_score_does_better_than_the_one_chosen(trials: Trials, limits: Limits
     assert choice.best.values == by_hand(trials, limits, choice.best.threshold)
 
 
-@settings(deadline=None)
 @given(trials(), COSTS)
 def test_without_limits_the_cheapest_is_chosen(trials: Trials, costs: Costs) -> None:
     choice = choose_threshold(trials, Limits(), costs)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.losses.arc_biases import AlignmentBand, BandSchedule, LatencyPenalty, label_arc_penalties
@@ -36,7 +36,6 @@ def test_a_token_due_after_the_end_is_due_at_the_last_frame() -> None:
     assert penalties_of([3], [9], start=NONE, end=ONE_PER_FRAME).T.tolist() == [[3, 2, 1, 0]]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100))
 def test_schedule_widens_and_ends_as_told(step: int) -> None:
     schedule = BandSchedule(first=NARROW, last=WIDE, steps=50)

@@ -19,7 +19,7 @@ def arcs_of(problem: Problem, logits: Tensor) -> Tensor:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_arcs_are_the_log_softmax_at_blank_and_next_label(problem: Problem) -> None:
     arcs, log_probs = arcs_of(problem, problem.logits), problem.logits.log_softmax(-1)
@@ -30,7 +30,7 @@ def test_arcs_are_the_log_softmax_at_blank_and_next_label(problem: Problem) -> N
             torch.testing.assert_close(arcs[n, :frames, u, 1], expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems(), st.integers(0, 1000))
 def test_nothing_past_a_sequences_lengths_is_read_or_taught(problem: Problem, seed: int) -> None:
     logits = problem.logits.requires_grad_()
@@ -44,7 +44,7 @@ def test_nothing_past_a_sequences_lengths_is_read_or_taught(problem: Problem, se
     torch.testing.assert_close(arcs_of(problem, spoilt), arcs_of(problem, logits))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_gradients_are_those_of_finite_differences(problem: Problem) -> None:
     logits = problem.logits.requires_grad_()

@@ -40,7 +40,7 @@ def test_compute_is_the_mean_of_the_real_frames_above_the_target(target: float) 
     torch.testing.assert_close(compute_loss(shares, lengths=LENGTHS, target=target), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 3), max_size=3), st.integers(1, 4), st.integers(0, 99))
 def test_ctc_is_the_sum_over_every_path(labels: list[int], frames: int, seed: int) -> None:
     logits = random_logits(1, 4, 4, seed=seed)

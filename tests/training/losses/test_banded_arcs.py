@@ -26,7 +26,7 @@ def loss_of(arcs: Tensor, targets: Tensor, due: Tensor, *, lengths: dict[str, Te
     return transducer_loss_of_arcs(arcs, targets, config=config, token_frames=due, **lengths)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(3, 9), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
 def test_the_loss_is_that_of_the_full_lattice_under_the_same_band(
     seed: int, num_frames: int, num_labels: int, left: int, right: int

@@ -38,7 +38,7 @@ def softmax_loss(scores: list[float], own: int) -> float:
     return math.log(sum(math.exp(score - scores[own]) for score in scores))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SIZES)
 def test_angular_prototypical_is_its_formula(sizes: tuple[int, int, int]) -> None:
     given_ = embeddings_of(*sizes)
@@ -49,7 +49,7 @@ def test_angular_prototypical_is_its_formula(sizes: tuple[int, int, int]) -> Non
     assert scores_of(AngularPrototypical(), given_).losses().tolist() == pytest.approx(expected)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SIZES)
 def test_ge2e_leaves_each_query_out_of_its_own_prototype(sizes: tuple[int, int, int]) -> None:
     given_ = embeddings_of(*sizes)
@@ -72,7 +72,7 @@ def test_binary_losses_take_each_pair_by_itself(kind: Kind) -> None:
     torch.testing.assert_close(scores.losses(), scores.pair_losses().mean(1))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 3), st.integers(0, 99))
 def test_aam_softmax_is_its_formula(centres: int, seed: int) -> None:
     torch.manual_seed(seed)

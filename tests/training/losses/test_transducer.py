@@ -44,14 +44,14 @@ def penalties_of(problem: Problem, config: TransducerLossConfig) -> Tensor:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_loss_is_that_of_all_alignments_enumerated(problem: Problem) -> None:
     expected = torch.stack([enumerated_loss(problem, n) for n in range(len(problem.logits))])
     torch.testing.assert_close(loss_of(problem, PLAIN), expected.float(), rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_penalties_and_band_lower_each_alignment_by_what_its_arcs_cost(problem: Problem) -> None:
     penalties = penalties_of(problem, EVERYTHING)
@@ -59,7 +59,7 @@ def test_penalties_and_band_lower_each_alignment_by_what_its_arcs_cost(problem: 
     torch.testing.assert_close(loss_of(problem, EVERYTHING), expected.float(), rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_gradients_are_those_of_all_alignments_enumerated(problem: Problem) -> None:
     problem.logits.requires_grad_()
@@ -82,7 +82,7 @@ def test_two_symbols_give_the_loss_and_gradients_of_all_of_them() -> None:
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems(), st.floats(1e-3, 1))
 def test_fastemit_scales_the_gradients_of_label_arcs_alone(problem: Problem, fastemit: float) -> None:
     frames, labels = int(problem.logit_lengths.max()), int(problem.target_lengths.max())
@@ -98,14 +98,14 @@ def test_fastemit_scales_the_gradients_of_label_arcs_alone(problem: Problem, fas
     torch.testing.assert_close(hastened[..., 1], plain[..., 1] * (1 + fastemit))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_fastemit_leaves_the_loss_as_it_is(problem: Problem) -> None:
     problem.logits.requires_grad_()
     torch.testing.assert_close(loss_of(problem, TransducerLossConfig(fastemit=0.5)), loss_of(problem, PLAIN))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems(), st.floats(0, 2), st.floats(0, 2))
 def test_steeper_penalties_never_lower_the_loss(problem: Problem, slope: float, more: float) -> None:
     def at(per_frame: float) -> Tensor:
@@ -121,7 +121,7 @@ def test_penalty_grows_from_the_due_frame_and_from_the_buffer(late_frames: float
     assert float(penalty.of(torch.tensor(late_frames))) == pytest.approx(nats)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_band_leaves_only_the_alignments_near_the_reference(problem: Problem) -> None:
     band = AlignmentBand(left_frames=0, right_frames=1, penalty_nats=200)

@@ -39,7 +39,7 @@ def brute_force(reference: list[list[bool]], hypothesis: list[list[bool]]) -> tu
     return missed, false_alarm, sum(min(r, h) for r, h in counts) - correct
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(talks, talks)
 def test_errors_equal_the_brute_force_count(reference: list[list[bool]], hypothesis: list[list[bool]]) -> None:
     errors = diarization_errors(turns_of(reference, "r"), turns_of(hypothesis, "h"), scored=SCORED)

@@ -75,19 +75,19 @@ def brute_force_cp(reference: Transcript, hypothesis: Transcript, edits: Edits) 
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(conversations(), conversations())
 def test_orc_is_the_best_of_all_assignments_of_turns_to_channels(reference: Transcript, hypothesis: Transcript) -> None:
     assert transcription_errors(reference, hypothesis).orc.errors == brute_force_orc(reference, hypothesis)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(conversations(), conversations())
 def test_cp_is_the_best_of_all_mappings_of_speakers(reference: Transcript, hypothesis: Transcript) -> None:
     assert transcription_errors(reference, hypothesis).cp.errors == brute_force_cp(reference, hypothesis, edits)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(conversations(), conversations(), st.sampled_from([0.05, 0.5, 2.0, 50.0]))
 def test_tcp_matches_only_words_within_the_collar(
     reference: Transcript, hypothesis: Transcript, collar_s: float
@@ -96,7 +96,7 @@ def test_tcp_matches_only_words_within_the_collar(
     assert errors == brute_force_cp(reference, hypothesis, edits_within(collar_s))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(WORDS), max_size=6), st.lists(st.sampled_from(WORDS), max_size=6))
 def test_alignment_is_in_order_complete_and_the_cheapest(reference: list[str], hypothesis: list[str]) -> None:
     pairs = word_pairs(reference, hypothesis)
@@ -107,7 +107,7 @@ def test_alignment_is_in_order_complete_and_the_cheapest(reference: list[str], h
     assert cost == word_distance(reference, hypothesis)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(conversations(), conversations())
 def test_every_rate_counts_the_references_words(reference: Transcript, hypothesis: Transcript) -> None:
     errors = transcription_errors(reference, hypothesis)
@@ -115,7 +115,7 @@ def test_every_rate_counts_the_references_words(reference: Transcript, hypothesi
     assert errors.cp.errors <= errors.tcp.errors
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(conversations(), conversations())
 def test_orc_of_too_many_words_is_an_upper_bound_and_counted_so(reference: Transcript, hypothesis: Transcript) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -136,7 +136,7 @@ def test_a_diverged_model_is_scored_within_seconds(caplog: pytest.LogCaptureFixt
     assert "upper bound" in caplog.text
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(conversations())
 def test_a_perfect_transcript_has_no_errors(reference: Transcript) -> None:
     errors = transcription_errors(reference, reference)
@@ -185,7 +185,7 @@ def test_delays_know_their_percentiles_and_the_early_ones() -> None:
     assert delays.median_distance == pytest.approx(0.1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(conversations(2), conversations(2)), max_size=3))
 def test_counts_of_recordings_add(recordings: list[tuple[Transcript, Transcript]]) -> None:
     errors = [transcription_errors(*pair) for pair in recordings]

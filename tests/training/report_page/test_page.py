@@ -55,7 +55,7 @@ def plain_page() -> PageParser:
     return PageParser(render_page(report_with_city("plain")))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.text(min_size=1, max_size=40).filter(lambda name: name.strip() == name and name.isprintable()))
 def test_no_name_of_a_group_adds_an_element_or_an_attribute(name: str) -> None:
     odd = PageParser(render_page(report_with_city(name)))
