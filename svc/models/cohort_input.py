@@ -36,6 +36,8 @@ class CohortInput(nn.Module):
         """
         if voice.shape[-1] != self.centroids.shape[1]:
             raise ValueError(f"need voices of width {self.centroids.shape[1]}, got {voice.shape[-1]}")
-        cosines = F.normalize(voice, dim=-1) @ F.normalize(self.centroids, dim=-1).T  # (.., K)
+        cosines = (
+            F.normalize(voice, dim=-1, eps=torch.finfo(voice.dtype).tiny) @ F.normalize(self.centroids, dim=-1).T
+        )  # (.., K)
         known = voice.any(-1, keepdim=True) & self.centroids.any()
         return torch.where(known, (SHARPNESS * cosines).softmax(-1), 0.0)
