@@ -42,8 +42,9 @@ def contenders(
 
     Raises ValueError naming the file and the key at fault, or a start there is not.
     """
-    read = (Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders)
-    found = (each for one in read for each in ([_from(start, one) for start in starts] or [one]))
+    found = [Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders]
+    if starts:
+        found = [_from(start, contender) for contender in found for start in starts]
     return [
         replace(contender, strength=strength)
         for contender in found

@@ -147,7 +147,8 @@ def _starts_table(entries: Sequence[Entry]) -> str:
     rows = [
         (f"{other.contender.name} against {first.contender.name}", _change_cells(first, other, claimed=0.0)[0])
         for first, other in combinations(entries, 2)
-        if first.contender.start and first.contender.encoder == other.contender.encoder
+        if first.contender.start != other.contender.start
+        and (first.contender.encoder, first.contender.strength) == (other.contender.encoder, other.contender.strength)
     ]
     return markdown_table(("start", "change of WER"), rows) if rows else ""
 
@@ -162,7 +163,9 @@ def _change_cells(before: Entry, after: Entry, *, claimed: float) -> tuple[str, 
 
 
 def _alike(one: Entry, other: Entry) -> bool:
-    return abs(one.any_run.num_parameters / other.any_run.num_parameters - 1) < LIKE
+    """Of one size, and from one start."""
+    same_start = one.contender.start == other.contender.start
+    return same_start and abs(one.any_run.num_parameters / other.any_run.num_parameters - 1) < LIKE
 
 
 def _is_window(entry: Entry, entries: Sequence[Entry]) -> bool:

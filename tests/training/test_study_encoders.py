@@ -23,6 +23,7 @@ from training.study_encoders import main
 CONFIGS = Path("training/configs")
 STUDY = CONFIGS / "encoder-study-commands.toml"
 WORD = 4
+STARTED = (("transformer-8m", ""), ("amortised-8m", "@0"), ("amortised-8m", "@2"))
 SKIPS = EncoderConfig(
     kind="amortised",
     amortised=AmortisedTransformerConfig(block_width=8, num_layers=1, num_heads=2, left_context_frames=8, width=8),
@@ -130,6 +131,17 @@ def test_starts_are_trained_apart_and_compared() -> None:
     assert len({run.recogniser for run in runs if run.variant}) == 2
     table = markdown(chosen, {plain: {0: scores(4)}, whisper: {0: scores(1)}})
     assert f"| {whisper} against {plain} | -75.0 % [-75.0, -75.0] |" in table
+
+
+def test_only_encoders_of_one_start_are_compared_for_what_they_skip() -> None:
+    starts = ("random", "standardised")
+    encoders = [CONFIGS / "encoders" / f"{name}-8m.toml" for name in ("transformer", "amortised")]
+    chosen = contenders(STUDY, encoders, [0, 2], starts)
+    rows = markdown(chosen, {each.name: {0: scores(2)} for each in chosen}).splitlines()
+    compared = [row.split(" | ")[0].removeprefix("| ") for row in rows if " against " in row]
+    of_starts = [f"{name}-from-standardised{at} against {name}-from-random{at}" for name, at in STARTED]
+    skipping = [f"amortised-8m-from-{one}@{at} against transformer-8m-from-{one}" for one in starts for at in (0, 2)]
+    assert compared == skipping + of_starts
 
 
 def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
