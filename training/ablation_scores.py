@@ -82,7 +82,7 @@ def hear(model: Transcriber, conversation: Conversation, sounds: Sounds) -> Hear
 
 def mels_of(model: Transcriber, conversation: Conversation, sounds: Sounds) -> Tensor:
     """(1, T, M), T a multiple of the stride."""
-    mels = Filterbank(FilterbankConfig())(render(conversation.recipe, sounds).samples)
+    mels = Filterbank(FilterbankConfig())(render(conversation.recipe, sounds, with_sources=False).samples)
     return torch.from_numpy(mels[: len(mels) // model.stride_frames * model.stride_frames])[None]
 
 

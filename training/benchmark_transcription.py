@@ -158,7 +158,7 @@ def rendered(conversations: Iterable[Conversation], sounds: Sounds) -> Iterator[
             name=conversation.uri,
             domain=conversation.domain,
             condition=conversation.condition,
-            samples=render(conversation.recipe, sounds).samples,
+            samples=render(conversation.recipe, sounds, with_sources=False).samples,
             reference=conversation.reference,
         )
 

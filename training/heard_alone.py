@@ -83,7 +83,7 @@ def _examples(
 ) -> Iterator[TrainingExample]:
     filterbank, config = Filterbank(FilterbankConfig()), TargetConfig()
     for recipe in recipes:
-        yield make_example(render(recipe, sounds), filterbank, units, config, cohorts=cohorts)
+        yield make_example(render(recipe, sounds, with_sources=False), filterbank, units, config, cohorts=cohorts)
 
 
 def labels_of(cohorts: Cohorts, speakers: Sequence[str]) -> Labels:

@@ -111,7 +111,7 @@ class MixtureExamples(Dataset[TrainingExample]):
     """Example n of an endless run, made when it is asked for; picklable, so that worker processes can make them.
 
     Of `fixed_mixtures` there are no more than that: each comes once before any comes again, every time in a new order.
-    Without sources, which nothing but the loss of separation hears, making one takes a third less.
+    Without sources, which nothing but the loss of separation hears, making one takes about half the time.
     """
 
     def __init__(

@@ -245,7 +245,9 @@ def write_set(conversations: Sequence[Conversation], out: Path, sounds: Sounds |
     (out / "recipes.jsonl").write_text("".join(recipes), encoding="utf-8")
     if sounds is not None:
         for found in track(conversations, "rendering", disable=not sys.stderr.isatty()):
-            soundfile.write(out / f"{found.uri}.wav", render(found.recipe, sounds).samples, MODEL_RATE_HZ)
+            soundfile.write(
+                out / f"{found.uri}.wav", render(found.recipe, sounds, with_sources=False).samples, MODEL_RATE_HZ
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -54,6 +54,8 @@ def render(recipe: MixtureRecipe, sounds: Sounds, *, with_sources: bool = True) 
     for turn in recipe.turns:
         _add_turn(sources[turn.channel], turn, sounds)
     samples = sources.sum(axis=0)
+    if not with_sources:
+        sources = sources[:, :0]
     degradation = recipe.degradation
     if degradation.noise:
         if degradation.noise not in sounds.noises:
@@ -61,7 +63,7 @@ def render(recipe: MixtureRecipe, sounds: Sounds, *, with_sources: bool = True) 
         noise = noise_for(len(samples), sounds.noises[degradation.noise], degradation.noise_start_s)
         samples = add_noise(samples, noise, degradation.snr_db)
     scale = np.float32(min(1.0, FULL_SCALE / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9)))
-    samples, sources = samples * scale, sources[:, : None if with_sources else 0] * scale
+    samples, sources = samples * scale, sources * scale
     if degradation.telephone:
         samples, sources = _by_telephone(samples), np.stack([_by_telephone(source) for source in sources])
     return Mixture(samples, sources, recipe)
