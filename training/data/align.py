@@ -3,18 +3,17 @@
     python -m training.data.align --out FOLDER [--workers 1] [--corpora saa,wuw] [--limit N]
     python -m training.data.align --out FOLDER --librispeech LIBRISPEECH
 
-Writes FOLDER/utterances.jsonl, and FOLDER/recordings.jsonl with one line a recording: what was kept and why the rest
-was not. A run that was broken off goes on from there; nothing is drawn at random. Splits are those of the manifest.
+Writes FOLDER/utterances.jsonl, and FOLDER/recordings.jsonl with one line a recording that was aligned: what was kept
+and why the rest was not. A run that was broken off goes on from there; nothing is drawn at random. Splits are those of
+the manifest. Dev and test talkers' words are those of judged_alignment.jsonl, the same on any machine.
 """
 
 import argparse
-import json
 import os
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -23,138 +22,38 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from svc.audio.decode import load_waveform
-from svc.audio.resample import resample
 from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
-from svc.errors import InvalidRequestError
 from training.command_line import folder_to_write, mistakes_told, positive
 from training.data.corpora import read_librispeech
-from training.data.corpus_readings import (
-    Aligner,
-    Reader,
-    Reading,
-    read_as_given,
-    read_isolated,
-    read_number,
-    read_paragraph,
-    read_untranscribed,
-)
-from training.data.manifest import SPLITS, TRAIN, Clip, data_root, read_manifest
-from training.data.utterances import Utterance, line_of, utterance_of, write_utterances
-
-VERSION = 3
-"""Counts changes of how recordings are read: what another version did is done anew."""
-VERSIONS = {"alphanum": 4}
-"""Of corpora whose own reader has changed since."""
+from training.data.corpus_readings import Aligner
+from training.data.judged_alignment import RECORD, record, recorded_outcomes
+from training.data.manifest import Clip, data_root
+from training.data.read_recordings import CORPORA, Outcome, clips_to_read, outcomes_of, read_recording
+from training.data.utterances import Utterance, write_utterances
 
 CHUNK = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
-    """What domain a corpus speaks for, how it is read, and the splits its labels are fit for."""
-
-    domain: str
-    reader: Reader
-    splits: tuple[str, ...] = SPLITS
-
-
-CORPORA = {
-    "fsdd": Corpus(domain="digits", reader=read_isolated),
-    # The words are Arabic: their text is the English gloss.
-    "arabiccmd": Corpus(domain="commands", reader=read_isolated),
-    "azdigits": Corpus(domain="azdigits", reader=read_isolated),
-    "wuw": Corpus(domain="telephone", reader=read_as_given),
-    "saa": Corpus(domain="phrases", reader=read_paragraph),
-    "alphanum": Corpus(domain="digits", reader=read_number),
-    # Pseudo-labels of a model are no reference to be judged by.
-    "libri": Corpus(domain="read", reader=read_untranscribed, splits=(TRAIN,)),
-    "librispeech": Corpus(domain="read", reader=read_paragraph),
-}
-
-
-def version_of(corpus: str) -> int:
-    return VERSIONS.get(corpus, VERSION)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A recording that was read."""
-
-    path: str
-    corpus: str
-    reasons: tuple[str, ...]
-    utterances: tuple[Utterance, ...]
-
-    def line(self) -> str:
-        kept = [json.loads(line_of(utterance)) for utterance in self.utterances]
-        return json.dumps(
-            {
-                "version": version_of(self.corpus),
-                "path": self.path,
-                "corpus": self.corpus,
-                "reasons": self.reasons,
-                "utterances": kept,
-            },
-            ensure_ascii=False,
-        )
-
-
-def read_recording(clip: Clip, root: Path, aligner: Aligner) -> Outcome:
-    """Raises a ServiceError when the recording cannot be decoded."""
-    corpus = CORPORA[clip.corpus]
-    reading = corpus.reader(clip, resample(load_waveform(root / clip.path)).samples, aligner)
-    utterances = utterances_of(clip, reading, domain=corpus.domain)
-    return Outcome(path=clip.path, corpus=clip.corpus, reasons=reading.reasons, utterances=utterances)
-
-
-def utterances_of(clip: Clip, reading: Reading, *, domain: str) -> tuple[Utterance, ...]:
-    """Of a recording, its phrases."""
-    return tuple(
-        Utterance(
-            utterance_id=f"{Path(clip.path).with_suffix('')}#{number}",
-            path=clip.path,
-            start_s=phrase.span.start_s,
-            end_s=min(phrase.span.end_s, clip.duration_s),
-            speaker=clip.speaker,
-            sex=clip.sex,
-            domain=domain,
-            split=clip.split,
-            words=phrase.words,
-        )
-        for number, phrase in enumerate(reading.phrases)
-    )
-
-
-def outcomes_of(journal: Path) -> dict[str, Outcome]:
-    """What earlier runs of this version did, by path. A last line that was broken off is not counted."""
-    done = {}
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            continue
-        if fields["version"] == version_of(fields["corpus"]):
-            kept = tuple(utterance_of(json.dumps(kept), str(journal)) for kept in fields["utterances"])
-            done[fields["path"]] = Outcome(
-                path=fields["path"], corpus=fields["corpus"], reasons=tuple(fields["reasons"]), utterances=kept
-            )
-    return done
-
-
 def align(
-    clips: Sequence[Clip], root: Path, out: Path, *, make_aligner: Callable[[], Aligner], workers: int = 1
+    clips: Sequence[Clip],
+    root: Path,
+    out: Path,
+    *,
+    make_aligner: Callable[[], Aligner],
+    workers: int = 1,
+    known: Mapping[str, Outcome] | None = None,
 ) -> list[Outcome]:
-    """Reads what has not been read yet and writes utterances.jsonl; the outcomes in the order of the clips.
+    """Reads what is neither `known`, by path, nor read yet and writes utterances.jsonl; outcomes in the clips' order.
 
     With several workers each calls `make_aligner`, a function of a module.
     """
     out.mkdir(parents=True, exist_ok=True)
     journal = out / "recordings.jsonl"
-    done = outcomes_of(journal)
-    todo = [clip for clip in clips if clip.path not in done]
+    known = known or {}
+    done = {path: outcome for path, outcome in outcomes_of(journal).items() if path not in known}
+    todo = [clip for clip in clips if clip.path not in done and clip.path not in known]
     # Rewritten, so that neither a half line nor an older version stands in front of what is appended.
     journal.write_text("".join(outcome.line() + "\n" for outcome in done.values()), encoding="utf-8")
     with journal.open("a", encoding="utf-8") as file:
@@ -162,20 +61,10 @@ def align(
             file.write(outcome.line() + "\n")
             file.flush()
             done[outcome.path] = outcome
+    done |= known
     outcomes = [done[clip.path] for clip in clips]
     write_utterances(out / "utterances.jsonl", (kept for outcome in outcomes for kept in outcome.utterances))
     return outcomes
-
-
-def clips_to_read(root: Path, corpora: Sequence[str], limit: int | None) -> list[Clip]:
-    """Of each corpus at most `limit`. Raises InvalidRequestError for a corpus nothing is known of."""
-    if unknown := set(corpora) - CORPORA.keys():
-        raise InvalidRequestError(f"no corpus {sorted(unknown)[0]!r}; there are {', '.join(CORPORA)}", field="corpora")
-    clips: dict[str, list[Clip]] = defaultdict(list)
-    for clip in read_manifest(root / "manifest.csv"):
-        if clip.corpus in corpora and clip.split in CORPORA[clip.corpus].splits:
-            clips[clip.corpus].append(clip)
-    return [clip for corpus in corpora for clip in clips[corpus][:limit]]
 
 
 def whisper() -> WhisperRecogniser:
@@ -265,6 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpora", default=",".join(CORPORA), help="which, by commas")
     parser.add_argument("--librispeech", type=Path, help="read this copy of LibriSpeech instead of the manifest")
     parser.add_argument("--limit", type=positive, help="recordings of each corpus, to try things")
+    parser.add_argument(
+        "--record", action="store_true", help=f"align dev and test talkers too and write {RECORD.name} anew"
+    )
     options = parser.parse_args(arguments)
     root = options.librispeech or data_root()
     with mistakes_told():
@@ -273,7 +165,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             clips = clips_to_read(root, options.corpora.split(","), options.limit)
         whisper()  # what is missing should be said at once, not by a worker
-        outcomes = align(clips, root, options.out, make_aligner=whisper, workers=options.workers)
+        known = {} if options.record else recorded_outcomes(clips)
+        outcomes = align(clips, root, options.out, make_aligner=whisper, workers=options.workers, known=known)
+        if options.record:
+            record(clips, outcomes)
     console = Console()
     for table in summary(outcomes):
         console.print(table)

@@ -2,8 +2,9 @@
 
 Held-out talkers in four domains under six conditions named as in LibriCSS (Chen et al., 2020): 0S and 0L without
 overlap, with short and with long pauses; OV10 to OV40 with two talking for 10 to 40 % of the speech, within 3 points.
-Every conversation is a seed, so the sets are this file and conversation_sets.json, which holds a digest of each cell:
-speech that was aligned otherwise gives other conversations, and is refused.
+Every conversation is a seed, and draws from the words of judged_alignment.jsonl, so the sets are these files and
+conversation_sets.json, which holds a digest of each cell: speech that was aligned otherwise gives other conversations,
+and is refused.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from rich.progress import track
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
 from training.command_line import add_folders, folder_to_write, mistakes_told, positive
-from training.data.manifest import DEV, TEST, noises_for, read_manifest
+from training.data.manifest import JUDGED_SPLITS, TEST, noises_for, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -34,7 +35,6 @@ from training.data.turn_taking import TurnTaking, overlap_ratio
 from training.data.utterances import Utterance, read_utterances
 
 DOMAINS = ("phrases", "digits", "commands", "telephone")
-JUDGED_SPLITS = (DEV, TEST)
 DURATION_S = (20.0, 40.0)
 OVERLAP_TOLERANCE = 0.03
 MAX_DRAWS = 20_000

@@ -12,6 +12,8 @@ from svc.errors import InvalidRequestError
 TRAIN, DEV, TEST = SPLITS = ("train", "dev", "test")
 # Whom anything may be learnt from, or chosen on.
 LEARNT_SPLITS = (TRAIN, DEV)
+# Whom anything may be judged by.
+JUDGED_SPLITS = (DEV, TEST)
 NOISE = "noise"
 
 

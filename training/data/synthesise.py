@@ -23,11 +23,12 @@ from rich.console import Console
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, RecognisedWord
 from training.command_line import folder_to_write, from_zero, mistakes_told, names_among, positive
-from training.data.align import hours_table, utterances_of
+from training.data.align import hours_table
 from training.data.corpus_readings import Reading
 from training.data.manifest import TRAIN, Clip
 from training.data.pauses import refined_words, speech_mask
 from training.data.phrases import PhraseConfig, phrases_of
+from training.data.read_recordings import utterances_of
 from training.data.spoken_text import DIGITS
 from training.data.synthesisers import SYNTHESISERS, Manner, Spoken, Synthesiser, Voice
 from training.data.utterances import Utterance, write_utterances

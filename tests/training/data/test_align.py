@@ -14,7 +14,8 @@ from svc.types import FloatArray
 from tests.training.data.manifests import write_manifest
 from tests.training.data.test_pauses import bursts
 from tests.training.data.toy_aligner import EvenAligner, make_even_aligner
-from training.data.align import VERSION, VERSIONS, align, clips_to_read, outcomes_of, summary
+from training.data.align import align, summary
+from training.data.read_recordings import VERSION, VERSIONS, clips_to_read, outcomes_of
 from training.data.utterances import read_utterances
 
 
@@ -69,6 +70,16 @@ def test_what_was_read_is_not_read_again(root: Path) -> None:
     align(clips, root, root / "out", make_aligner=EvenAligner)
     (root / "wuw/b/1.wav").unlink()
     assert len(align(clips, root, root / "out", make_aligner=EvenAligner)[0].utterances) == 1
+
+
+def test_what_is_known_is_not_read_and_not_in_the_journal(root: Path) -> None:
+    clips = clips_to_read(root, ["fsdd", "wuw"], None)
+    whole = align(clips, root, root / "whole", make_aligner=EvenAligner)
+    (root / "wuw/b/1.wav").unlink()
+    (call,) = (outcome for outcome in whole if outcome.corpus == "wuw")
+    align(clips, root, root / "out", make_aligner=EvenAligner, known={call.path: call})
+    assert (root / "out/utterances.jsonl").read_text() == (root / "whole/utterances.jsonl").read_text()
+    assert call.path not in outcomes_of(root / "out/recordings.jsonl")
 
 
 def test_only_a_corpus_whose_reader_changed_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

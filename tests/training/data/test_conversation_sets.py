@@ -19,7 +19,6 @@ from training.data.conversation_sets import (
     CONDITIONS,
     DIGESTS,
     DOMAINS,
-    JUDGED_SPLITS,
     ConversationSet,
     cell_name,
     digest_of,
@@ -27,6 +26,7 @@ from training.data.conversation_sets import (
     recorded_digests,
     rttm_of,
 )
+from training.data.manifest import JUDGED_SPLITS
 from training.data.rooms import RoomConfig
 from training.data.transcripts import read_transcripts
 from training.data.turn_taking import overlap_ratio
