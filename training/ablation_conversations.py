@@ -40,9 +40,9 @@ STUDIES = {
     "commands": Study(recipe=CONFIGS / "ablation-commands.toml", domains=("commands",), per_cell=20, dev_per_cell=5),
     "english": Study(
         recipe=CONFIGS / "ablation-english.toml",
-        domains=("phrases", "digits", "telephone"),
+        domains=("phrases", "digits"),
         per_cell=10,
-        dev_per_cell=2,
+        dev_per_cell=3,
     ),
 }
 
