@@ -13,10 +13,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from svc.config import load_config
 from svc.models.transcriber import TranscriberConfig
 from training.checkpoint import recipe_digest
 from training.data.cohort_sampling import CohortSampling
+from training.recipe_file import load_recipe
 from training.transcriber_recipe import OptimiserConfig, Stage, TranscriberRecipe
 
 NONE, L2, EWC = "none", "l2", "ewc"
@@ -104,4 +104,4 @@ class _Named:
 
 def read_adaptation(path: Path) -> AdaptationRecipe:
     """Raises ValueError naming the file and the key at fault."""
-    return load_config(AdaptationRecipe, path)
+    return load_recipe(AdaptationRecipe, path)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from svc.config import check_at_least, check_positive, load_config
+from svc.config import check_at_least, check_positive
 from training.checkpoint import recipe_digest
 from training.data.speaker_batches import CutConfig
 from training.fairness.methods import FairnessConfig
 from training.losses.speaker_loss import SpeakerLossConfig
+from training.recipe_file import load_recipe
 from training.trained_embedder import EmbedderConfig
 from training.training_run import learning_rate
 
@@ -106,4 +107,4 @@ class EmbedderRecipe:
 
 def read_recipe(path: Path) -> EmbedderRecipe:
     """Raises ValueError naming the file and the key at fault."""
-    return load_config(EmbedderRecipe, path)
+    return load_recipe(EmbedderRecipe, path)

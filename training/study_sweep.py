@@ -18,6 +18,7 @@ from typing import Any
 from svc.config import parse_config
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import EmbedderRecipe, read_recipe
+from training.recipe_file import read_tables
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_command import StudyPlan, add_study_options, run_study, seeds_of
 from training.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
@@ -63,7 +64,7 @@ def variations(recipe: Path, sweeps: Sequence[str], methods: Sequence[str], seed
 
 def varied(recipe: Path, key: str, value: str) -> EmbedderRecipe:
     """The recipe of this file with another value, as TOML has it, of a key such as "fairness.reweighting.rate"."""
-    table = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    table = read_tables(recipe)
     *parents, name = key.split(".")
     inner: dict[str, Any] = table
     for parent in parents:

@@ -4,7 +4,8 @@
 
 Alone, or on many processes with the same configuration: `torchrun --nproc_per_node 2 -m training.train_embedder ..`;
 the losses are then over all pairs of all processes' talkers. The run keeps a checkpoint every few minutes and goes on
-from it when started again, on one CPU to the very bit. Curves: `tensorboard --logdir DIR`.
+from it when started again, on one CPU to the very bit. Curves: `tensorboard --logdir DIR`. A recipe that begins with
+`base = "ecapa-tiny.toml"` is the one beside it but for what it says itself.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 Alone, or on many processes with the same configuration: `torchrun --nproc_per_node 2 -m training.train_transcriber ..`.
 The run keeps a checkpoint every few minutes and goes on from it when started again, on one CPU to the very bit.
-With --encoder the recipe trains another encoder, one of those in training/configs/encoders.
+With --encoder the recipe trains another encoder, one of those in training/configs/encoders. A recipe that begins with
+`base = "english.toml"` is the one beside it but for what it says itself.
 Stages that do not need each other can be runs of their own, side by side; --separator and --recogniser join them, or
 start from an artifact when no run is left.
 `python -m training.export_transcriber` makes the artifact that the service loads. Curves: `tensorboard --logdir DIR`.

@@ -9,6 +9,7 @@ from svc.models.transcriber import TranscriberConfig
 from training.checkpoint import recipe_digest
 from training.data.mixtures import MixtureConfig
 from training.losses.transcriber_loss import LossConfig
+from training.recipe_file import load_recipe
 from training.training_run import learning_rate
 
 PARTS = ("separator", "recogniser", "all")
@@ -123,7 +124,7 @@ def read_recipe(path: Path, *, encoder: Path | None = None) -> TranscriberRecipe
 
     Raises ValueError naming the file and the key at fault.
     """
-    recipe = load_config(TranscriberRecipe, path)
+    recipe = load_recipe(TranscriberRecipe, path)
     if encoder is None:
         return recipe
     model = replace(recipe.model, encoder=load_config(EncoderConfig, encoder))
