@@ -151,7 +151,7 @@ class TranscriberTrainer:
         stage = self.recipe.stages[number]
         curves.step(self.step, stage.name, terms)
         ended = self.step == self.recipe.num_steps
-        if stage.trains != "separator" and (ended or self.step % self.recipe.validate_every == 0):
+        if stage.learns_words and (ended or self.step % self.recipe.validate_every == 0):
             curves.say(self.step, self.validated(stage))
 
     def validated(self, stage: Stage) -> dict[str, float]:

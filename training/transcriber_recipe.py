@@ -46,6 +46,11 @@ class Stage:
         check_positive(self, "learning_rate", "last_learning_rate")
         check_at_least(0, self, "fixed_mixtures")
 
+    @property
+    def learns_words(self) -> bool:
+        """Whether what is learnt can be decoded: masks and frames by themselves cannot."""
+        return self.trains != "separator" and self.losses.transducer > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimiserConfig:

@@ -22,6 +22,7 @@ from training.checkpoint import Checkpoint, save_checkpoint
 from training.data.units import UnitEncoder
 from training.distributed import World
 from training.export_transcriber import FIGURES, export, figures_of, read_figures
+from training.training_curves import TrainingCurves
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -73,6 +74,19 @@ def test_every_encoder_is_trained_resumed_and_validated(tmp_path: Path, kind: st
     trainer = trainer_at(recipe, tmp_path / "whole")
     trainer.start()
     assert trainer.validated(recipe.stages[0])
+
+
+@pytest.mark.parametrize(("transducer", "heard"), [(1.0, 2), (0.0, 0)])
+def test_words_are_counted_where_they_can_be_decoded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], transducer: float, heard: int
+) -> None:
+    stage = replace(RECIPE.stages[1], steps=2, losses=replace(BANDED, transducer=transducer))
+    recipe = replace(RECIPE, stages=(stage,), validate_every=1, validation_mixtures=1)
+    trainer = trainer_at(recipe, tmp_path)
+    trainer.start()
+    with TrainingCurves(tmp_path / "curves", total_steps=2, first_step=0) as curves:
+        trainer.run(curves)
+    assert capsys.readouterr().err.count("dev: wer") == heard
 
 
 def test_a_standardised_start_hears_mels_of_mean_0_and_deviation_1(tmp_path: Path) -> None:
