@@ -11,6 +11,7 @@ from svc.config import default_cache
 from svc.errors import ServiceError
 from training.data.manifest import data_root
 
+OUR_PACKAGES = ("svc", "training", "protos", "equivox")
 # Exit status after Ctrl-C, as shells have it.
 INTERRUPTED = 128 + 2
 
@@ -104,3 +105,9 @@ def mistakes_told() -> Iterator[None]:
         sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
     except (ServiceError, ValueError) as error:
         sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OUR_PACKAGES:
+            raise
+        sys.exit(
+            f"error: {error.name} is not installed: pip install 'equivox[training]', from a checkout '.[training]'"
+        )

@@ -1,6 +1,7 @@
 """How a command of this package ends when its caller is mistaken, and when it is itself."""
 
 import argparse
+import importlib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ def test_a_file_that_is_not_there_is_told_without_its_number(tmp_path: Path) -> 
 def test_a_mistake_ends_the_program_in_one_line(mistake: Exception) -> None:
     with pytest.raises(SystemExit, match=r"^error: no such split$"), mistakes_told():
         raise mistake
+
+
+def test_a_package_that_is_not_installed_is_told_with_where_it_comes_from() -> None:
+    with pytest.raises(SystemExit, match=r"^error: nobody_has_it is not installed: pip install"), mistakes_told():
+        importlib.import_module("nobody_has_it.inner")
+
+
+def test_a_module_of_ours_that_is_missing_is_a_bug() -> None:
+    with pytest.raises(ModuleNotFoundError), mistakes_told():
+        importlib.import_module("training.nobody_has_it")
 
 
 def test_a_bug_stays_a_bug() -> None:

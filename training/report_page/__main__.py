@@ -13,8 +13,8 @@ from training.command_line import file_to_write, mistakes_told
 from training.report_json import read_json, write_text
 from training.report_page.attaching import attach
 from training.report_page.page import render_page
+from training.report_page.page_weights import WeightSeries
 from training.report_page.recognition import render_recognition
-from training.report_page.weights_log import read_weights
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         if on_recognition := "rankings" in raw:
             page = render_recognition(raw)
         else:
-            page = render_page(raw, read_weights(chosen.weights) if chosen.weights else ())
+            page = render_page(raw, _weights(chosen.weights) if chosen.weights else ())
         if chosen.out:
             write_text(chosen.out, page)
             print(f"wrote {chosen.out}")
@@ -44,6 +44,13 @@ def main() -> None:
         if chosen.artifact:
             attach(raw, page, chosen.artifact)
             print(f"put beside {chosen.artifact}, for Models.GetFairnessReport of a server that runs it")
+
+
+def _weights(folder: Path) -> tuple[WeightSeries, ...]:
+    # TensorBoard reads them, which servers do not have.
+    from training.report_page.weights_log import read_weights
+
+    return read_weights(folder)
 
 
 if __name__ == "__main__":
