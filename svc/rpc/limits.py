@@ -43,8 +43,8 @@ class AudioPace:
     """
 
     def __init__(self, max_speed: float, max_burst_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        if max_speed < 0 or max_burst_s <= 0:
-            raise ValueError(f"need max_speed >= 0 and max_burst_s > 0, got {max_speed} and {max_burst_s}")
+        if max_speed < 0 or (max_speed and max_burst_s <= 0):
+            raise ValueError(f"need max_speed >= 0 and a max_burst_s > 0 for it, got {max_speed} and {max_burst_s}")
         self.max_speed = max_speed
         self.max_burst_s = max_burst_s
         self.clock = clock

@@ -70,11 +70,12 @@ class TranscriptionServicer(Contract):
     async def _open(self, config: TranscribeConfig, inbox: Inbox, meter: StreamMeter) -> Session:
         decoder = to_decoder(config)
         options = to_options(config, tenant=tenant_of_call(), policies=self.application.policies)
+        pace = AudioPace(self.config.max_speed, self.config.max_burst_s)
+        # Last of what can fail: nobody else frees a stream that is open.
         with at_field("config"):
             stream = await open_stream(self.pool, lambda: self.application.transcriber.open(options))
         # Only now may the caller be read ahead of.
         inbox.max_waiting_bytes = round(self.config.max_backlog_s * decoder.bytes_per_s)
-        pace = AudioPace(self.config.max_speed, self.config.max_burst_s)
         return Session(Parts(stream=stream, decoder=decoder, pace=pace, pool=self.pool, meter=meter))
 
     def _accepted(self) -> TranscribeResponse:

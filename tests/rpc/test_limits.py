@@ -47,6 +47,13 @@ def test_a_rate_of_zero_limits_nothing() -> None:
     assert not any(buckets.take("a") for _ in range(1000))
 
 
+def test_a_pace_of_zero_needs_no_burst() -> None:
+    pace = AudioPace(0.0, 0.0)
+    assert not any(pace.spend(100.0) for _ in range(10))
+    with pytest.raises(ValueError, match="max_burst_s"):
+        AudioPace(1.0, 0.0)
+
+
 def test_a_negative_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="rate_per_s"):
         TokenBuckets(-1, 1)
