@@ -37,11 +37,14 @@ class TranscribedWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnStarted:
-    """A turn began; turn_ids count up from 0 in the order of these events."""
+    """A turn began; turn_ids count up from 0 in the order of these events. `cut_off`: of another turn, whose words it
+    repeats.
+    """
 
     turn_id: int
     channel: int
     start_s: float
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ class TurnCutter:
         turn_id = next(self._numbers)
         placement = self.labels.place(turn_id, voice)
         return HeardTurn(
-            TurnStarted(turn_id=turn_id, channel=channel, start_s=words[0].start_s),
+            TurnStarted(turn_id=turn_id, channel=channel, start_s=words[0].start_s, cut_off=True),
             words=[replace(word, turn_id=turn_id) for word in words],
             placement=placement,
             told=self.speaker_of(placement),

@@ -9,7 +9,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from svc.backends.stream_batching import StepReport
-from svc.pipelines.transcription_events import FinalWord, PartialWords, TranscriptionEvent, TurnEnded
+from svc.pipelines.transcription_events import FinalWord, PartialWords, TranscriptionEvent, TurnEnded, TurnStarted
 from svc.rpc.call import Call
 
 Result = TypeVar("Result")
@@ -68,6 +68,7 @@ class StreamMeter:
         self.audio_s = 0.0
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=MAX_ARRIVALS)  # (seconds of audio, when)
         self._turns_with_words: set[int] = set()
+        self._cut_off: set[int] = set()
 
     def on_audio(self, audio_s: float) -> None:
         """Called as each chunk is decoded."""
@@ -91,6 +92,11 @@ class StreamMeter:
     def on_event(self, event: TranscriptionEvent) -> None:
         """Called as each event goes out."""
         match event:
+            case TurnStarted(turn_id=turn_id, cut_off=True):
+                self._cut_off.add(turn_id)
+            case FinalWord(word=word) if word.turn_id in self._cut_off:
+                # It was counted when it was said.
+                pass
             case PartialWords(turn_id=turn_id, words=words) if words:
                 self._on_words(turn_id, words[0].end_s)
             case FinalWord(word=word):
@@ -99,6 +105,7 @@ class StreamMeter:
             case TurnEnded(turn_id=turn_id, forced=forced):
                 self.metrics.turns.labels(str(forced).lower()).inc()
                 self._turns_with_words.discard(turn_id)
+                self._cut_off.discard(turn_id)
 
     def _on_words(self, turn_id: int, end_s: float) -> None:
         if turn_id in self._turns_with_words:
