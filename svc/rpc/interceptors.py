@@ -18,7 +18,14 @@ from grpc import HandlerCallDetails, RpcMethodHandler, StatusCode
 from grpc.aio import ServicerContext
 
 from svc.backends.call_scope import CallScope, current_call
-from svc.errors import NotReadyError, OverloadedError, RateLimitedError, ServiceError, UnauthenticatedError
+from svc.errors import (
+    NotReadyError,
+    OverloadedError,
+    RateLimitedError,
+    ServiceError,
+    StreamIdleError,
+    UnauthenticatedError,
+)
 from svc.rpc.call import Call, current
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.parsing import Parse, RequestParser
@@ -40,7 +47,11 @@ HEALTH = "/grpc.health.v1."
 class GuardInterceptor(Interceptor):
     """Runs `guards` around the calls of our services, `system_guards` around reflection, nothing around health."""
 
-    def __init__(self, guards: Sequence[Guard], *, system_guards: Sequence[Guard], parser: RequestParser) -> None:
+    def __init__(
+        self, guards: Sequence[Guard], *, system_guards: Sequence[Guard], parser: RequestParser, unread_s: float
+    ) -> None:
+        """`unread_s`: how long a stream's caller may leave an answer unread."""
+        self.unread_s = unread_s
         self.guards = guards
         self.system_guards = system_guards
         self.parser = parser
@@ -57,18 +68,20 @@ class GuardInterceptor(Interceptor):
             if handler is None or method.startswith(HEALTH):
                 return handler
             guards = self.system_guards if method.startswith("/grpc.") else self.guards
-            self._handlers[method] = guarded(handler, guards, method, parser=self.parser)
+            self._handlers[method] = guarded(handler, guards, method, parser=self.parser, unread_s=self.unread_s)
         return self._handlers[method]
 
 
-def guarded(handler: Handler, guards: Sequence[Guard], method: str, *, parser: RequestParser) -> Handler:
+def guarded(
+    handler: Handler, guards: Sequence[Guard], method: str, *, parser: RequestParser, unread_s: float
+) -> Handler:
     """The handler with its behaviour inside the guards; a single request reaches them as bytes, a stream is theirs to
-    read.
+    read. Of a stream of answers none may wait longer than `unread_s` for its caller.
     """
     # The stubs allow for none; generated code always has one.
     parse = parser.of(handler.request_deserializer)  # type: ignore[arg-type]
     if handler.stream_stream or handler.unary_stream:
-        return _streaming(handler, guards, method, parse=parse)
+        return _streaming(handler, guards, method, parse=parse, unread_s=unread_s)
     behaviour: Any = handler.stream_unary or handler.unary_unary
 
     async def inside(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
@@ -80,20 +93,31 @@ def guarded(handler: Handler, guards: Sequence[Guard], method: str, *, parser: R
     return grpc.unary_unary_rpc_method_handler(inside, None, handler.response_serializer)
 
 
-def _streaming(handler: Handler, guards: Sequence[Guard], method: str, *, parse: Parse) -> Handler:
+def _streaming(handler: Handler, guards: Sequence[Guard], method: str, *, parse: Parse, unread_s: float) -> Handler:
     behaviour: Any = handler.stream_stream or handler.unary_stream
 
-    async def inside(request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
+    async def inside(request: Any, context: Any) -> None:  # noqa: ANN401 - any message
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(entering(guards, call_of(method, context, request)))
             answering = behaviour(request if handler.stream_stream else parse(request), context)
             # Closed, not left to the garbage collector: what a stream holds is freed when its caller is gone.
             async for response in await stack.enter_async_context(aclosing(answering)):
-                yield response
+                await written(response, context, within_s=unread_s)
 
     if handler.stream_stream:
         return grpc.stream_stream_rpc_method_handler(inside, handler.request_deserializer, handler.response_serializer)
     return grpc.unary_stream_rpc_method_handler(inside, None, handler.response_serializer)
+
+
+async def written(response: Any, context: Any, *, within_s: float) -> None:  # noqa: ANN401 - any message
+    """Sends an answer. Raises StreamIdleError when its caller has read none for so long, which holds the next one up:
+    pings tell only that his machine lives.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            await context.write(response)
+    except TimeoutError:
+        raise StreamIdleError(f"nothing was read for {within_s:g} s") from None
 
 
 def call_of(method: str, context: ServicerContext[Any, Any], request: object) -> Call:

@@ -103,6 +103,7 @@ class Server:
             [*always, rate_limit.guard, self._admitting, scoping],
             system_guards=always,
             parser=RequestParser(self.application.config.audio.max_bytes),
+            unread_s=self.application.config.transcription.idle_timeout_s,
         )
 
     @property

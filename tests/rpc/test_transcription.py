@@ -18,7 +18,7 @@ from equivox.v1.audio_pb2 import (
     PCM_ENCODING_S16LE,
     PcmEncoding,
 )
-from equivox.v1.transcription_pb2 import TranscribeConfig, TranscribeRequest
+from equivox.v1.transcription_pb2 import TranscribeConfig, TranscribeRequest, TranscribeResponse
 from equivox.v1.verification_pb2 import Policy
 from svc.config import ServerConfig, TranscriptionConfig
 from svc.pipelines.transcription import StreamOptions
@@ -26,7 +26,7 @@ from svc.rpc.server import Server
 from svc.types import FloatArray
 from tests.pipelines.toy_conversation import Said
 from tests.rpc.conftest import tiny_server
-from tests.rpc.live import CONFIG, FLUSH, KEEP_ALIVE, Dialogue, answered_by, chunks, transcribe
+from tests.rpc.live import CONFIG, FLUSH, KEEP_ALIVE, METHOD, Dialogue, answered_by, chunks, transcribe
 from tests.rpc.speech import RATE_HZ
 from tests.rpc.test_server import to, until
 from tests.rpc.toy_server import detail_of, reason_of, retry_after_s
@@ -286,6 +286,36 @@ async def test_a_stream_that_falls_silent_is_ended_and_keep_alive_prevents_it(tm
     error = answered.refusal()
     assert (error.code(), reason_of(error)) == (StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert answered.kinds()[-1] == "turn_end"
+
+
+async def test_without_limits_audio_comes_as_fast_as_it_can(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_speed=0.0, max_burst_s=0.0)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server:
+        answered = await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    assert answered.error is None
+    assert answered.words()
+
+
+async def test_a_caller_who_reads_nothing_holds_no_stream_for_ever(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(idle_timeout_s=0.5, max_speed=0.0)
+    small_window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 4096)]
+    async with (
+        tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=small_window) as channel,
+    ):
+        call = channel.stream_stream(METHOD, TranscribeRequest.SerializeToString, TranscribeResponse.FromString)()
+        await call.write(CONFIG)
+        await until(lambda: server.stream_admission.num_running == 1)
+
+        async def talk_on() -> None:
+            while True:
+                for request in chunks(SPEECH):
+                    await call.write(request)
+
+        talking = asyncio.create_task(talk_on())
+        await until(lambda: server.stream_admission.num_running == 0)
+        talking.cancel()
+        call.cancel()
 
 
 async def test_one_stream_too_many_is_told_to_come_back_and_calls_are_not(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def serving(
     admission = admission or open_admission(64)
     before = [Metrics().observing, reporting_errors, *guards]
     interceptor = GuardInterceptor(
-        [*before, admission.guard, scoping], system_guards=before, parser=RequestParser(LIMITS.max_bytes)
+        [*before, admission.guard, scoping], system_guards=before, parser=RequestParser(LIMITS.max_bytes), unread_s=10.0
     )
     server = grpc.aio.server(interceptors=[interceptor])
     add_EmbeddingsServicer_to_server(toy, server)
