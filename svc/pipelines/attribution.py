@@ -156,7 +156,7 @@ class Attributor:
         ended: list[TranscriptionEvent] = [replace(event, speaker=speaker)]
         # Words that went out under another speaker are revised for all to see; of no words, nothing is.
         turn.told = turn.told or speaker
-        again = self._rehearing.hand_in(turn, end_s=event.end_s, frame=frame) if self._rehearing else []
+        again = self._rehearing.hand_in(turn, event, frame=frame) if self._rehearing else []
         return [*warnings, *ended, *self._cutter.told(), *self._revisions(), *again]
 
     def _ask(self, turn: HeardTurn, *, end_s: float, frame: int) -> None:

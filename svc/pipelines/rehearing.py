@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from svc.pipelines.transcription_events import (
     TextRevised,
     TranscribedWord,
     TranscriptionEvent,
+    TurnEnded,
     WarningReason,
 )
 from svc.pipelines.turn_split import share_out
+from svc.pipelines.turns import LATEST_TOKEN_FRAMES
 
 # Sound around a turn that is heard with it.
 MARGIN_S = 0.2
@@ -29,11 +32,13 @@ class Rehearing:
         self.desk = desk
         # Per channel, the first frame that no turn before was recognised again on.
         self._unheard = [0] * NUM_CHANNELS
+        # And from when on sound was left to the next turn, if it begins soon.
+        self._left_s = [-inf] * NUM_CHANNELS
 
-    def hand_in(self, turn: HeardTurn, *, end_s: float, frame: int) -> list[StreamWarning]:
+    def hand_in(self, turn: HeardTurn, ended: TurnEnded, *, frame: int) -> list[StreamWarning]:
         """A turn that is over, as far as frames up to `frame` tell."""
         channel, turn_id = turn.started.channel, turn.started.turn_id
-        frames = self._frames_of(turn, end_s=end_s, last=frame)
+        frames = self._frames_of(turn, ended, last=frame)
         # All of it was heard with the turn before: the words of the first pass stay.
         if not len(frames):
             return []
@@ -58,22 +63,39 @@ class Rehearing:
     def close(self) -> None:
         self.desk.close()
 
-    def _frames_of(self, turn: HeardTurn, *, end_s: float, last: int) -> IntArray:
+    def _frames_of(self, turn: HeardTurn, ended: TurnEnded, *, last: int) -> IntArray:
         """A turn's frames and the margins around it, without what belongs to the turn before or after on its channel:
         a word that two turns hold would be said twice.
         """
-        channel, start_s = turn.started.channel, turn.started.start_s - MARGIN_S
+        channel, end_s, start_s = turn.started.channel, ended.end_s, turn.started.start_s - MARGIN_S
+        if turn.started.start_s - self._left_s[channel] <= LATEST_TOKEN_FRAMES * self.sound.frame_s + MARGIN_S:
+            start_s = min(start_s, self._left_s[channel])
+        self._left_s[channel] = -inf
+        if ended.forced and self._is_spoken_at(channel, last):
+            # A word that is said but did not come yet will open another turn: its sound is left to that one.
+            self._left_s[channel] = turn.words[-1].end_s if turn.words else turn.started.start_s
+            return self._not_heard_yet(self.sound.frames(start_s, self._left_s[channel], last=last), channel)
         frames = self.sound.frames(start_s, end_s + MARGIN_S, last=last)
         num_said = len(self.sound.frames(start_s, end_s, last=last))
         next_turn = np.flatnonzero(self.sound.active(frames[num_said:])[:, channel])
         if len(next_turn):
             frames = frames[: num_said + int(next_turn[0])]
+        return self._not_heard_yet(frames, channel)
+
+    def _not_heard_yet(self, frames: IntArray, channel: int) -> IntArray:
         return frames[frames >= self._unheard[channel]]
+
+    def _is_spoken_at(self, channel: int, frame: int) -> bool:
+        """Whether somebody spoke as lately as tokens may come."""
+        past_s = self.sound.start_s(frame + 1)
+        lately = self.sound.frames(past_s - LATEST_TOKEN_FRAMES * self.sound.frame_s, past_s, last=frame)
+        return bool(self.sound.active(lately)[:, channel].any())
 
 
 def _revisions(hearing: SecondHearing, turns: Mapping[int, HeardTurn]) -> list[TranscriptionEvent]:
     """Of a turn, or of those it was cut into. Where nothing was heard, the words of the first pass stay: no word is
-    taken away.
+    taken away. Of a cut turn all stay unless each piece has words: those that a piece is left without may be among its
+    neighbour's.
     """
     turn_id, turn = hearing.turn.turn_id, turns.get(hearing.turn.turn_id)
     if hearing.words is None:
@@ -91,7 +113,9 @@ def _revisions(hearing: SecondHearing, turns: Mapping[int, HeardTurn]) -> list[T
     ]
     pieces = (turn.split_into if turn else ()) or ((turn_id, hearing.turn.start_s),)
     shares = share_out(words, [start_s for _, start_s in pieces])
-    return [_reworded(each, share, turns) for (each, _), share in zip(pieces, shares, strict=True) if share]
+    if not all(shares):
+        return []
+    return [_reworded(each, share, turns) for (each, _), share in zip(pieces, shares, strict=True)]
 
 
 def _reworded(turn_id: int, words: tuple[TranscribedWord, ...], turns: Mapping[int, HeardTurn]) -> TextRevised:

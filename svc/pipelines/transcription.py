@@ -19,13 +19,16 @@ from svc.backends.protocols import RecognisedChunk
 from svc.pipelines.recognition import RecognitionSession, frames_of
 from svc.pipelines.stream_health import StreamHealth
 from svc.pipelines.transcription_events import PartialWords, TranscriptionEvent
-from svc.pipelines.turns import TurnConfig, TurnEvent, TurnTracker
+from svc.pipelines.turns import LATEST_TOKEN_FRAMES, TurnConfig, TurnEvent, TurnTracker
 from svc.scoring.policy import Policy
 from svc.types import MODEL_RATE_HZ, FloatArray
 
 STRIDE_FRAMES = 4
 # The model's frames worked on at once; longer pushes are cut, so that memory and waiting stay bounded.
 MAX_BLOCK_FRAMES = 25
+# The silence that is heard once the audio is over, in frames of 40 ms: for words that come late, and a little for
+# activity that fades. Shorter than any turn's idle time, so that it ends no turn by itself.
+TAIL_FRAMES = LATEST_TOKEN_FRAMES + 4
 # Without audio for this long, by the clock on the wall, open turns are closed at the next call.
 STALLED_S = 3.0
 
@@ -163,7 +166,8 @@ class TranscriptionStream:
         events = self._advance(self._resampler.flush())
         self._turns.end_at(self._num_samples / MODEL_RATE_HZ)
         if self._num_samples:
-            events += self._advance(np.zeros(self._num_missing(), np.float32), beyond=True)
+            tail_samples = TAIL_FRAMES * STRIDE_FRAMES * self._config.hop_samples
+            events += self._advance(np.zeros(self._num_missing() + tail_samples, np.float32), beyond=True)
             events += self._follow(self._session.finish())
         events += self._attributed(self._turns.flush())
         return events + self._follower.late(wait=True)

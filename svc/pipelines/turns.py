@@ -15,6 +15,8 @@ from svc.types import FloatArray
 from svc.units import END_OF_TURN, START_OF_TURN, Units, is_silent
 
 NUM_CHANNELS = 2
+# A word's last token comes at most so many frames after its sound: recognisers are trained so (bands of their recipes).
+LATEST_TOKEN_FRAMES = 12
 TurnEvent = TurnStarted | FinalWord | TurnEnded
 
 

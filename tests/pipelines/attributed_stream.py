@@ -54,10 +54,12 @@ class Parts:
     takers: VoiceTakers | None = None  # else their stream waits for voices
     kept_s: float = 65.0
     tell: Tell = to_nobody
+    late_frames: int = 0  # of the recogniser's tokens
 
 
 def attributed_stream(parts: Parts | None = None, *, partials: bool = False) -> TranscriptionStream:
-    parts, session, numbers = parts or Parts(), ToneSession(), count()
+    parts, numbers = parts or Parts(), count()
+    session = ToneSession(late_frames=parts.late_frames)
     listener = searching(parts.embedder, parts.calibration)
     follower = Attributor(
         listener=listener,

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from svc.audio.filterbank import FilterbankConfig, StreamingFilterbank
 from svc.pipelines.second_pass import ClosedTurn, SecondPass, SecondPassDesk
 from svc.pipelines.transcription_events import TextRevised, TranscribedWord, TranscriptionEvent, WarningReason
 from svc.types import FloatArray, RecognisedWord
 from tests.pipelines.attributed_stream import Account, Parts, attributed_stream
-from tests.pipelines.toy_conversation import Said, conversation
+from tests.pipelines.toy_conversation import DELAY_FRAMES, FRAME_S, SPELLING, STRIDE, Said, ToneSession, conversation
 from tests.pipelines.toy_voices import PITCHES_HZ, pitch_strengths
 
 TALK = (Said(0, 0, 0.5, 2.5, ("one", "two")), Said(1, 1, 1.5, 4.0, ("three",)))
@@ -130,6 +131,50 @@ def test_new_words_of_a_turn_that_was_cut_go_to_whoever_spoke_then() -> None:
     assert account.labels() == [("S0",), ("S1",)]
     (changed_s,) = (after.start_s for word, after in pairwise(said) if word.speaker != after.speaker)
     assert changed_s == pytest.approx(3.5, abs=1.0)
+
+
+class OneGuessRecogniser(PitchRecogniser):
+    """Takes all it hears for two words at the very start."""
+
+    def transcribe(self, samples: FloatArray) -> Sequence[RecognisedWord]:
+        return [
+            RecognisedWord(text=text, start_s=start_s, end_s=start_s + 0.4, probability=1.0)
+            for text, start_s in (("all", 0.2), ("words", 0.7))
+        ]
+
+
+def test_a_cut_turn_keeps_its_words_where_the_new_ones_leave_a_piece_without() -> None:
+    merged = Said(0, 0, 0.5, 6.5, ("one", "two", "three", "one", "two"), then=(1, 3.5))
+    account = Account().read(run(OneGuessRecogniser(), samples=conversation([merged], duration_s=7.0)))
+    assert [text for texts in account.texts() for text in texts] == list(merged.words)
+    assert account.labels() == [("S0",), ("S1",)]
+
+
+class ToneReader(PitchRecogniser):
+    """Hears the words whose tones are in the sound, on channel 0."""
+
+    def transcribe(self, samples: FloatArray) -> Sequence[RecognisedWord]:
+        mels = StreamingFilterbank(FilterbankConfig()).push(np.append(samples, np.zeros(9600, np.float32)))
+        tokens = ToneSession().recognise(mels[: len(mels) // STRIDE * STRIDE]).emissions[0]
+        starts = {first: text for text, (first, *_) in SPELLING.items()}
+        return [
+            RecognisedWord(text=f"{starts[token.token_id]}!", start_s=at_s - 0.1, end_s=at_s, probability=1.0)
+            for token in tokens
+            if token.token_id in starts
+            for at_s in [max(0.1, (token.frame - DELAY_FRAMES) * FRAME_S)]
+        ]
+
+
+@pytest.mark.parametrize("after_s", np.arange(0.02, 0.6, 0.06).tolist())
+def test_no_word_is_said_twice_where_a_flush_came_before_it(after_s: float) -> None:
+    said = Said(0, 0, 0.5, 3.0, ("one", "two", "three", "one"), with_eot=False)
+    samples = conversation([said], duration_s=5.0)
+    flushed_at = round((said.tokens[-1][0] + after_s) * 16_000)
+    with second_pass(ToneReader()) as worker:
+        live = attributed_stream(Parts(second_pass=SecondPassDesk(worker, patience_s=10.0), late_frames=8))
+        events = live.push(samples[:flushed_at]) + live.flush() + live.push(samples[flushed_at:]) + live.close()
+    texts = [text.rstrip("!") for texts in Account().read(events).texts() for text in texts]
+    assert texts == list(said.words)
 
 
 def test_without_time_the_first_words_stay_and_the_caller_is_told() -> None:

@@ -19,8 +19,9 @@ from svc.pipelines.transcription_events import (
     TurnStarted,
     WarningReason,
 )
+from svc.pipelines.turns import LATEST_TOKEN_FRAMES
 from svc.types import FloatArray
-from tests.pipelines.toy_conversation import Said, ToneSession, conversation
+from tests.pipelines.toy_conversation import TOKEN_S, Said, ToneSession, conversation
 
 TALK = (
     Said(0, 0, 0.5, 2.5, ("one", "two", "three")),
@@ -139,6 +140,18 @@ def test_audio_that_ends_within_a_turn_is_heard_to_its_end() -> None:
     (ended,) = [event for event in events if isinstance(event, TurnEnded)]
     assert ended.forced
     assert ended.end_s <= 1.3
+
+
+@pytest.mark.parametrize("late_frames", [1, 6, LATEST_TOKEN_FRAMES])
+def test_a_word_that_comes_late_comes_though_the_audio_ends_with_it(late_frames: int) -> None:
+    said = Said(0, 0, 0.5, 2.5, ("one", "two", "three"), with_eot=False)
+    last_s = said.tokens[-1][0] + TOKEN_S
+    session = ToneSession(late_frames=late_frames)
+    live = TranscriptionStream(session, SilentFollower(), options=StreamOptions(sample_rate_hz=16_000))
+    events = live.push(conversation([said], duration_s=6.0)[: round(last_s * 16_000)]) + live.close()
+    words = words_of(events)
+    assert [word.text for word in words] == ["one", "two", "three"]
+    assert words[-1].end_s <= last_s
 
 
 @pytest.mark.parametrize("num_samples", [0, 1, 639, 641])

@@ -91,15 +91,20 @@ TONE_MELS = np.array([[mel_of_tone(tone) for tone in tones] for tones in TONES_H
 
 @dataclass
 class ToneSession:
-    """Reads tokens from mels, deterministically, two frames late. Remembers whether it was closed."""
+    """Reads tokens from mels, deterministically, two frames late. Remembers whether it was closed.
+
+    `late_frames`: how much later than it hears a token it says so, as models may.
+    """
 
     units: Units = UNITS
     frame_s: float = FRAME_S
     delay_s: float = DELAY_FRAMES * FRAME_S
     closed: bool = False
     largest_block: int = 0
+    late_frames: int = 0
     _num_frames: int = 0
     _sounding: list[set[int]] = field(default_factory=lambda: [set(), set()])
+    _due: list[list[Emission]] = field(default_factory=lambda: [[], []])
     _held: FloatArray = field(default_factory=lambda: np.full((DELAY_FRAMES * STRIDE, 80), -15.0, np.float32))
 
     def recognise(self, mels: FloatArray) -> RecognisedChunk:
@@ -133,14 +138,17 @@ class ToneSession:
 
     def _tokens(self, frames: FloatArray, channel: int, *, first: int) -> tuple[Emission, ...]:
         """A token comes out where its tone sets in. A channel's tones never sound together: the loudest is the one."""
-        emissions = []
+        heard_now = self._due[channel]
         tones = frames[:, TONE_MELS[channel, 1:]]  # (k, 6)
         loudest = tones.max(axis=1, keepdims=True)
         for offset, sounding in enumerate((tones > TONE_LOG_POWER) & (tones == loudest)):  # (6,)
             now = {token for token, heard in zip(TOKEN_IDS, sounding.tolist(), strict=True) if heard}
-            emissions += [Emission(token, first + offset, 0.9) for token in sorted(now - self._sounding[channel])]
+            frame = first + offset + self.late_frames
+            heard_now += [Emission(token, frame, 0.9) for token in sorted(now - self._sounding[channel])]
             self._sounding[channel] = now
-        return tuple(emissions)
+        past = first + len(frames)
+        self._due[channel] = [token for token in heard_now if token.frame >= past]
+        return tuple(token for token in heard_now if token.frame < past)
 
 
 @cache
