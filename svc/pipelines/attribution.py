@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import count
 
 from svc.backends.protocols import RecognisedChunk
+from svc.errors import StorageError
 from svc.pipelines.channel_voices import ChannelVoices, Tell, to_nobody
 from svc.pipelines.heard_turn import HeardTurn
 from svc.pipelines.label_profiles import LabelProfiles
@@ -69,6 +70,7 @@ class Attributor:
         self._turns: dict[int, HeardTurn] = {}
         self._cutter = TurnCutter(labels, self._channels, speaker_of=self._speaker, numbers=numbers or count())
         self._was_behind = False
+        self._profiles_were_read = True
         self._first_frame = 0
         self._active: list[list[bool]] = [[], []]
 
@@ -189,15 +191,27 @@ class Attributor:
             self._turns |= {piece.started.turn_id: piece for piece in cut_off}
         if answer.is_last:
             turn.is_settled = True
-            self._revise()
+            yield from self._revise()
 
-    def _revise(self) -> None:
+    def _revise(self) -> Iterator[StreamWarning]:
         """Looks at the other turns again in the light of one that is over."""
         for turn_id, placement in self.labels.revise().items():
             if turn_id in self._turns:
                 self._turns[turn_id].placement = placement
         if self.profiles:
-            self.profiles.update(self.labels)
+            yield from self._ask_profiles(self.profiles)
+
+    def _ask_profiles(self, profiles: LabelProfiles) -> Iterator[StreamWarning]:
+        """A name is worth no word: without them the stream goes on."""
+        try:
+            profiles.update(self.labels)
+        except StorageError:
+            if self._profiles_were_read:
+                message = "enrolled profiles cannot be read: speakers go by their labels until they can"
+                yield StreamWarning(reason=WarningReason.PROFILES_UNAVAILABLE, message=message)
+            self._profiles_were_read = False
+        else:
+            self._profiles_were_read = True
 
     def _revisions(self) -> list[SpeakerRevised]:
         """What the caller was told of a speaker and is no longer so; then forgets the oldest turns."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from svc.errors import InvalidRequestError
+from svc.errors import InvalidRequestError, ProfileNotFoundError
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.ranking import Ranking, Rival, VoiceSearch, open_set_policy
 from svc.profiles.index import VoiceIndex
@@ -65,6 +65,13 @@ class Identifier:
             net_speech_s=voice.net_speech_s,
             num_searched=ranking.num_searched,
         )
+
+    def knows(self, tenant: str, profile_id: str) -> bool:
+        """Whether a voice may still be named so: the profile is there, has not expired and is of this model."""
+        try:
+            return bool(self.search.store.comparable(tenant, self.calibration.model_fingerprint, [profile_id]))
+        except ProfileNotFoundError:
+            return False
 
 
 def matches_of(ranking: Ranking, threshold_llr: float, max_matches: int) -> tuple[IdentityMatch, ...]:

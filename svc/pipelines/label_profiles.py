@@ -20,15 +20,25 @@ class LabelProfiles:
         self._asked_s: dict[int, float] = {}
 
     def update(self, labels: SpeakerLabels) -> None:
-        """Asks for the labels that have grown enough; forgets those that are gone."""
+        """Asks for the labels that have grown enough; forgets those that are gone, and who may be named no longer.
+
+        Raises StorageError when the profiles cannot be read: what is known stays, and is asked for the next time.
+        """
         for gone in self._asked_s.keys() - set(labels.labels):
             del self._asked_s[gone], self._matches[gone]
+        self._forget_deleted()
         for label in labels.labels:
             voiceprint = labels.voiceprint(label)
             if voiceprint.net_speech_s >= max(self.policy.min_net_speech_s, GROWTH * self._asked_s.get(label, 0.0)):
-                self._asked_s[label] = voiceprint.net_speech_s
                 answer = self.identifier.identify(self.tenant, voiceprint, self.policy, max_matches=1)
+                self._asked_s[label] = voiceprint.net_speech_s
                 self._matches[label] = answer.matches[0] if answer.decision is Decision.ACCEPT else None
+
+    def _forget_deleted(self) -> None:
+        """Their labels are asked for anew, whatever they have grown."""
+        for label, match in self._matches.items():
+            if match and not self.identifier.knows(self.tenant, match.profile_id):
+                self._matches[label], self._asked_s[label] = None, 0.0
 
     def profile_of(self, label: int) -> str | None:
         match = self._matches.get(label)

@@ -102,6 +102,8 @@ class WarningReason(Enum):
     RATE_SUSPECT = "rate_suspect"
     # Too busy to tell who speaks: words go out as by UNKNOWN.
     ATTRIBUTION_BEHIND = "attribution_behind"
+    # Enrolled people go by their labels.
+    PROFILES_UNAVAILABLE = "profiles_unavailable"
     # Too busy to recognise a turn again, or it went wrong: its text stays.
     SECOND_PASS_BEHIND = "second_pass_behind"
     SECOND_PASS_FAILED = "second_pass_failed"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.errors import OverloadedError
+from svc.errors import OverloadedError, StorageError
 from svc.pipelines.attribution import GROWN
 from svc.pipelines.label_profiles import LabelProfiles
 from svc.pipelines.speaker_labels import LabelConfig
@@ -201,6 +201,42 @@ def test_an_enrolled_talker_is_named_and_strangers_are_not(profiles: LabelProfil
     names = [words[0].speaker.profile_id for _, words in sorted(account.words.items())]
     assert names == ["anna", None, "anna", None, None, None]
     assert account.labels() == Account().read(in_one_piece()).labels()
+
+
+def names_of(account: Account) -> list[str | None]:
+    return [words[-1].speaker.profile_id for _, words in sorted(account.words.items())]
+
+
+TWICE = (Said(0, 0, 0.5, 4.5, ("one", "two")), Said(0, 0, 5.5, 7.5, ("one",)))
+
+
+def test_a_profile_that_is_deleted_is_named_no_longer(profiles: LabelProfiles) -> None:
+    samples, at = conversation(TWICE, duration_s=8.5), round(5.2 * 16_000)
+    live = attributed_stream(Parts(profiles=profiles))
+    account = Account().read(live.push(samples[:at]))
+    assert names_of(account) == ["anna"]
+    profiles.identifier.search.store.delete(TENANT, "anna")
+    account.read(live.push(samples[at:]) + live.close())
+    assert names_of(account) == [None, None]
+    assert [speaker.label for _, speaker in sorted(account.speakers.items())] == ["S0", "S0"]
+
+
+def test_profiles_that_cannot_be_read_cost_names_and_no_word(
+    profiles: LabelProfiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object, **__: object) -> None:
+        raise StorageError("disk I/O error")
+
+    samples, at = conversation(TWICE, duration_s=8.5), round(5.2 * 16_000)
+    live = attributed_stream(Parts(profiles=profiles))
+    with monkeypatch.context() as broken:
+        broken.setattr(profiles.identifier, "identify", unreadable)
+        account = Account().read(live.push(samples[:at]))
+    assert [warning.reason for warning in account.warnings].count(WarningReason.PROFILES_UNAVAILABLE) == 1
+    assert names_of(account) == [None]
+    account.read(live.push(samples[at:]) + live.close())
+    assert account.texts() == [list(said.words) for said in TWICE]
+    assert names_of(account) == ["anna", "anna"]
 
 
 def told_of(samples: FloatArray) -> list[list[FloatArray | None]]:

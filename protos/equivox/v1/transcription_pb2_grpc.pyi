@@ -40,8 +40,9 @@ class TranscriptionStub:
     The server reads ahead only so far: a slow server slows the sender down, and audio faster than
     real time is welcome up to what StreamAccepted tells, past which the call fails with RESOURCE_EXHAUSTED, reason
     STREAM_TOO_FAST, and RetryInfo. A stream that sends nothing for `idle_timeout_s` fails with DEADLINE_EXCEEDED, reason
-    STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. A
-    server that shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
+    STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. One
+    whose caller reads nothing for as long, while there is something to read, fails likewise and at once. A server that
+    shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
     """
 
 @_typing.type_check_only
@@ -56,8 +57,9 @@ class TranscriptionAsyncStub(TranscriptionStub):
     The server reads ahead only so far: a slow server slows the sender down, and audio faster than
     real time is welcome up to what StreamAccepted tells, past which the call fails with RESOURCE_EXHAUSTED, reason
     STREAM_TOO_FAST, and RetryInfo. A stream that sends nothing for `idle_timeout_s` fails with DEADLINE_EXCEEDED, reason
-    STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. A
-    server that shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
+    STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. One
+    whose caller reads nothing for as long, while there is something to read, fails likewise and at once. A server that
+    shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
     """
 
 class TranscriptionServicer(metaclass=_abc_1.ABCMeta):
@@ -75,8 +77,9 @@ class TranscriptionServicer(metaclass=_abc_1.ABCMeta):
         The server reads ahead only so far: a slow server slows the sender down, and audio faster than
         real time is welcome up to what StreamAccepted tells, past which the call fails with RESOURCE_EXHAUSTED, reason
         STREAM_TOO_FAST, and RetryInfo. A stream that sends nothing for `idle_timeout_s` fails with DEADLINE_EXCEEDED, reason
-        STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. A
-        server that shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
+        STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. One
+        whose caller reads nothing for as long, while there is something to read, fails likewise and at once. A server that
+        shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
         """
 
 def add_TranscriptionServicer_to_server(servicer: TranscriptionServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
