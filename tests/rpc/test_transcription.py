@@ -303,7 +303,8 @@ async def test_a_caller_who_reads_nothing_holds_no_stream_for_ever(tmp_path: Pat
         tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=small_window) as channel,
     ):
-        call = channel.stream_stream(METHOD, TranscribeRequest.SerializeToString, TranscribeResponse.FromString)()
+        method = channel.stream_stream(METHOD, TranscribeRequest.SerializeToString, TranscribeResponse.FromString)
+        call = method()  # type: ignore[call-arg]  # the stubs want an iterator
         await call.write(CONFIG)
         await until(lambda: server.stream_admission.num_running == 1)
 
