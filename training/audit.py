@@ -230,7 +230,9 @@ def audit(
     else:
         settings = replace(settings, threshold=deployed.of(material.policies(), calibrated=scores.calibrated))
         system = Identity(name=material.scores.stem, calibrated=scores.calibrated)
-        evaluation = judge(trials, scores.scores, system, settings=settings, attributes=attributes)
+        evaluation = judge(
+            trials, scores.scores, system, settings=settings, attributes=attributes, refused=scores.refused
+        )
     if other is None or others is None:
         return Audit(evaluation=evaluation, attributes=attributes)
     before = _judged_alike(evaluation, other, others, attributes)
@@ -282,7 +284,9 @@ def _judged_alike(evaluation: Evaluation, other: Other, scores: ScoreList, attri
         threshold = Threshold(value=other.threshold, source=AS_GIVEN)
     settings = replace(evaluation.settings, threshold=threshold)
     system = Identity(name=other.scores.stem, calibrated=scores.calibrated)
-    return judge(evaluation.trials, scores.scores, system, settings=settings, attributes=attributes)
+    return judge(
+        evaluation.trials, scores.scores, system, settings=settings, attributes=attributes, refused=scores.refused
+    )
 
 
 def _check_known(people: People, trials: TrialList) -> None:

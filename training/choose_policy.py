@@ -42,7 +42,7 @@ from training.fairness.limits import (
 )
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES
-from training.metrics.verification import Array
+from training.metrics.verification import Array, decision_scores
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -120,8 +120,9 @@ def choose_policy(request: Request, material: Material, groups: Groups, settings
     # Limits are on what was asked for; on the list's own columns where nothing was.
     names = tuple(name for name in known.disaggregated if name in groups.by) or tuple(known.disaggregated)
     masks = {name: _compared(known, name) for name in names}
+    scores = decision_scores(known.llrs, known.refused)
     choice = choose_threshold(
-        Trials(scores=known.llrs, target=known.trials.target, groupings=masks), request.limits, request.costs
+        Trials(scores=scores, target=known.trials.target, groupings=masks), request.limits, request.costs
     )
     best, cheapest = (
         judge(
@@ -130,6 +131,7 @@ def choose_policy(request: Request, material: Material, groups: Groups, settings
             known.system,
             settings=replace(settings, threshold=_threshold(request, point)),
             attributes=audited.attributes,
+            refused=known.refused,
         )
         for point in (choice.best, choice.cheapest)
     )
@@ -167,7 +169,7 @@ def policy_file_text(chosen: Chosen, *, calibration_id: str) -> str:
     figures = {"cost": point.cost, "cheapest_cost": chosen.choice.cheapest.cost, "fmr": point.fmr, "fnmr": point.fnmr}
     about = {
         "command": shlex.join(["python", "-m", "training.calibrate", *sys.argv[1:]]),
-        "inputs_sha256": inputs_digest(evaluation.trials, evaluation.llrs),
+        "inputs_sha256": inputs_digest(evaluation.trials, evaluation.llrs, evaluation.refused),
         **asdict(chosen.request.costs),
         "limits": chosen.request.limits.given(),
         "groups": {name: _compared_names(evaluation, name) for name in chosen.groupings},

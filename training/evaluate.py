@@ -3,7 +3,7 @@ overall, by group and between groups, with intervals.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from training.fairness.disaggregated import Disaggregated, disaggregate
 from training.fairness.groups import Grouping, Pairs, People, by_column, by_people
 from training.metrics.bootstrap import Measured, Resampling, ScoredTrials, Summary, measure_groups
 from training.metrics.score_bins import Reading
-from training.metrics.verification import Array, equal_error_threshold
+from training.metrics.verification import Array, Mask, equal_error_threshold
 from training.report_json import gaps_json, summary_json
 from training.systems import System
 
@@ -74,7 +74,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evaluation:
-    """A list scored by one system. Trials with a side too short to embed have LLR 0: no evidence either way."""
+    """A list scored by one system.
+
+    Trials with a side too short to embed are refused, as by the service: decisions (FMR, FNMR, actDCF, DET) count them
+    as accepted at no threshold, and measures over scores (EER, minDCF, Cllr, minCllr, calibration) as LLR 0, no
+    evidence either way.
+    """
 
     system: Identity
     settings: Settings
@@ -82,6 +87,7 @@ class Evaluation:
     trials: TrialList
     scores: Array  # (T,)
     llrs: Array  # (T,); the scores where there are no LLRs
+    refused: Mask  # (T,)
     unheard: tuple[str, ...]  # sides without enough speech
     overall: Summary
     measured: Measured  # of all trials, as one group
@@ -112,9 +118,10 @@ class Evaluation:
             "levels": self.settings.levels,
             "replicas": len(self.measured.draws),
             "seed": self.settings.seed,
-            "inputs_sha256": inputs_digest(self.trials, self.llrs),
+            "inputs_sha256": inputs_digest(self.trials, self.llrs, self.refused),
             "n_sides": len(self.trials.sides),
             "sides_without_speech": list(self.unheard),
+            **({"n_trials_refused": int(self.refused.sum())} if self.refused.any() else {}),
             "columns_passed_over": list(self.passed_over),
             "overall": summary_json(self.overall),
             "by_group": {
@@ -122,7 +129,13 @@ class Evaluation:
                 for column, result in results
             },
             "gaps": {column: gaps_json(result) for column, result in results},
-            "curves": curves_json(self.llrs, self.trials.target, self.disaggregated, calibrated=self.system.calibrated),
+            "curves": curves_json(
+                self.llrs,
+                self.trials.target,
+                self.disaggregated,
+                calibrated=self.system.calibrated,
+                refused=self.refused,
+            ),
         }
 
 
@@ -140,22 +153,17 @@ def evaluate(
     check_both_kinds(trials)
     voices = embed_sides(trials, reader, system.embed, cache=cache, on_side=on_side)
     comparison = system.compare(voices, trials.enrolment, trials.test)
-    unheard = ~(voices.heard[trials.enrolment] & voices.heard[trials.test])
+    refused = ~(voices.heard[trials.enrolment] & voices.heard[trials.test])
     identity = Identity(
         name=system.name,
         calibrated=system.calibrated,
         fingerprint=system.fingerprint,
         calibration_id=system.calibration_id,
     )
-    return judge(
-        trials,
-        np.where(unheard, 0.0, comparison.llrs),
-        identity,
-        settings=settings,
-        attributes=attributes,
-        scores=comparison.scores,
-        unheard=tuple(side for side, heard in zip(trials.sides, voices.heard, strict=True) if not heard),
-    )
+    llrs = np.where(refused, 0.0, comparison.llrs)
+    judged = judge(trials, llrs, identity, settings=settings, attributes=attributes, refused=refused)
+    unheard = tuple(side for side, heard in zip(trials.sides, voices.heard, strict=True) if not heard)
+    return replace(judged, scores=comparison.scores, unheard=unheard)
 
 
 def judge(
@@ -165,17 +173,18 @@ def judge(
     *,
     settings: Settings = Settings(),
     attributes: Attributes | None = None,
-    scores: Array | None = None,
-    unheard: tuple[str, ...] = (),
+    refused: Mask | None = None,
 ) -> Evaluation:
     """(T,) LLRs, or scores of any kind from a system that is not calibrated -> all that can be told of them.
 
+    `refused` (T,), none by default: trials on which the system would not decide, and so accepted nobody.
     Raises InvalidRequestError when either kind of trial is missing, or people are grouped by what is not known of them.
     """
     check_both_kinds(trials)
-    scored = _scored(trials, llrs)
+    refused = np.zeros(len(trials), bool) if refused is None else refused
+    scored = _scored(trials, llrs, refused)
     groupings = list(_groupings(trials, attributes))
-    threshold = settings.threshold or _threshold(llrs, trials.target, system)
+    threshold = settings.threshold or _threshold(scored, system)
     measured = measure_groups(
         scored,
         [np.zeros(len(trials), np.int64), *(grouping.labels for grouping in groupings)],
@@ -189,9 +198,10 @@ def judge(
         settings=settings,
         threshold=threshold,
         trials=trials,
-        scores=llrs if scores is None else scores,
+        scores=llrs,
         llrs=llrs,
-        unheard=unheard,
+        refused=refused,
+        unheard=(),
         overall=overall,
         measured=measured[0],
         disaggregated={grouping.name: disaggregate(scored, grouping, of, overall) for grouping, of in pairs},
@@ -199,10 +209,14 @@ def judge(
     )
 
 
-def _scored(trials: TrialList, llrs: Array) -> ScoredTrials:
+def _scored(trials: TrialList, llrs: Array, refused: Mask) -> ScoredTrials:
     units = trials.unit_of_side
     return ScoredTrials(
-        llrs=llrs, target=trials.target, enrolment_unit=units[trials.enrolment], test_unit=units[trials.test]
+        llrs=llrs,
+        target=trials.target,
+        enrolment_unit=units[trials.enrolment],
+        test_unit=units[trials.test],
+        refused=refused,
     )
 
 
@@ -234,8 +248,8 @@ def _groups(values: "np.ndarray[Any, np.dtype[np.str_]]") -> bool:
     return len(np.unique(values)) <= MAX_GROUPS
 
 
-def _threshold(llrs: Array, target: "np.ndarray[Any, np.dtype[np.bool_]]", system: Identity) -> Threshold:
+def _threshold(scored: ScoredTrials, system: Identity) -> Threshold:
     if system.calibrated:
         return Threshold(value=policy_named(DEFAULT_POLICY).threshold_llr, source=f"policy {DEFAULT_POLICY}")
-    value = equal_error_threshold(llrs[target], llrs[~target])
+    value = equal_error_threshold(scored.decided[scored.target], scored.decided[~scored.target])
     return Threshold(value=value, source="where FMR and FNMR meet", chosen_on_these_trials=True)

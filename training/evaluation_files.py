@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from svc.whole_file import replacing
+from training.data.score_list import REFUSED
 from training.evaluate import Evaluation
 from training.metrics.verification import Array
 from training.report_json import write_json
@@ -14,13 +15,16 @@ from training.report_json import write_json
 def write_report(evaluation: Evaluation, folder: Path, *, report: Mapping[str, Any] | None = None) -> None:
     """`report.json` (its own, or that with more in it) and `scores.csv`, each written beside and renamed.
 
-    The latter is the list, people and groups included, with score and llr: training.data.score_list reads it.
+    The latter is the list, people and groups included, with score, llr and, where trials were refused, which:
+    training.data.score_list reads it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     listed = evaluation.trials.table()
     judged = {"score": evaluation.scores} | ({"llr": evaluation.llrs} if evaluation.system.calibrated else {})
-    rows = zip(*listed.values(), *(_numerals(column) for column in judged.values()), strict=True)
-    _write_csv(folder / "scores.csv", (*listed, *judged), rows)
+    refused = {REFUSED: evaluation.refused.astype(int).tolist()} if evaluation.refused.any() else {}
+    numerals = (_numerals(column) for column in judged.values())
+    rows = zip(*listed.values(), *numerals, *refused.values(), strict=True)
+    _write_csv(folder / "scores.csv", (*listed, *judged, *refused), rows)
     write_json(folder / "report.json", evaluation.as_json() if report is None else report)
 
 

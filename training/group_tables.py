@@ -72,7 +72,9 @@ def change_lines(changes: Mapping[str, Any]) -> Iterator[str]:
 def caution_lines(evaluation: Evaluation) -> Iterator[str]:
     """What a reader must know beside the figures."""
     if evaluation.unheard:
-        yield f"{len(evaluation.unheard)} sides have too little speech; their trials count as LLR 0"
+        yield f"{len(evaluation.unheard)} sides have too little speech, and their trials are refused"
+    if refused := int(evaluation.refused.sum()):
+        yield f"{refused} trials are refused: no threshold accepts them"
     if repeated := evaluation.trials.n_repeated:
         yield f"{repeated} trials stand more than once in the list: each time counts"
     if selves := evaluation.trials.n_with_itself:

@@ -101,7 +101,7 @@ def trainer_of(recipe: EmbedderRecipe, bench: Bench, folder: Path) -> EmbedderTr
 
 
 def figures_of(trainer: EmbedderTrainer, bench: Bench, folder: Path) -> RunFigures:
-    """LLRs of the test lists, which are kept beside, and all figures of them."""
+    """LLRs of the test lists, 0 where a side was not heard, which are kept beside, and all figures of them."""
     dev = bench.lists[DEV].values()
     calibration = calibrated([(scored(trainer, listed, bench.cache), heard(listed)) for listed in dev])
     lists: dict[str, ListFigures] = {}
@@ -117,11 +117,14 @@ def figures_of(trainer: EmbedderTrainer, bench: Bench, folder: Path) -> RunFigur
 
 
 def evaluation(listed: JudgedList, llrs: Array, recipe: EmbedderRecipe, *, replicas: int) -> Evaluation:
-    """Intervals of people alone (one level): a draw is then the same for every run, whatever its scores."""
+    """Intervals of people alone (one level): a draw is then the same for every run, whatever its scores.
+
+    Trials with a side that was not heard are refused, as by the service.
+    """
     settings = Settings(replicas=replicas, levels=1, threshold=THRESHOLD)
     system = Identity(name=recipe.name, calibrated=True)
     trials = replace(listed.trials, groups={})
-    return judge(trials, llrs, system, settings=settings, attributes=listed.attributes)
+    return judge(trials, llrs, system, settings=settings, attributes=listed.attributes, refused=~heard(listed))
 
 
 def scored(trainer: EmbedderTrainer, listed: JudgedList, cache: Path) -> CalibrationTrials:

@@ -34,7 +34,7 @@ from training.fairness.groups import COUNTRY, SEX, People
 from training.figure_text import figure_text
 from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import AT_THRESHOLD
-from training.metrics.verification import Array
+from training.metrics.verification import Array, Mask
 from training.study_command import seeds_of
 from training.systems import System, equivox_system
 from training.tables import markdown_table, progress_over
@@ -48,23 +48,44 @@ Columns = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Answers:
+    """(T,) LLRs, and trials that were refused."""
+
+    llrs: Array
+    refused: Mask
+
+    def with_others(self, others: "Answers", where: Mask) -> "Answers":
+        """Those of `others` where `where` (T,) holds."""
+        return Answers(
+            llrs=np.where(where, others.llrs, self.llrs), refused=np.where(where, others.refused, self.refused)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Listened:
-    """Trials, and the LLR of each as drawn and with its test side harmed."""
+    """Trials, and the answer to each as drawn and with its test side harmed."""
 
     trials: TrialList
-    as_drawn: Array  # (T,)
-    harmed: Array  # (T,)
+    as_drawn: Answers
+    harmed: Answers
     system: Identity
 
-    def planted(self, whom: frozenset[str]) -> Array:
-        """(T,) LLRs where the test sides of these talkers are harmed."""
+    def planted(self, whom: frozenset[str]) -> Answers:
+        """Where the test sides of these talkers are harmed."""
         hurt = np.array([unit in whom for unit in self.trials.units])[self.trials.test]
-        return np.where(hurt, self.harmed, self.as_drawn)
+        return self.as_drawn.with_others(self.harmed, hurt)
 
-    def judged(self, llrs: Array, columns: Columns, settings: Settings) -> Evaluation:
-        """These LLRs by these columns, people of one group with each other."""
+    def judged(self, answers: Answers, columns: Columns, settings: Settings) -> Evaluation:
+        """These answers by these columns, people of one group with each other."""
         attributes = Attributes(people=People(columns=columns), by=tuple(columns))
-        return judge(self.trials, llrs, self.system, settings=settings, attributes=attributes)
+        return judge(
+            self.trials,
+            answers.llrs,
+            self.system,
+            settings=settings,
+            attributes=attributes,
+            refused=answers.refused,
+        )
 
 
 def listen(
@@ -85,8 +106,8 @@ def listen(
         evaluation = evaluate(both, system, reader, settings=Settings(replicas=0), cache=cache, on_side=on_side)
     return Listened(
         trials=collect_trials((f"trial {number}", trial) for number, trial in enumerate(drawn)),
-        as_drawn=evaluation.llrs[: len(drawn)],
-        harmed=evaluation.llrs[len(drawn) :],
+        as_drawn=Answers(llrs=evaluation.llrs[: len(drawn)], refused=evaluation.refused[: len(drawn)]),
+        harmed=Answers(llrs=evaluation.llrs[len(drawn) :], refused=evaluation.refused[len(drawn) :]),
         system=evaluation.system,
     )
 

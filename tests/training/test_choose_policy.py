@@ -1,6 +1,7 @@
 """`python -m training.calibrate --policy`: a threshold within limits, what it costs, plain words when there is none."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,20 @@ def test_what_is_promised_is_what_the_evaluator_measures(material: Material, tmp
     )
     assert result.gaps["fmr"].widest.difference.value == point.values["colour", "max_fmr_difference"]
     assert result.gaps["fnmr"].ratio.value == point.values["colour", "max_fnmr_ratio"]
+
+
+def test_what_was_refused_is_a_miss_at_every_threshold(material: Material, tmp_path: Path) -> None:
+    assert material.scores is not None
+    head, *rows = material.scores.read_text().splitlines()
+    refused = [f"{row},{number % 10 == 0:d}" for number, row in enumerate(rows)]
+    material.scores.write_text("\n".join([f"{head},refused", *refused]) + "\n")
+    answer = chosen(material, tmp_path, Limits())
+    point, figures = answer.choice.best, answer.best.overall.figures
+    assert (figures["fmr"].value, figures["fnmr"].value) == (point.fmr, point.fnmr)
+    evaluation = answer.best
+    assert point.fnmr >= evaluation.refused[evaluation.trials.target].mean() > 0
+    others = chosen(replace(material, scores=scored(tmp_path / "s.csv", column="llr")), tmp_path, Limits())
+    assert point.cost > others.choice.best.cost
 
 
 def test_limits_have_a_price_with_an_interval(material: Material, tmp_path: Path) -> None:

@@ -81,6 +81,18 @@ def test_scores_it_wrote_are_audited_again_to_the_same_figures(people: Path, tmp
     assert again["by_group"]["sex"]["f"]["eer"]["value"] == pytest.approx(first["by_group"]["sex"]["f"]["eer"]["value"])
 
 
+def test_what_either_system_refused_is_a_miss_of_its_own(people: Path, tmp_path: Path) -> None:
+    after = scored(tmp_path / "after.csv", column="llr")
+    head, *rows = after.read_text().splitlines()
+    (tmp_path / "before.csv").write_text("\n".join([f"{head},refused", *(f"{row},1" for row in rows)]) + "\n")
+    given = ("--scores", after, "--against", tmp_path / "before.csv", "--people", people, "--by", "colour")
+    after_rates = report(*given, out=tmp_path / "out")["overall"]
+    before_rates = json.loads((tmp_path / "out/before.json").read_text())["overall"]
+    assert (before_rates["fmr"]["value"], before_rates["fnmr"]["value"]) == (0, 1)
+    assert after_rates["fnmr"]["value"] < 1
+    assert before_rates["eer"] == after_rates["eer"]
+
+
 def test_a_list_tells_what_bare_scores_are_of(people: Path, tmp_path: Path) -> None:
     scored(tmp_path / "list.csv")
     lines = scored(tmp_path / "s.txt").read_text().replace(" nontarget", "").replace(" target", "")

@@ -13,12 +13,13 @@ from rich.console import Console
 from svc.errors import InvalidRequestError
 from tests.training.conftest import RATE_HZ, voice
 from tests.training.toy_system import SpectrumEmbedder, spectrum_system
+from training.audit import Deployed, Material, audit
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials
 from training.data.trials import make_trials
-from training.evaluate import Evaluation, Settings, evaluate
+from training.evaluate import Evaluation, Settings, Threshold, evaluate
 from training.evaluation_files import write_report
-from training.group_tables import group_table
+from training.group_tables import caution_lines, group_table
 from training.metrics.verification import cllr, equal_error_rate
 from training.tables import TITLES, overall_table
 
@@ -89,15 +90,76 @@ def test_without_speakers_files_are_counted(corpus_root: Path) -> None:
     assert report["overall"]["n_speakers"] == 3
 
 
-def test_trial_with_a_silent_side_is_no_evidence_and_is_told(tmp_path: Path) -> None:
+@pytest.fixture
+def silence(tmp_path: Path) -> Path:
+    """Three voices, and a recording of none."""
     for number in range(3):
         soundfile.write(tmp_path / f"{number}.wav", voice(100 + 40 * number), RATE_HZ)
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE_HZ), RATE_HZ)
-    evaluation = evaluated(
-        listed(("0.wav", "0.wav", True), ("0.wav", "silence.wav", True), ("1.wav", "2.wav", False)), tmp_path
-    )
-    assert evaluation.llrs[1] == 0
-    assert evaluation.as_json()["sides_without_speech"] == ["silence.wav"]
+    return tmp_path
+
+
+HEARD = (("0.wav", "0.wav", True), ("1.wav", "2.wav", False))
+UNHEARD = (("0.wav", "silence.wav", True), ("silence.wav", "2.wav", False))
+
+
+def at(threshold: float, *rows: tuple[str, str, bool], root: Path, calibrated: bool = True) -> Evaluation:
+    given = Threshold(value=threshold, source="given") if calibrated else None
+    system = spectrum_system(SpectrumEmbedder(), calibrated=calibrated)
+    settings = Settings(replicas=30, threshold=given)
+    return evaluate(listed(*rows), system, SegmentReader(root), settings=settings)
+
+
+def test_trial_with_a_silent_side_is_no_evidence_and_is_told(silence: Path) -> None:
+    evaluation = evaluated(listed(*HEARD, *UNHEARD), silence)
+    assert evaluation.llrs[2:].tolist() == [0, 0]
+    report = evaluation.as_json()
+    assert report["sides_without_speech"] == ["silence.wav"]
+    assert report["n_trials_refused"] == 2
+    told = " ".join(caution_lines(evaluation))
+    assert "1 sides have too little speech" in told
+    assert "2 trials are refused: no threshold accepts them" in told
+
+
+@pytest.mark.parametrize("threshold", [0.0, -20.0])
+def test_trial_with_a_silent_side_is_accepted_at_no_threshold(threshold: float, silence: Path) -> None:
+    without, found = (at(threshold, *rows, root=silence).overall.figures for rows in (HEARD, (*HEARD, *UNHEARD)))
+    assert found["fmr"].value == (without["fmr"].value or 0) / 2
+    assert found["fnmr"].value == ((without["fnmr"].value or 0) + 1) / 2
+    evaluation = at(threshold, *HEARD, *UNHEARD, root=silence)
+    targets, nontargets = (evaluation.llrs[evaluation.trials.target == kind] for kind in (True, False))
+    assert found["eer"].value == pytest.approx(equal_error_rate(targets, nontargets))
+    assert found["cllr"].value == pytest.approx(cllr(targets, nontargets))
+
+
+def test_the_threshold_where_both_errors_meet_counts_silence_as_they_do(silence: Path) -> None:
+    evaluation = at(0.0, *HEARD, *UNHEARD, root=silence, calibrated=False)
+    figures = evaluation.overall.figures
+    assert evaluation.threshold.value == evaluation.llrs[1], "the stranger's who was heard"
+    assert (figures["fmr"].value, figures["fnmr"].value) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("threshold", [0.0, -20.0])
+def test_scores_it_wrote_are_judged_again_to_the_same_rates(threshold: float, silence: Path) -> None:
+    first = at(threshold, *HEARD, *UNHEARD, root=silence)
+    write_report(first, silence / "first")
+    material = Material(scores=silence / "first" / "scores.csv")
+    again = audit(material, deployed=Deployed(threshold=threshold), settings=Settings(replicas=30)).evaluation
+    assert again.refused.tolist() == first.refused.tolist() == [False, False, True, True]
+    assert again.overall.figures.keys() == first.overall.figures.keys()
+    for name, figure in first.overall.figures.items():
+        assert again.overall.figures[name].value == pytest.approx(figure.value)
+    assert again.as_json()["n_trials_refused"] == 2
+    write_report(again, silence / "again")
+    assert (silence / "again/scores.csv").read_text().splitlines()[0].endswith(",llr,refused")
+
+
+def test_where_all_sides_are_heard_nothing_is_said_of_refusals(silence: Path) -> None:
+    evaluation = at(0.0, *HEARD, root=silence)
+    write_report(evaluation, silence / "out")
+    assert "refused" not in (silence / "out/scores.csv").read_text()
+    assert "refused" not in (silence / "out/report.json").read_text()
+    assert "refused" not in " ".join(caution_lines(evaluation))
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from tests.training.toy_fairness_study import RUNS, WHOLE, toy_bench, toy_list
+from training.data.manifest import DEV, TEST
 from training.embedder_recipe import read_recipe
 from training.many_runs import Outcome, do_all
+from training.metrics.verification import equal_error_rate
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_fairness import figures_by_arm, main
 from training.study_figures import EER, EVERYBODY, read_figures, write_figures
 from training.study_run import (
     FIGURES,
     SCORES,
+    THRESHOLD,
     calibrated,
     do,
     embeddings,
@@ -110,6 +113,24 @@ def test_a_side_without_speech_has_no_voice(tmp_path: Path) -> None:
     assert not some[0].any()
     assert all_heard[0].any()
     assert np.array_equal(~heard(listed), (listed.trials.enrolment == 0) | (listed.trials.test == 0))
+
+
+@pytest.mark.parametrize("silent", [frozenset[int](), frozenset({0})])
+def test_a_side_without_speech_is_accepted_by_no_run(silent: frozenset[int], tmp_path: Path) -> None:
+    (run,) = arm_runs(WHOLE, [ARMS["start"]], [0])
+    listed = toy_list(READ, seed=1, silent=silent)
+    bench = toy_bench(tmp_path)
+    do(run, replace(bench, lists={DEV: bench.lists[DEV], TEST: {READ: listed}}))
+    with np.load(tmp_path / run.name / SCORES) as kept:
+        llrs, target = kept[READ], listed.trials.target
+    accepted = (llrs >= THRESHOLD.value) & heard(listed)
+    figures = read_figures(tmp_path / run.name / FIGURES)
+    assert figures is not None
+    everybody = figures.lists[READ].groupings[EVERYBODY]
+    assert everybody.of("fmr")[0] == accepted[~target].mean()
+    assert everybody.of("fnmr")[0] == (~accepted[target]).mean()
+    assert everybody.of("eer")[0] == pytest.approx(equal_error_rate(llrs[target], llrs[~target]), abs=1e-6)
+    assert (llrs[~heard(listed)] == 0).all()
 
 
 def test_a_head_on_kept_statistics_hears_what_the_whole_network_does(tmp_path: Path) -> None:

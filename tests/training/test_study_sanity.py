@@ -15,6 +15,7 @@ from training.data.trials import draw_trials
 from training.evaluate import Identity, Settings
 from training.fairness.groups import COUNTRY, SEX
 from training.study_sanity import (
+    Answers,
     Claims,
     Listened,
     claims_by_chance,
@@ -36,11 +37,11 @@ SETTINGS = Settings(replicas=100)
 def listened() -> Listened:
     """Whoever is harmed loses 2.5 of LLR on targets, and gains as much on others."""
     trials = trials_of(NUM_PEOPLE, clips=3)
-    as_drawn = llrs_of(trials, seed=0)
+    llrs, nothing = llrs_of(trials, seed=0), np.zeros(len(trials), bool)
     return Listened(
         trials=trials,
-        as_drawn=as_drawn,
-        harmed=as_drawn + np.where(trials.target, -2.5, 2.5),
+        as_drawn=Answers(llrs=llrs, refused=nothing),
+        harmed=Answers(llrs=llrs + np.where(trials.target, -2.5, 2.5), refused=nothing),
         system=Identity(name="noise", calibrated=True),
     )
 
@@ -73,10 +74,19 @@ def test_a_shuffle_deals_the_same_values_and_keeps_those_of_one_talker_together(
 
 
 def test_harm_is_done_on_the_test_side_alone(listened: Listened) -> None:
-    planted = listened.planted(frozenset({"7"}))
-    touched = planted != listened.as_drawn
+    deaf = replace(listened.harmed, refused=np.ones(len(listened.trials), bool))
+    planted = replace(listened, harmed=deaf).planted(frozenset({"7"}))
+    touched = planted.llrs != listened.as_drawn.llrs
     units = np.array(listened.trials.units)
     assert (touched == (units[listened.trials.test] == "7")).all()
+    assert (planted.refused == touched).all()
+
+
+def test_harm_that_leaves_too_little_speech_is_a_miss_and_no_false_match(listened: Listened) -> None:
+    deaf = Answers(llrs=np.zeros(len(listened.trials)), refused=np.ones(len(listened.trials), bool))
+    told = dict.fromkeys(SEXES, "everybody")
+    figures = listened.judged(deaf, {"condition": told}, SETTINGS).overall.figures
+    assert (figures["fmr"].value, figures["fnmr"].value) == (0, 1)
 
 
 def test_real_recordings_are_heard_as_drawn_and_harmed(corpus_root: Path, tmp_path: Path) -> None:
@@ -84,8 +94,8 @@ def test_real_recordings_are_heard_as_drawn_and_harmed(corpus_root: Path, tmp_pa
     noises = [clip for clip in read_manifest(corpus_root / "manifest.csv") if clip.corpus == "noise"]
     system, reader = spectrum_system(SpectrumEmbedder()), SegmentReader(corpus_root)
     found = listen(trials, system, reader, noises=noises, snr_db=0, voices=tmp_path)
-    assert len(found.trials) == len(found.as_drawn) == len(found.harmed) == len(trials)
-    assert not np.allclose(found.as_drawn, found.harmed)
+    assert {len(found.trials), len(found.as_drawn.llrs), len(found.harmed.refused)} == {len(trials)}
+    assert not np.allclose(found.as_drawn.llrs, found.harmed.llrs)
     assert all(parse_segment(side).degradation for side in found.trials.sides)
 
 

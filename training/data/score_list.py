@@ -1,8 +1,9 @@
 """Scores that any system gave to trials: a CSV, or lines of `enrolment test score target`, read in bulk.
 
 The CSV has columns enrolment, test, target and score; optional llr (natural logarithm), enrolment_speaker and
-test_speaker; any further column is a group. Lines with blanks between have no header; target is target / nontarget, 1 /
-0. Beside a list of trials, which tells the targets, neither needs them: lines are then `enrolment test score`, as Kaldi
+test_speaker, and refused, 1 for a trial that the system would not decide on (its score counts in measures over scores
+alone); any further column is a group. Lines with blanks between have no header; target is target / nontarget, 1 / 0.
+Beside a list of trials, which tells the targets, neither needs them: lines are then `enrolment test score`, as Kaldi
 writes them. Ten million trials read in well under a minute. Letters: S sides, T trials.
 """
 
@@ -12,33 +13,35 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from svc.errors import InvalidRequestError
 from training.data.manifest import not_utf8
 from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArray, TrialList
-from training.metrics.verification import Array
+from training.metrics.verification import Array, Mask
 
 SCORES = ("score", "llr")
+REFUSED = "refused"
+REFUSED_WORDS = {"1": True, "true": True, "0": False, "false": False}
 PAIR = ("enrolment", "test")
 LINE = (*PAIR, "score", "target")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ScoreList:
-    """Trials, (T,) what the system said of each, and whether that are natural-log LLRs."""
+    """Trials, (T,) what the system said of each, whether that are natural-log LLRs, and (T,) what it refused."""
 
     trials: TrialList
     scores: Array
     calibrated: bool
+    refused: Mask
 
 
 def read_scores(path: Path) -> ScoreList:
     """`llr` wins over `score` where a file has both. Raises InvalidRequestError naming the column or line at fault."""
     table = _table(path, REQUIRED, "scores")
     scores, calibrated = _scores(table, path, "scores")
-    return ScoreList(trials=_trials(table, path), scores=scores, calibrated=calibrated)
+    return ScoreList(trials=_trials(table, path), scores=scores, calibrated=calibrated, refused=_refused(table, path))
 
 
 def read_scores_of(trials: TrialList, path: Path, *, field: str = "scores") -> ScoreList:
@@ -51,7 +54,7 @@ def read_scores_of(trials: TrialList, path: Path, *, field: str = "scores") -> S
     order = _order(table, trials, path, field)
     if "target" in table and not np.array_equal(_targets(table["target"], path)[order], trials.target):
         raise InvalidRequestError(f"{path} calls other trials targets than the list does", field=field)
-    return ScoreList(trials=trials, scores=scores[order], calibrated=calibrated)
+    return ScoreList(trials=trials, scores=scores[order], calibrated=calibrated, refused=_refused(table, path)[order])
 
 
 def with_speakers(trials: TrialList, speaker_of: Mapping[str, str]) -> TrialList:
@@ -154,7 +157,7 @@ def _trials(table: pd.DataFrame, path: Path) -> TrialList:
     target = _targets(table["target"], path)
     sides = tuple(map(str, names))
     units, has_speakers = _units(table, (enrolment, test), target, sides, path)
-    groups = [name for name in table.columns if name not in (*REQUIRED, *SPEAKERS, *SCORES)]
+    groups = [name for name in table.columns if name not in (*REQUIRED, *SPEAKERS, *SCORES, REFUSED)]
     return TrialList(
         sides=sides,
         named_at=tuple(f"{path}:{line}" for line in table.index[firsts]),
@@ -167,14 +170,23 @@ def _trials(table: pd.DataFrame, path: Path) -> TrialList:
     )
 
 
-def _targets(words: "pd.Series[str]", path: Path) -> npt.NDArray[np.bool_]:
+def _targets(words: "pd.Series[str]", path: Path) -> Mask:
+    return _flags(words, path, "target", TARGET_WORDS)
+
+
+def _refused(table: pd.DataFrame, path: Path) -> Mask:
+    if REFUSED not in table:
+        return np.zeros(len(table), bool)
+    return _flags(table[REFUSED], path, REFUSED, REFUSED_WORDS)
+
+
+def _flags(words: "pd.Series[str]", path: Path, name: str, meaning: Mapping[str, bool]) -> Mask:
     codes, seen = pd.factorize(words)
-    known = [TARGET_WORDS.get(str(word).strip().lower()) for word in seen]
+    known = [meaning.get(str(word).strip().lower()) for word in seen]
     if None in known:
         line = words.index[int(np.argmax(codes == known.index(None)))]
         raise InvalidRequestError(
-            f"{path}:{line}: target is {seen[known.index(None)]!r}, must be one of {', '.join(TARGET_WORDS)}",
-            field="target",
+            f"{path}:{line}: {name} is {seen[known.index(None)]!r}, must be one of {', '.join(meaning)}", field=name
         )
     return np.asarray(np.array(known, dtype=bool)[codes])
 
@@ -182,7 +194,7 @@ def _targets(words: "pd.Series[str]", path: Path) -> npt.NDArray[np.bool_]:
 def _units(
     table: pd.DataFrame,
     places: tuple[IndexArray, IndexArray],
-    target: npt.NDArray[np.bool_],
+    target: Mask,
     sides: tuple[str, ...],
     path: Path,
 ) -> tuple[tuple[str, ...], bool]:

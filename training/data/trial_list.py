@@ -139,10 +139,11 @@ def _check_labels(trial: Trial, speakers: dict[str, str], where: str) -> None:
         raise InvalidRequestError(f"{where}: a {kind} trial of speakers {names[0]!r} and {names[1]!r}", field="target")
 
 
-def inputs_digest(trials: TrialList, scores: npt.NDArray[np.float64]) -> str:
-    """SHA-256 of the list and (T,) scores: the same for the same trials, people and scores in the same order."""
+def inputs_digest(trials: TrialList, scores: npt.NDArray[np.float64], refused: npt.NDArray[np.bool_]) -> str:
+    """SHA-256 of the list, (T,) scores and refusals: the same for the same trials, people and scores in order."""
     digest = hashlib.sha256("\n".join((*trials.sides, *trials.units)).encode())
-    for column in (trials.enrolment, trials.test, trials.target, scores):
+    # Lists without refusals keep the digest they had before there was such a column.
+    for column in (trials.enrolment, trials.test, trials.target, scores, *([refused] if refused.any() else [])):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
 

@@ -1,7 +1,9 @@
 """The curves a reader looks at, by group, in so few points that they fit in a report: detection error trade-off, how
 scores are spread, and what posteriors promise against what comes true.
 
-Groups too small to conclude from have none: their curves would show noise. Letters: T trials, G groups, B bins.
+Groups too small to conclude from have none: their curves would show noise. Trials that the system refused are accepted
+nowhere along the first, and lie where their scores do in the others.
+Letters: T trials, G groups, B bins, K of them of scores.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +16,7 @@ from scipy.special import logit, ndtri
 from training.fairness.disaggregated import Disaggregated
 from training.metrics.bootstrap import Labels
 from training.metrics.score_bins import BinnedScores, Reading
-from training.metrics.verification import Array, OperatingPoints, calibration_edges
+from training.metrics.verification import Array, Mask, OperatingPoints, calibration_edges
 
 DET_POINTS = 64
 SCORE_BINS = 48
@@ -26,10 +28,15 @@ DIGITS = 5
 
 
 def curves_json(
-    scores: Array, target: npt.NDArray[np.bool_], results: Mapping[str, Disaggregated], *, calibrated: bool
+    scores: Array,
+    target: Mask,
+    results: Mapping[str, Disaggregated],
+    *,
+    calibrated: bool,
+    refused: Mask | None = None,
 ) -> dict[str, Any]:
     """(T,) scores and labels -> curves overall and by column and group, null where too small to conclude from."""
-    curves = _Curves(scores, target, calibrated=calibrated)
+    curves = _Curves(scores, target, refused, calibrated=calibrated)
     (overall,) = curves.of(np.zeros(len(target), np.int64), 1)
     by_group = {}
     for column, result in results.items():
@@ -41,9 +48,9 @@ def curves_json(
 class _Curves:
     """Trials put in bins once, on the same bins for all groups."""
 
-    def __init__(self, scores: Array, target: npt.NDArray[np.bool_], *, calibrated: bool) -> None:
+    def __init__(self, scores: Array, target: Mask, refused: Mask | None, *, calibrated: bool) -> None:
         self.target, self.calibrated = target, calibrated
-        self.bins = BinnedScores(scores, target, Reading(calibrated=calibrated), 2048)
+        self.bins = BinnedScores(scores, target, Reading(calibrated=calibrated), 2048, refused)
         self.edges = _edges(scores, target)
         self.bar_of = np.clip(np.searchsorted(self.edges, scores, side="right") - 1, 0, SCORE_BINS - 1)
 
@@ -51,17 +58,19 @@ class _Curves:
         """Of each group in turn."""
         steps = _counts(self.target, labels, self.bins.bin_of, (num_groups, len(self.bins)))
         bars = _shares(_counts(self.target, labels, self.bar_of, (num_groups, SCORE_BINS)))
-        points = OperatingPoints(self.bins.starts, steps[1], steps[0])
+        scored, decided = self.bins.by_score(steps), self.bins.by_decision(steps)
+        points = OperatingPoints(self.bins.starts, decided[1], decided[0])
         for group in range(num_groups):
             yield {
-                "det": _det_json(points.fmr[group], points.fnmr[group]),
+                # No threshold is below the first bin, which holds the refused.
+                "det": _det_json(points.fmr[group, 1:], points.fnmr[group, 1:]),
                 "target": _rounded(bars[1, group]),
                 "nontarget": _rounded(bars[0, group]),
-                "reliability": self._reliability(steps[:, group]) if self.calibrated else None,
+                "reliability": self._reliability(scored[:, group]) if self.calibrated else None,
             }
 
     def _reliability(self, steps: Array) -> dict[str, Sequence[float]]:
-        """(2, B) -> the bins of calibration_error that are not empty, each kind of trial half the weight."""
+        """(2, K) -> the bins of calibration_error that are not empty, each kind of trial half the weight."""
         share = _shares(steps)
         starts = np.append(0, np.searchsorted(self.bins.starts, logit(calibration_edges())))
         promised = share[0] * self.bins.promised[0] + share[1] * self.bins.promised[1]
@@ -76,14 +85,14 @@ class _Curves:
         }
 
 
-def _edges(scores: Array, target: npt.NDArray[np.bool_]) -> Array:
+def _edges(scores: Array, target: Mask) -> Array:
     kinds = (scores[(target == kind) & np.isfinite(scores)] for kind in (False, True))
     ends = np.array([np.quantile(kind, (TAIL, 1 - TAIL)) for kind in kinds if len(kind)] or [(0.0, 0.0)])
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     return np.linspace(low, high if high > low else low + 1, SCORE_BINS + 1)
 
 
-def _counts(target: npt.NDArray[np.bool_], labels: Labels, place: npt.NDArray[Any], shape: tuple[int, int]) -> Array:
+def _counts(target: Mask, labels: Labels, place: npt.NDArray[Any], shape: tuple[int, int]) -> Array:
     """(T,) -> (2, G, B) trials of nontargets and targets."""
     inside = labels >= 0
     key = (target[inside] * shape[0] + labels[inside]) * shape[1] + place[inside]
@@ -96,7 +105,7 @@ def _shares(counts: Array) -> Array:
 
 def _det_json(fmr: Array, fnmr: Array) -> dict[str, list[float]]:
     """Points of the curve, evenly along it as it is drawn: on normal-deviate axes."""
-    drawn = ndtri(np.clip(np.stack([fmr, fnmr]), LEAST_RATE, 1 - LEAST_RATE))  # (2, B + 1)
+    drawn = ndtri(np.clip(np.stack([fmr, fnmr]), LEAST_RATE, 1 - LEAST_RATE))  # (2, K)
     way = np.append(0, np.cumsum(np.hypot(*np.diff(drawn))))
     chosen = np.unique(np.searchsorted(way, np.linspace(0, way[-1], DET_POINTS)).clip(max=len(way) - 1))
     return {"fmr": _rounded(fmr[chosen]), "fnmr": _rounded(fnmr[chosen])}

@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from svc.scoring.policy import threshold_of
 from training.fairness.gaps import worst_over_best
-from training.metrics.verification import Array, error_rates
+from training.metrics.verification import Array, Mask, error_rates
 
-Mask = npt.NDArray[np.bool_]
 FMR, FNMR = range(2)
 OVERALL = ""
 """The grouping of limits on everybody together."""
@@ -91,7 +89,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Trials:
-    """(T,) scores and labels; grouping -> (T,) masks of the groups that are compared."""
+    """(T,) decision scores and labels; grouping -> (T,) masks of the groups that are compared."""
 
     scores: Array
     target: Mask

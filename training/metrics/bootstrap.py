@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.stats import poisson
 
 from training.metrics.score_bins import AT_THRESHOLD, LLRS, MEASURES, BinnedScores, Reading, measure
-from training.metrics.verification import Array
+from training.metrics.verification import Array, Mask, decision_scores
 
 # Below this many people, or of either kind of trial, an interval is itself a guess.
 FEW_UNITS = 10
@@ -32,29 +32,39 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ScoredTrials:
-    """(T,) natural-log LLRs (or scores), labels, and the unit of either side by number."""
+    """(T,) natural-log LLRs (or scores), labels, and the unit of either side by number.
+
+    `refused`: trials the system would not decide on, and so accepted nobody; None = none.
+    """
 
     llrs: Array
-    target: npt.NDArray[np.bool_]
+    target: Mask
     enrolment_unit: npt.NDArray[np.int64]
     test_unit: npt.NDArray[np.int64]
+    refused: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def select(self, mask: npt.NDArray[np.bool_]) -> "ScoredTrials":
+    def select(self, mask: Mask) -> "ScoredTrials":
         """The trials where `mask` (T,) holds."""
         return ScoredTrials(
             llrs=self.llrs[mask],
             target=self.target[mask],
             enrolment_unit=self.enrolment_unit[mask],
             test_unit=self.test_unit[mask],
+            refused=None if self.refused is None else self.refused[mask],
         )
 
     @property
     def units(self) -> npt.NDArray[np.int64]:
         """(U,) those that occur."""
         return np.union1d(self.enrolment_unit, self.test_unit)
+
+    @property
+    def decided(self) -> Array:
+        """(T,) scores as thresholds see them."""
+        return decision_scores(self.llrs, self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class Measured:
     values: Array
     draws: Array
 
-    def summary(self, group: int, *, target: npt.NDArray[np.bool_], n_speakers: int) -> Summary:
+    def summary(self, group: int, *, target: Mask, n_speakers: int) -> Summary:
         """Of one group, whose trials are (T,) target trials or not."""
         n_target = int(target.sum())
         return Summary(
@@ -166,7 +176,8 @@ def measure_groups(
     replicas = replicas_for(len(trials)) if resampling.replicas is None else resampling.replicas
     draws = [np.full((replicas, size, len(MEASURES)), np.nan) for size in sizes]
     if replicas and trials.target.any() and not trials.target.all():
-        bins = BinnedScores(trials.llrs, trials.target, reading, int(np.clip(MAX_CELLS // max(sizes), 512, 4096)))
+        max_bins = int(np.clip(MAX_CELLS // max(sizes), 512, 4096))
+        bins = BinnedScores(trials.llrs, trials.target, reading, max_bins, trials.refused)
         drawer = _Drawer(trials, groupings, sizes, bins)
         random = np.random.default_rng(resampling.seed)
         for replica in range(replicas):
@@ -184,7 +195,8 @@ def _exact(trials: ScoredTrials, labels: Labels, size: int, reading: Reading) ->
     rows = np.empty((size, len(MEASURES)))
     for group in range(size):
         mask = slice(None) if size == 1 and labels.min(initial=0) == 0 else labels == group
-        rows[group] = measure(trials.llrs[mask], trials.target[mask], reading)
+        refused = None if trials.refused is None else trials.refused[mask]
+        rows[group] = measure(trials.llrs[mask], trials.target[mask], reading, refused)
     return rows
 
 
@@ -211,7 +223,7 @@ class _Drawer:
         self.first, self.second = first[order], second[order]
         self.weights, self.factor = np.empty((2, len(order)), np.float32)
 
-    def _cells(self, key: npt.NDArray[np.int64]) -> list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]]:
+    def _cells(self, key: npt.NDArray[np.int64]) -> list[tuple[Mask, npt.NDArray[np.int64]]]:
         """For each grouping: which sums of weights belong to a group, and where they go in (2, G, B)."""
         cells = []
         for size in reversed(self.sizes):

@@ -2,7 +2,9 @@
 
 Bins start at every step of the ranked scores while those are few, and all measures are exact; else at quantiles of
 either kind of trial, dense in the tails. They start at every threshold in either case, so rates there are exact always.
-Letters: T trials, B bins, G groups, M measures.
+Trials that the system refused have bins of their own past the others: decisions find them below every threshold,
+measures over scores where their scores lie.
+Letters: T trials, B bins, K of them of scores, E of refused trials, G groups, M measures.
 """
 
 from dataclasses import dataclass
@@ -14,11 +16,13 @@ from scipy.special import logit
 
 from training.metrics.verification import (
     Array,
+    Mask,
     OperatingPoints,
     RankedTrials,
     bayes_threshold,
     calibration_edges,
     calibration_error,
+    decision_scores,
     detection_cost,
     error_rates,
     posterior,
@@ -40,7 +44,7 @@ class Reading:
     threshold: float | None = None
     calibrated: bool = True
 
-    def measurable(self) -> npt.NDArray[np.bool_]:
+    def measurable(self) -> Mask:
         """(M,) whether each of MEASURES means anything."""
         lost = (OF_LLRS if not self.calibrated else set()) | (set(AT_THRESHOLD) if self.threshold is None else set())
         return np.array([name not in lost for name in MEASURES])
@@ -55,8 +59,8 @@ class Reading:
 LLRS = Reading()
 
 
-def measure(scores: Array, target: npt.NDArray[np.bool_], reading: Reading) -> Array:
-    """(T,) -> (M,) MEASURES, exact; NaN = cannot be measured."""
+def measure(scores: Array, target: Mask, reading: Reading, refused: Mask | None = None) -> Array:
+    """(T,) -> (M,) MEASURES, exact; NaN = cannot be measured. No threshold accepts trials that were `refused` (T,)."""
     targets, nontargets = scores[target], scores[~target]
     if not len(targets) or not len(nontargets):
         return np.full(len(MEASURES), np.nan)
@@ -64,11 +68,13 @@ def measure(scores: Array, target: npt.NDArray[np.bool_], reading: Reading) -> A
     target_bits, nontarget_bits = trial_bits(targets, nontargets)
     threshold = 0.0 if reading.threshold is None else reading.threshold
     bayes = (bayes_threshold(prior) for prior in ACT_DCF_PRIORS.values())
-    at_bayes = [error_rates(targets, nontargets, each) for each in bayes]
+    decided = decision_scores(scores, refused)
+    decided_on = decided[target], decided[~target]
+    at_bayes = [error_rates(*decided_on, each) for each in bayes]
     values = [
         points.equal_error_rate(),
         *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
-        *error_rates(targets, nontargets, threshold),
+        *error_rates(*decided_on, threshold),
         *(detection_cost(*rates, prior) for rates, prior in zip(at_bayes, ACT_DCF_PRIORS.values(), strict=True)),
         (target_bits.mean() + nontarget_bits.mean()) / 2,
         points.min_cllr(),
@@ -78,37 +84,66 @@ def measure(scores: Array, target: npt.NDArray[np.bool_], reading: Reading) -> A
 
 
 class BinnedScores:
-    """(T,) scores of both kinds in at most about `max_bins` bins."""
+    """(T,) scores of both kinds in at most about `max_bins` bins; trials `refused` (T,) are none by default."""
 
-    def __init__(self, scores: Array, target: npt.NDArray[np.bool_], reading: Reading, max_bins: int) -> None:
+    def __init__(
+        self, scores: Array, target: Mask, reading: Reading, max_bins: int, refused: Mask | None = None
+    ) -> None:
         self.reading = reading
         points = RankedTrials(scores[target], scores[~target]).weigh()
         # The first bin holds all below the least cut, so that every cut starts a bin other than the first.
-        self.starts = np.concatenate([[-np.inf], np.union1d(_starts(points, max_bins), reading.cuts())])
+        self.starts = np.concatenate([[-np.inf], np.union1d(_starts(points, max_bins), reading.cuts())])  # (K,)
         self.bin_of = (np.searchsorted(self.starts, scores, side="right") - 1).astype(np.int32)  # (T,)
-        self.bits = [self._mean(scores, target, kind) for kind in (False, True)]  # (B,) each
+        self.bits = [self._mean(scores, target, kind) for kind in (False, True)]  # (K,) each
         self.promised = [self._mean(scores, target, kind, promised=True) for kind in (False, True)]
+        self._scored_in = self._set_apart(refused)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.starts) + len(self._scored_in)
 
-    def _mean(self, scores: Array, target: npt.NDArray[np.bool_], kind: bool, *, promised: bool = False) -> Array:
+    def _set_apart(self, refused: Mask | None) -> npt.NDArray[np.int32]:
+        """Moves refused trials past the bins of scores; (E,) the bin of scores that each bin of them is of."""
+        if refused is None or not refused.any():
+            return np.zeros(0, np.int32)
+        scored_in, number = np.unique(self.bin_of[refused], return_inverse=True)
+        self.bin_of[refused] = len(self.starts) + number
+        return scored_in
+
+    def by_score(self, mass: Array) -> Array:
+        """(.., B) weights -> (.., K), refused trials where their scores lie: for measures over scores."""
+        if not len(self._scored_in):
+            return mass
+        of_scores = mass[..., : len(self.starts)].copy()
+        of_scores[..., self._scored_in] += mass[..., len(self.starts) :]
+        return of_scores
+
+    def by_decision(self, mass: Array) -> Array:
+        """(.., B) weights -> (.., K), refused trials in the first bin, below every threshold: for rates at one."""
+        if not len(self._scored_in):
+            return mass
+        decided = mass[..., : len(self.starts)].copy()
+        decided[..., 0] += mass[..., len(self.starts) :].sum(axis=-1)
+        return decided
+
+    def _mean(self, scores: Array, target: Mask, kind: bool, *, promised: bool = False) -> Array:
         chosen = target == kind
         bins, values = self.bin_of[chosen], scores[chosen]
         each = posterior(values) if promised else np.logaddexp(0, -values if kind else values) / np.log(2)
-        counts = np.bincount(bins, minlength=len(self))
-        return np.asarray(np.bincount(bins, each, len(self)) / np.maximum(counts, 1))
+        counts = np.bincount(bins, minlength=len(self.starts))
+        return np.asarray(np.bincount(bins, each, len(self.starts)) / np.maximum(counts, 1))
 
     def measure(self, mass: Array) -> Array:
         """(2, G, B) weight of nontargets and targets -> (G, M) MEASURES; NaN where a kind has no weight."""
-        points = OperatingPoints(self.starts, mass[1], mass[0])
+        scored, decided = self.by_score(mass), self.by_decision(mass)
+        points = OperatingPoints(self.starts, scored[1], scored[0])
+        decisions = points if decided is scored else OperatingPoints(self.starts, decided[1], decided[0])
         threshold = 0.0 if self.reading.threshold is None else self.reading.threshold
         columns = [
             points.equal_error_rate(),
             *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
-            *self._rates(points, threshold),
-            *(detection_cost(*self._rates(points, bayes_threshold(p)), p) for p in ACT_DCF_PRIORS.values()),
-            *self._calibration(mass, points),
+            *self._rates(decisions, threshold),
+            *(detection_cost(*self._rates(decisions, bayes_threshold(p)), p) for p in ACT_DCF_PRIORS.values()),
+            *self._calibration(scored, points),
         ]
         return np.where(self.reading.measurable(), np.stack(columns, axis=-1), np.nan)
 
@@ -118,10 +153,10 @@ class BinnedScores:
 
     def _calibration(self, mass: Array, points: OperatingPoints) -> tuple[Array, ...]:
         with np.errstate(invalid="ignore"):
-            share = mass / mass.sum(axis=-1, keepdims=True) / 2  # (2, G, B)
+            share = mass / mass.sum(axis=-1, keepdims=True) / 2  # (2, G, K)
         cllr = share[0] @ self.bits[0] + share[1] @ self.bits[1]
         edges = np.append(0, np.searchsorted(self.starts, logit(calibration_edges())))
-        promised = share[0] * self.promised[0] + share[1] * self.promised[1] - share[1]  # (G, B)
+        promised = share[0] * self.promised[0] + share[1] * self.promised[1] - share[1]  # (G, K)
         error = np.abs(np.add.reduceat(promised, edges, axis=-1)).sum(axis=-1)
         return cllr, points.min_cllr(), error
 

@@ -1,7 +1,8 @@
 """The one EER of the repository, and its kin: minDCF, actDCF, FMR and FNMR at a threshold, Cllr, minCllr, calibration
 error and DET points, all exact on ties.
 
-A trial is accepted when its score is at least the threshold, so trials of equal score share their fate.
+A trial is accepted when its score is at least the threshold, so trials of equal score share their fate; one that the
+system refused is accepted at no threshold (decision_scores).
 The bootstrap weighs trials, of many groups at once (OperatingPoints with leading axes); the plain functions are the
 same code with weights of 1 and no such axes. Without weight of either kind a measure is NaN.
 Letters: T target trials, N nontarget trials, K distinct scores. LLRs are natural logarithms; Cllr is in bits.
@@ -18,7 +19,7 @@ from scipy.special import expit
 from svc.errors import InvalidRequestError
 
 Array = npt.NDArray[np.float64]
-
+Mask = npt.NDArray[np.bool_]
 
 # Posteriors at prior 0.5 fall into this many bins of equal width for the calibration error.
 CALIBRATION_BINS = 15
@@ -141,8 +142,18 @@ def det_curve(targets: npt.ArrayLike, nontargets: npt.ArrayLike) -> DetCurve:
     return DetCurve(np.append(points.scores, np.inf), points.fnmr, points.fmr)
 
 
+def decision_scores(scores: Array, refused: Mask | None) -> Array:
+    """(T,) scores as thresholds see them: below all of them where the trial was refused (T,), for that accepted nobody.
+
+    A stranger refused is thus no false match, and a target refused is a miss: failures to enrol and to acquire count as
+    in the generalised false accept and false reject rates of ISO/IEC 19795-1. Only for counting decisions: measures
+    over scores (EER, minDCF, Cllr, minCllr, calibration) take the scores themselves.
+    """
+    return scores if refused is None else np.where(refused, -np.inf, scores)
+
+
 def error_rates(targets: npt.ArrayLike, nontargets: npt.ArrayLike, threshold: float) -> tuple[float, float]:
-    """(T,) and (N,) -> FMR and FNMR, fractions, of accepting from `threshold` on, as once it is deployed."""
+    """(T,) and (N,) decision scores -> FMR and FNMR, fractions, of accepting from `threshold` on, as once deployed."""
     fmr = np.mean(_checked(nontargets, "nontarget") >= threshold)
     return float(fmr), float(np.mean(_checked(targets, "target") < threshold))
 

@@ -55,6 +55,16 @@ def test_scores_of_a_list_are_put_in_its_order(text: str, tmp_path: Path) -> Non
     assert read_scores_of(trials, written(tmp_path, text, "2.txt")).scores.tolist() == [10, 20, 30]
 
 
+def test_what_was_refused_is_no_group_and_nothing_where_nobody_says_so(tmp_path: Path) -> None:
+    rows = "a,b,1,0,1\na,c,0,-1,0\nc,b,0,0,True\n"
+    listed = read_scores(written(tmp_path, "enrolment,test,target,score,refused\n" + rows))
+    assert listed.refused.tolist() == [True, False, True]
+    assert not listed.trials.groups
+    assert not read_scores(written(tmp_path, ROWS)).refused.any()
+    again = written(tmp_path, "enrolment,test,score,refused\nc,b,0,0\na,c,-1,1\na,b,0,0\n", "2.csv")
+    assert read_scores_of(listed.trials, again).refused.tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -86,6 +96,7 @@ def test_scores_of_other_trials_are_refused(text: str, named: str, tmp_path: Pat
         ("enrolment;test;target;score\na;b;1;1\n", "separated by commas"),
         ("enrolment,test,score,target\na,b,1,1\na,c,0\n", "s.csv:3: target is ''"),
         ("enrolment,test,target,score\na,,1,1\n", "s.csv:2: test is empty"),
+        ("enrolment,test,target,score,refused\na,b,1,1,0\na,c,0,0,no\n", "s.csv:3: refused is 'no', must be one of 1"),
         ("enrolment,test,target,score\na,b,1,1,9\na,c,0,0,9\n", "longer than the header"),
     ],
 )

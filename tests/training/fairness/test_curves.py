@@ -1,12 +1,14 @@
 """Curves in few points against the metrics they are drawn from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.fairness.scored_people import halves, llrs_of, trials_of
-from training.evaluate import Attributes, Evaluation, Identity, Settings, judge
+from training.evaluate import Attributes, Evaluation, Identity, Settings, Threshold, judge
 from training.fairness.curves import DET_POINTS, SCORE_BINS, curves_json
 from training.fairness.groups import People
 from training.metrics.verification import calibration_error, det_curve
@@ -71,8 +73,23 @@ def test_scores_that_are_no_llrs_promise_nothing_and_may_all_be_equal() -> None:
     assert curves_json(scores, target, {}, calibrated=False)["overall"]["reliability"] is None
 
 
+@pytest.mark.parametrize("threshold", [0.0, -1.0])
+def test_the_deployed_point_is_on_the_curve_also_where_trials_were_refused(threshold: float) -> None:
+    refused = np.arange(len(TRIALS)) % 5 == 0
+    llrs = np.where(refused, 0.0, np.round(llrs_of(TRIALS, seed=1)))
+    settings = Settings(replicas=0, threshold=Threshold(value=threshold, source="given"))
+    found = judge(TRIALS, llrs, Identity(name="toy", calibrated=True), settings=settings, refused=refused).as_json()
+    overall, det = found["overall"], found["curves"]["overall"]["det"]
+    point = tuple(pytest.approx(overall[name]["value"], rel=1e-4) for name in ("fmr", "fnmr"))
+    assert point in list(zip(det["fmr"], det["fnmr"], strict=True))
+    assert max(det["fmr"]) == pytest.approx(1 - refused[~TRIALS.target].mean(), rel=1e-4)
+    assert min(det["fnmr"]) == pytest.approx(refused[TRIALS.target].mean(), rel=1e-4)
+
+
 def test_the_digest_is_that_of_trials_and_scores() -> None:
     one, other = judged(halves(24)).as_json(), judged(halves(24)).as_json()
     assert one["inputs_sha256"] == other["inputs_sha256"]
     moved = judge(TRIALS, llrs_of(TRIALS, seed=2), Identity(name="toy", calibrated=True), settings=Settings(replicas=2))
     assert moved.as_json()["inputs_sha256"] != one["inputs_sha256"]
+    refused = replace(judged(halves(24)), refused=np.arange(len(TRIALS)) == 3)
+    assert refused.as_json()["inputs_sha256"] != one["inputs_sha256"]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -45,6 +46,13 @@ def test_every_report_keeps_to_the_schema(by: tuple[str, ...], calibrated: bool,
 def test_a_report_of_two_systems_keeps_to_the_schema() -> None:
     before, after = judged(by=("colour",)), judged(by=("colour",), seed=2)
     VALIDATOR.validate(written({**after.as_json(), "changes": changes_json(before, after)}))
+
+
+def test_a_report_of_refused_trials_keeps_to_the_schema() -> None:
+    refused = np.arange(len(TRIALS)) % 7 == 0
+    report = judge(TRIALS, llrs_of(TRIALS, seed=1), Identity(name="toy", calibrated=True), refused=refused).as_json()
+    assert report["n_trials_refused"] == refused.sum()
+    VALIDATOR.validate(written(report))
 
 
 def test_the_schema_is_one_and_of_the_form_that_is_written() -> None:

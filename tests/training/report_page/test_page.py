@@ -124,6 +124,14 @@ def test_the_inputs_are_named() -> None:
         assert told in text
 
 
+def test_refused_trials_are_told_and_why_where_it_is_known() -> None:
+    page = render_page(report() | {"n_trials_refused": 65})
+    assert "65 trials were refused: no threshold accepts them" in page
+    heard = render_page(report() | {"n_trials_refused": 65, "sides_without_speech": ["a.wav"]})
+    assert "65 trials were refused, because 1 recordings hold too little speech: no" in heard
+    assert "were refused" not in render_page(report())
+
+
 def test_a_report_of_another_form_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="form 1"):
         render_page(report() | {"form": 1})
