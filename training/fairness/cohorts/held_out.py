@@ -97,27 +97,39 @@ def gap_found(placed: Placed, errors: SpeakerErrors, *, least_speakers: int) -> 
     return float(relative_gap(rates[found[0]], rates[found[1]])) if found else np.nan
 
 
-def chance_of(finder: Finder, errors: SpeakerErrors, config: LuckConfig) -> Chance:
-    """Beside the gap on all speakers."""
+def chance_of(
+    finder: Finder, errors: SpeakerErrors, config: LuckConfig, *, found_on: SpeakerErrors | None = None
+) -> Chance:
+    """Beside the gap on all speakers. `found_on`: errors of an earlier system, which settle the cohorts once."""
     least = config.least_speakers
 
     def placed_by(dealt: SpeakerErrors) -> Placed:
-        return Placed.by(finder.learn(dealt, least_speakers=least), dealt)
+        return Placed.by(finder.learn(found_on or dealt, least_speakers=least), dealt)
 
-    known = None if finder.looks_at_errors else placed_by(errors)
+    known = None if finder.looks_at_errors and not found_on else placed_by(errors)
     return _beside(lambda dealt: gap_found(known or placed_by(dealt), dealt, least_speakers=least), errors, config)
 
 
-def held_out(finder: Finder, errors: SpeakerErrors, strata: Sequence[str], config: LuckConfig) -> HeldOut | None:
-    """`strata` (S,): halves hold as many of each. None where no split leaves two cohorts to compare."""
+def held_out(
+    finder: Finder,
+    errors: SpeakerErrors,
+    strata: Sequence[str],
+    config: LuckConfig,
+    *,
+    found_on: SpeakerErrors | None = None,
+) -> HeldOut | None:
+    """`strata` (S,): halves hold as many of each. None where no split leaves two cohorts to compare.
+
+    `found_on`: errors of an earlier system, which make the cohorts of a half; who is worst and who best, `errors` say.
+    """
     random = np.random.default_rng(config.seed)
     parts = [half for _ in range(config.splits) for chosen in [halves(strata, random)] for half in (chosen, ~chosen)]
     least = config.least_in_half
 
     def placed_by(dealt: SpeakerErrors, half: Mask) -> Placed:
-        return Placed.by(finder.learn(dealt.select(half), least_speakers=least), dealt)
+        return Placed.by(finder.learn((found_on or dealt).select(half), least_speakers=least), dealt)
 
-    known = None if finder.looks_at_errors else [placed_by(errors, half) for half in parts]
+    known = None if finder.looks_at_errors and not found_on else [placed_by(errors, half) for half in parts]
 
     def judged(dealt: SpeakerErrors) -> Array:
         placed = known or [placed_by(dealt, half) for half in parts]
@@ -159,8 +171,10 @@ def _beside(statistic: Callable[[SpeakerErrors], float], errors: SpeakerErrors, 
     random = np.random.default_rng([config.seed, 1])
     dealt = np.array([statistic(errors.shuffled(random)) for _ in range(config.deals)])
     dealt = dealt[~np.isnan(dealt)]
-    as_large = float(np.sum(dealt >= statistic(errors)))
     if not len(dealt):
         return Chance(median=np.nan, p95=np.nan, p=1.0)
+    seen = statistic(errors)
+    # What cannot be measured is no evidence: nothing compares as larger than NaN.
+    as_large = len(dealt) if np.isnan(seen) else float(np.sum(dealt >= seen))
     median, p95 = np.percentile(dealt, [50, 95], method="nearest")
     return Chance(median=float(median), p95=float(p95), p=(1 + as_large) / (1 + len(dealt)))
