@@ -78,6 +78,23 @@ def test_chance_and_held_out_are_of_the_cohorts_found_before_and_so_of_the_gap_t
     assert ranking.held_out.chance.p > 0.1
 
 
+def test_regions_found_by_chance_do_not_stand_because_the_same_talkers_are_hard_again() -> None:
+    """Talkers differ, places do not matter: p must be anything between 0 and 1."""
+    likely = []
+    for seed in range(12):
+        hard = np.random.default_rng(seed).beta(1, 6, 80)
+        before, after = (heard(hard.__getitem__, seed=100 * seed + system).by_speaker() for system in (0, 1))
+        likely.append(chance_of(FINDERS[1], after, LuckConfig(deals=19), found_on=before).p)
+    assert np.mean(likely) > 0.3
+    assert np.sum(np.array(likely) <= 0.05) <= 3
+
+
+def test_cohorts_are_found_and_judged_on_the_same_people() -> None:
+    few, many = (heard(worse_quarter, people=people).by_speaker() for people in (40, 80))
+    with pytest.raises(ValueError, match="the same speakers"):
+        chance_of(FINDERS[2], many, CONFIG, found_on=few)
+
+
 def test_what_was_planted_before_and_is_still_there_stands() -> None:
     before, after = heard(worse_quarter, utterances=8).by_speaker(), heard(worse_quarter, utterances=8, seed=1)
     for finder in FINDERS[1:]:
