@@ -1,6 +1,7 @@
 """What a mitigation study tells: rates by cohort against sums by hand, paired changes, who is too few to compare."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,14 @@ def test_the_table_has_a_row_for_every_method_that_is_done_and_a_verdict_for_eac
     assert ARMS["plain"].title not in told
     assert "Too few of them to compare: tiny." in told
     assert told.count("2207.07850") == 1
+
+
+def test_the_table_says_who_of_those_who_judge_drew_the_cohorts() -> None:
+    errors = {BEFORE: {0: BEFORE_ERRORS}}
+    told = markdown(replace(COHORTS, drawn_by=("b0", "g0", "elsewhere")), "bad", errors)
+    assert "**Caution: 2 of 12 talkers judged drew these regions" in told
+    assert "does not say whose errors drew them" in markdown(COHORTS, "bad", errors)
+    assert "Caution" not in markdown(replace(COHORTS, drawn_by=()), "bad", errors)
 
 
 def test_without_the_artifact_s_own_errors_nothing_is_told() -> None:
