@@ -73,8 +73,10 @@ def discover(
         for finder in finders:
             rankings.append(rank(finder, after.errors, after.drawn, strata=strata, config=config, found_on=found_on))
             on_kind()
-    least = config.least_speakers
-    changes = {one.kind: cohort_changes(one, old, after, least_speakers=least) for one in rankings} if old else None
+    changes = old and {
+        ranking.kind: cohort_changes(ranking, old, after, finder=finder, strata=strata, config=config)
+        for finder, ranking in zip(finders, rankings, strict=True)
+    }
     return Discovery(
         system=now.system,
         transcriber=now.utterances[0].transcriber,

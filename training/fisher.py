@@ -1,7 +1,9 @@
 """What a transcriber's weights matter: its diagonal Fisher information over train talkers, kept in a file.
 
 The expected curvature of the loss at the trained weights, under what the model was trained on: utterances of everybody,
-a batch of one each, so that no squares of sums get in. METHODS: arXiv 2207.07850.
+a batch of one each, so that no squares of sums get in. Gradients are of the loss per token, so short utterances weigh
+more than in a Fisher of the log-probability of whole utterances, and strengths are in that unit. METHODS: arXiv
+2207.07850.
 """
 
 from collections.abc import Callable, Iterator

@@ -35,14 +35,19 @@ class Bench:
 
 def bench_at(out: Path, paths: DataPaths, *, domains: Sequence[str]) -> Bench:
     """On the real data: whole utterances of the test talkers, as they were recorded."""
-    everything = read_utterances(paths.utterances)
-    judged = [spoken for spoken in everything if spoken.split == TEST and spoken.domain in domains and spoken.words]
+    judged = judged_utterances(paths, domains=domains)
     return Bench(
         out=out,
         data_of=lambda seed: TranscriberData.open(paths, seed=seed, workers=0),
         judged=judged,
         sounds=Sounds(SpeechStore.open(judged, root=paths.root, folder=paths.cache)),
     )
+
+
+def judged_utterances(paths: DataPaths, *, domains: Sequence[str]) -> list[Utterance]:
+    """All that test talkers say in these domains."""
+    everything = read_utterances(paths.utterances)
+    return [spoken for spoken in everything if spoken.split == TEST and spoken.domain in domains and spoken.words]
 
 
 def is_done(run: ArmRun, out: Path) -> bool:

@@ -5,12 +5,14 @@
     python -m training.study_mitigation .. --table
 
 Every method of training/mitigation_arms.py with every seed, on one configuration that says all else, judged by word
-errors of whole utterances of test talkers, each alone. The cohort is --cohort, or the worst on dev talkers; the first
-start settles it. Killed, a study goes on where it was when started again: finished runs are kept, the others have
-checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
+errors of whole utterances of test talkers, each alone; where their own errors drew the cohorts, the study says so. The
+cohort is --cohort, or the worst on dev talkers; the first start settles it. Killed, a study goes on where it was when
+started again: finished runs are kept, the others have checkpoints; what each says is in DIR/RUN/log.txt. With
+`--run NAME` one run is done in this process.
 """
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +23,10 @@ from training.adapt_transcriber import add_repaired, worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
 from training.command_line import names_among
-from training.fairness.cohorts.cohort import Cohorts, read_cohorts
+from training.fairness.cohorts.cohort import Cohorts, overlap_caution, read_cohorts
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, ArmRun, arm_runs
-from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, read_errors
+from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, judged_utterances, read_errors
 from training.mitigation_tables import StudyErrors, markdown
 from training.report_json import write_text
 from training.study_command import (
@@ -54,6 +56,8 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     recipe, name = read_adaptation(options.recipe), settled_cohort(options, artifact, cohorts)
     whole = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
     runs = arm_runs(whole, [ARMS[name] for name in options.methods.split(",")], seeds_of(options))
+    if not options.run:
+        warn_of_overlap(options, recipe, cohorts)
     names = ("artifact", "cohorts", "utterances", "units", "out", "root", "cache", "methods", "seeds")
     return StudyPlan(
         runs=runs,
@@ -63,6 +67,13 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
         table=lambda: markdown(cohorts, name, errors_of(runs, options.out)),
         prepare=lambda: prepare_fisher(runs, options),
     )
+
+
+def warn_of_overlap(options: argparse.Namespace, recipe: AdaptationRecipe, cohorts: Cohorts) -> None:
+    """On stderr, where those who judge have drawn the cohorts themselves."""
+    judged = judged_utterances(DataPaths.of(options), domains=recipe.stage.mixtures.domains)
+    if caution := overlap_caution(cohorts, {spoken.speaker for spoken in judged}):
+        print(caution, file=sys.stderr)
 
 
 def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe) -> None:

@@ -51,7 +51,11 @@ OTHERS: Mapping[str, Sequence[Column]] = {CALLS: OF_CALLS, INDIAN: OF_INDIAN, DI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A figure of arXiv 2207.07776's abstract, as a fraction, for pairwise weights against none."""
+    """A figure of arXiv 2207.07776, as a fraction, for pairwise weights against none.
+
+    Worked out from the rates of its table, in place of the abstract's rounded percentages: EER 1.17 -> 1.08 %, gap
+    0.70 -> 0.58, std 0.21 -> 0.19.
+    """
 
     text: str
     column: Column
@@ -59,9 +63,9 @@ class Claim:
 
 
 CLAIMS = (
-    Claim(text="EER -7.6 %", column=EER, claimed=-0.076),
+    Claim(text="EER -7.7 %", column=EER, claimed=-0.077),
     Claim(text="gap of the sexes -17 %", column=GAP, claimed=-0.17),
-    Claim(text="std over regions -10 %", column=STD, claimed=-0.10),
+    Claim(text="std over regions -9.5 %", column=STD, claimed=-0.095),
 )
 CLAIMED_OF = ("pw", "pw-binary")
 SEEDS_SEED = 0

@@ -49,6 +49,8 @@ def test_every_kind_leaves_its_cohorts_and_the_reports(
     assert cohorts.centroids is not None
     (of_worst,) = [cohort for cohort in cohorts if cohort.name == worst["embedding-4"]]
     assert {*of_worst.speakers} == {name for number, name in enumerate(names(80)) if number % 4 == 0}
+    assert cohorts.drawn_by == ()
+    assert read_cohorts(tmp_path / "cohorts" / "region-tree.json").drawn_by == tuple(names(80))
     assert capsys.readouterr().out == (tmp_path / "report.md").read_text() + "\n"
 
 

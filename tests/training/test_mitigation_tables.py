@@ -1,6 +1,7 @@
 """What a mitigation study tells: rates by cohort against sums by hand, paired changes, who is too few to compare."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from training.fairness.cohorts.cohort import cohorts_of
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, BEFORE
-from training.mitigation_tables import ALL, GAP, MIN_SPEAKERS, OTHERS, VARIANCE, WORST, Judges, change, markdown
+from training.mitigation_tables import ALL, CLAIMS, GAP, MIN_SPEAKERS, OTHERS, VARIANCE, WORST, Judges, change, markdown
 
 MEMBERS = {
     "good": [f"g{number}" for number in range(6)],
@@ -97,6 +98,23 @@ def test_the_table_has_a_row_for_every_method_that_is_done_and_a_verdict_for_eac
     assert ARMS["plain"].title not in told
     assert "Too few of them to compare: tiny." in told
     assert told.count("2207.07850") == 1
+
+
+def test_the_table_says_who_of_those_who_judge_drew_the_cohorts() -> None:
+    errors = {BEFORE: {0: BEFORE_ERRORS}}
+    told = markdown(replace(COHORTS, drawn_by=("b0", "g0", "elsewhere")), "bad", errors)
+    assert "**Caution: 2 of 12 talkers judged drew these regions" in told
+    assert "does not say whose errors drew them" in markdown(COHORTS, "bad", errors)
+    assert "Caution" not in markdown(replace(COHORTS, drawn_by=()), "bad", errors)
+
+
+def test_every_claim_is_the_paper_s_number_of_the_column_it_is_about() -> None:
+    assert [(claim.text, claim.column, claim.claimed) for claim in CLAIMS] == [
+        ("EWC: worst region -3.2 % (2207.07850)", WORST, -0.032),
+        ("EWC: overall -1.3 %", ALL, -0.013),
+        ("EWC: variance over regions -7.9 %", VARIANCE, -0.079),
+        ("oversampling or cohort vector: gap 56 % to about 40 % (2207.11345)", GAP, 40 / 56 - 1),
+    ]
 
 
 def test_without_the_artifact_s_own_errors_nothing_is_told() -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from svc.errors import ServiceError
 from tests.training.data.talkers import talkers
-from tests.training.toy_adaptation import COHORTS, toy_adaptation, toy_artifact
+from tests.training.toy_adaptation import COHORTS, TOY, toy_adaptation, toy_artifact
 from tests.training.toy_transcriber_run import toy_data
 from training.adaptation import AdaptationTrainer
+from training.data.utterances import write_utterances
 from training.many_runs import Outcome, do_all
 from training.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
 from training.mitigation_run import FISHER, SCORES, Bench, do, is_done
-from training.study_mitigation import errors_of, parsed, settled_cohort
+from training.study_mitigation import errors_of, parsed, settled_cohort, warn_of_overlap
 
 WHOLE = toy_adaptation()
 RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc", "vector")], [0, 1])
@@ -68,10 +69,23 @@ def test_names_of_runs_change_with_what_they_are_made_by() -> None:
     assert len(names) == len(RUNS) + len(others)
 
 
+def words_of_command(out: Path, utterances: Path | str = "none") -> list[str]:
+    words = ["recipe", "--out", str(out), "--utterances", str(utterances)]
+    return words + [word for name in ("artifact", "cohorts", "units") for word in (f"--{name}", "none")]
+
+
+def test_a_study_warns_of_cohorts_drawn_by_its_judges(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    splits = {"t0": "test", "t1": "test", "t2": "dev"}
+    write_utterances(tmp_path / "u.jsonl", (replace(each, split=splits[each.speaker]) for each in talkers(3)))
+    options = parsed(words_of_command(tmp_path / "out", tmp_path / "u.jsonl"))
+    warn_of_overlap(options, TOY, replace(COHORTS, drawn_by=("t1", "t2")))
+    assert capsys.readouterr().err.startswith("Caution: 1 of 2 talkers judged drew these regions")
+    warn_of_overlap(options, TOY, replace(COHORTS, drawn_by=("t2",)))
+    assert capsys.readouterr().err == ""
+
+
 def test_a_study_keeps_to_its_cohort(tmp_path: Path) -> None:
-    words = ["recipe", "--out", str(tmp_path)]
-    for name in ("artifact", "cohorts", "utterances", "units"):
-        words += [f"--{name}", "none"]
+    words = words_of_command(tmp_path)
     assert settled_cohort(parsed([*words, "--cohort", "a"]), toy_artifact(), COHORTS) == "a"
     assert settled_cohort(parsed(words), toy_artifact(), COHORTS) == "a"
     with pytest.raises(ServiceError, match="is a study of a"):

@@ -15,6 +15,7 @@ from training.study_figures import (
     GAP,
     GARBE_BY_SEX,
     MALE,
+    STD,
     WOMEN_OVER_MEN,
     Column,
     GroupFigures,
@@ -22,7 +23,7 @@ from training.study_figures import (
     RunFigures,
 )
 from training.study_sides import READ
-from training.study_tables import change, change_text, markdown, mean_of
+from training.study_tables import CLAIMS, change, change_text, markdown, mean_of
 
 GROUPS = {EVERYBODY: (EVERYBODY,), SEX: ("female", "male"), COUNTRY: ("Asia", "Europe")}
 NUM_ROWS = 41
@@ -92,6 +93,18 @@ def test_gap_is_the_difference_of_the_sexes() -> None:
     of = run_of(3).lists[READ].groupings[SEX].rows[..., MEASURES.index("eer")]
     np.testing.assert_allclose(GAP.statistic(run_of(3).lists[READ]), np.abs(of[:, 0] - of[:, 1]))
     np.testing.assert_allclose(WOMEN_OVER_MEN.statistic(run_of(3).lists[READ]), of[:, 0] - of[:, 1])
+
+
+def test_every_claim_is_the_paper_s_number_of_the_column_it_is_about() -> None:
+    told = {claim.column.title: (claim.claimed, claim.text) for claim in CLAIMS}
+    assert told == {
+        EER.title: (-0.077, "EER -7.7 %"),
+        GAP.title: (-0.17, "gap of the sexes -17 %"),
+        STD.title: (-0.095, "std over regions -9.5 %"),
+    }
+    rates = {EER.title: (1.17, 1.08), GAP.title: (0.70, 0.58), STD.title: (0.21, 0.19)}
+    for title, (before, after) in rates.items():
+        assert told[title][0] == pytest.approx(after / before - 1, abs=0.002)
 
 
 def test_without_runs_the_table_says_so() -> None:

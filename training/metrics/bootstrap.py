@@ -23,6 +23,8 @@ FEW_TRIALS = 30
 RATES = {"eer", *AT_THRESHOLD}
 # Group rows times bins: what one draw works on.
 MAX_CELLS = 2**17
+# Numbers that tell trials apart by their groups: far under the end of an int64.
+MAX_KEYS = 2**62
 # Poisson(1) by a table of 16 random bits.
 POISSON_TABLE = poisson.ppf((np.arange(2**16) + 0.5) / 2**16, 1).astype(np.float32)
 
@@ -206,15 +208,21 @@ class _Drawer:
     def __init__(
         self, trials: ScoredTrials, groupings: Sequence[Labels], sizes: Sequence[int], bins: BinnedScores
     ) -> None:
-        key = trials.target * np.int64(len(bins)) + bins.bin_of  # (T,)
+        key, num_keys = trials.target * np.int64(len(bins)) + bins.bin_of, 2 * len(bins)  # (T,)
         for labels, size in zip(groupings, sizes, strict=True):
-            key *= size + 1
-            key += labels + 1
+            if num_keys * (size + 1) > MAX_KEYS:
+                found, key = np.unique(key, return_inverse=True)
+                num_keys = len(found)
+            key = key * (size + 1) + labels + 1
+            num_keys *= size + 1
         order = np.argsort(key, kind="stable")
         key = key[order]
         self.cell_starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
         self.sizes, self.num_bins = sizes, len(bins)
-        self.cells = self._cells(key[self.cell_starts])
+        # Of each cell any trial will do.
+        first = order[self.cell_starts]
+        base = trials.target[first], bins.bin_of[first]
+        self.cells = [self._cells(*base, labels[first], size) for labels, size in zip(groupings, sizes, strict=True)]
         units, numbers = np.unique(np.stack([trials.enrolment_unit, trials.test_unit]), return_inverse=True)
         self.num_units = len(units)
         first, second = numbers.reshape(2, -1).astype(np.int32)
@@ -223,17 +231,13 @@ class _Drawer:
         self.first, self.second = first[order], second[order]
         self.weights, self.factor = np.empty((2, len(order)), np.float32)
 
-    def _cells(self, key: npt.NDArray[np.int64]) -> list[tuple[Mask, npt.NDArray[np.int64]]]:
-        """For each grouping: which sums of weights belong to a group, and where they go in (2, G, B)."""
-        cells = []
-        for size in reversed(self.sizes):
-            key, label = np.divmod(key, size + 1)
-            cells.append(label - 1)
-        kind, number = np.divmod(key, self.num_bins)
-        places = [
-            (kind * size + label) * self.num_bins + number for size, label in zip(self.sizes, cells[::-1], strict=True)
-        ]
-        return [(label >= 0, place[label >= 0]) for label, place in zip(cells[::-1], places, strict=True)]
+    def _cells(
+        self, target: Mask, number: npt.NDArray[np.int32], label: Labels, size: int
+    ) -> tuple[Mask, npt.NDArray[np.int64]]:
+        """For one grouping: which sums of weights belong to a group, and where they go in (2, G, B)."""
+        inside = label >= 0
+        place = (target * np.int64(size) + label) * self.num_bins + number
+        return inside, place[inside]
 
     def draw(self, random: np.random.Generator, levels: int) -> list[Array]:
         """One draw of everybody -> weights (2, G, B) of each grouping."""

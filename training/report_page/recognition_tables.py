@@ -113,7 +113,8 @@ def _changes(changes: Json | None) -> Iterator[tuple[Cell, ...]]:
     if not changes:
         return
     titles = {
-        "of_worst": f"change of {changes['worst']}, the worst before",
+        "of_worst": f"change of the worst before ({changes['worst']} on all speakers), chosen on half of them, "
+        "measured on the others",
         "of_mean": "change of the mean over cohorts",
         "of_variance": "change of the variance over cohorts",
     }

@@ -99,6 +99,19 @@ def test_groups_on_one_draw_are_measured_as_if_each_were_a_list() -> None:
     assert measured.draws[0, 0, 0] == pytest.approx(equal_error_rate(targets, nontargets))
 
 
+def test_many_groupings_are_drawn_as_each_alone() -> None:
+    """21 ** 12 groups, times bins, are more than an int64 holds."""
+    trials, random = speech_of(12, seed=4), np.random.default_rng(0)
+    columns = [random.integers(-1, 20, len(trials)) for _ in range(12)]
+    for labels in columns:
+        labels[:20] = np.arange(20)
+    together = measure_groups(trials, columns, LLRS, Resampling(replicas=3))
+    for labels, found in zip(columns, together, strict=True):
+        (alone,) = measure_groups(trials, [labels], LLRS, Resampling(replicas=3))
+        np.testing.assert_array_equal(found.values, alone.values)
+        np.testing.assert_array_equal(found.draws, alone.draws)
+
+
 def test_drawing_trials_too_makes_wider_intervals() -> None:
     def width(levels: int) -> float:
         low, _, high = eer_of(summarise(speech_of(20, seed=5, spread=0.0), replicas=300, levels=levels))

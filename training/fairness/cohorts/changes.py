@@ -1,15 +1,19 @@
 """What changes for each cohort from one system to the next, on the same draws of the same utterances.
 
-Below zero is better. Letters: K cohorts, R draws.
+Below zero is better. Whoever was worst before was so partly by bad luck, which does not come twice: so it is chosen
+on half of the speakers, and what changes for it is measured on the others. Of a single cohort that stands out, and of
+cohorts that the errors before drew, no change but that of the mean is free of this luck.
+Letters: S speakers, K cohorts, R draws.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from svc.errors import InvalidRequestError
-from training.fairness.cohorts.held_out import Placed, ends
+from training.fairness.cohorts.finders import Finder
+from training.fairness.cohorts.held_out import Evidence, LuckConfig, Placed, ends, halves_of
 from training.fairness.cohorts.ranking import Ranking
 from training.fairness.cohorts.speaker_errors import Drawn, HeardUtterances, Mask, SpeakerErrors, ratio
 from training.metrics.bootstrap import Figure, figure_of
@@ -23,11 +27,18 @@ class Heard:
     errors: SpeakerErrors
     drawn: Drawn
 
+    def of(self, people: Mask) -> "Heard":
+        """The speakers where `people` (S,) holds, drawn among all."""
+        drawn = Drawn(times=self.drawn.times[:, people], errors=self.drawn.errors.select(people))
+        return Heard(errors=self.errors.select(people), drawn=drawn)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortChanges:
     """`before`: WER by cohort. Everything else is relative, after / before - 1: of each cohort, and between those
-    compared of the mean, of the variance and of the one that was worst before (`worst`).
+    compared of the mean, of the variance and of the one that was worst before.
+
+    `worst`: who that was on all speakers. `of_worst`: of the cohorts found worst on one half each, on the other half.
     """
 
     before: Mapping[str, Figure]
@@ -46,11 +57,13 @@ def check_paired(before: HeardUtterances, after: HeardUtterances) -> None:
         raise InvalidRequestError(message, field="before")
 
 
-def cohort_changes(ranking: Ranking, before: Heard, after: Heard, *, least_speakers: int) -> CohortChanges | None:
-    """On the ranking's cohorts; none where fewer than two can be compared."""
+def cohort_changes(
+    ranking: Ranking, before: Heard, after: Heard, *, finder: Finder, strata: Sequence[str], config: LuckConfig
+) -> CohortChanges | None:
+    """On the ranking's cohorts; none where fewer than two can be compared. `strata` (S,): for halves alike."""
     placed = Placed.by(ranking.rule, before.errors)
     old, new = (_rates(placed, heard) for heard in (before, after))
-    enough = placed.enough(least_speakers)
+    enough = placed.enough(config.least_speakers)
     found = ends(old[0], enough)
     if found is None:
         return None
@@ -60,10 +73,39 @@ def cohort_changes(ranking: Ranking, before: Heard, after: Heard, *, least_speak
         before={name: figure_of(float(old[0][number]), old[1][:, number]) for name, number in numbers.items()},
         by_cohort={name: _change(_column(old, number), _column(new, number)) for name, number in numbers.items()},
         worst=ranking.rule.names[found[0]],
-        of_worst=_change(_column(old, found[0]), _column(new, found[0])),
+        of_worst=change_of_worst(finder, before, after, strata, config),
         of_mean=_change(*means),
         of_variance=_change(*variances),
     )
+
+
+def change_of_worst(finder: Finder, before: Heard, after: Heard, strata: Sequence[str], config: LuckConfig) -> Figure:
+    """Of the mean rates over all halves: cohorts are found and the worst is chosen on one, measured on the other."""
+    evidence = Evidence(judged=before.errors, found_on=before.errors)
+    pairs = []
+    for half in halves_of(strata, config):
+        placed = evidence.placed_by(finder, half, least_speakers=config.least_in_half)
+        if pair := _worst_elsewhere(placed, half, (before, after), config.least_in_half):
+            pairs.append(pair)
+    if not pairs:
+        return Figure(None, None)
+    return _change(*(_mean(of_system) for of_system in zip(*pairs, strict=True)))
+
+
+def _worst_elsewhere(
+    placed: Placed, half: Mask, systems: tuple[Heard, Heard], least: int
+) -> list[tuple[Array, Array]] | None:
+    """WER and draws of it of each system on the other half, of the cohort that the half finds worst by the first."""
+    fitted, others = (Placed(placed.labels[side], placed.num_cohorts) for side in (half, ~half))
+    rates = [_rates(others, heard.of(~half)) for heard in systems]
+    found = ends(fitted.rates(systems[0].errors.select(half)), fitted.enough(least) & np.isfinite(rates[0][0]))
+    return [_column(one, found[0]) for one in rates] if found else None
+
+
+def _mean(columns: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Over those that could be measured."""
+    values, draws = (np.stack(each) for each in zip(*columns, strict=True))
+    return values.mean(axis=0), ratio(np.nansum(draws, axis=0), np.sum(~np.isnan(draws), axis=0))
 
 
 def _rates(placed: Placed, heard: Heard) -> tuple[Array, Array]:

@@ -2,13 +2,14 @@
 
 Kept as cohorts.json and, for the centroids, an .npz beside it:
 `{"kind": "embedding", "cohorts": [{"name": "voices 0", "speakers": ["saa:german1", ..]}, ..],
-"centroids": "cohorts.centroids.npz"}`, where "centroids" is null for cohorts of another kind.
+"centroids": "cohorts.centroids.npz", "drawn_by": []}`, where "centroids" is null for cohorts of another kind, and
+"drawn_by" lists the speakers whose errors decided where cohorts end: null, or not there, where that is not known.
 Letters: K cohorts, D embedding width.
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -30,11 +31,16 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Cohorts:
-    """`kind`: how they were made. `centroids` (K, D): unit vectors in the order of the cohorts."""
+    """`kind`: how they were made. `centroids` (K, D): unit vectors in the order of the cohorts.
+
+    `drawn_by`: the speakers whose errors decided who is of which, in order; none did for cohorts of voices or labels.
+    Judged by these very speakers the worst cohort looks worse than it is. None = not known.
+    """
 
     kind: str
     cohorts: tuple[Cohort, ...]
     centroids: FloatArray | None = None
+    drawn_by: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = [cohort.name for cohort in self.cohorts]
@@ -57,7 +63,12 @@ class Cohorts:
 
 
 def cohorts_of(
-    kind: str, cohort_of: Mapping[str, str], *, order: tuple[str, ...] = (), centroids: FloatArray | None = None
+    kind: str,
+    cohort_of: Mapping[str, str],
+    *,
+    order: tuple[str, ...] = (),
+    centroids: FloatArray | None = None,
+    drawn_by: tuple[str, ...] | None = None,
 ) -> Cohorts:
     """Speaker to the name of the cohort -> cohorts, by name unless an order of all names is given."""
     names = order or tuple(sorted({*cohort_of.values()}))
@@ -65,7 +76,7 @@ def cohorts_of(
     for speaker, name in cohort_of.items():
         speakers[name].append(speaker)
     made = (Cohort(name=name, speakers=tuple(sorted(of_name))) for name, of_name in speakers.items())
-    return Cohorts(kind=kind, cohorts=tuple(made), centroids=centroids)
+    return Cohorts(kind=kind, cohorts=tuple(made), centroids=centroids, drawn_by=drawn_by)
 
 
 def write_cohorts(path: Path, cohorts: Cohorts) -> None:
@@ -77,7 +88,8 @@ def write_cohorts(path: Path, cohorts: Cohorts) -> None:
         np.savez(part, centroids=cohorts.centroids)
         part.replace(path.with_name(centroids))
     each = [{"name": cohort.name, "speakers": list(cohort.speakers)} for cohort in cohorts]
-    write_json(path, {"kind": cohorts.kind, "cohorts": each, "centroids": centroids})
+    drawn_by = None if cohorts.drawn_by is None else list(cohorts.drawn_by)
+    write_json(path, {"kind": cohorts.kind, "cohorts": each, "centroids": centroids, "drawn_by": drawn_by})
 
 
 def read_cohorts(path: Path) -> Cohorts:
@@ -85,10 +97,12 @@ def read_cohorts(path: Path) -> Cohorts:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         cohorts = [(str(each["name"]), tuple(map(str, each["speakers"]))) for each in content["cohorts"]]
+        drawn_by = content.get("drawn_by")
         return Cohorts(
             kind=str(content["kind"]),
             cohorts=tuple(Cohort(name=name, speakers=speakers) for name, speakers in cohorts),
             centroids=_centroids(path.with_name(content["centroids"])) if content["centroids"] else None,
+            drawn_by=None if drawn_by is None else tuple(map(str, drawn_by)),
         )
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise InvalidRequestError(f"{path}: no cohorts: {error}", field="cohorts") from error
@@ -97,3 +111,19 @@ def read_cohorts(path: Path) -> Cohorts:
 def _centroids(path: Path) -> FloatArray:
     with np.load(path, allow_pickle=False) as saved:
         return np.asarray(saved["centroids"], np.float32)
+
+
+def overlap_caution(cohorts: Cohorts, judged: Collection[str]) -> str:
+    """What to bear in mind when these speakers judge the cohorts; empty where there is nothing."""
+    if cohorts.drawn_by is None:
+        return (
+            "Caution: the file of the cohorts does not say whose errors drew them (it is older than that). If the "
+            "talkers judged here did, worst, gap and variance are flattered: find the cohorts again."
+        )
+    both = len({*cohorts.drawn_by} & {*judged})
+    if not both:
+        return ""
+    return (
+        f"Caution: {both} of {len({*judged})} talkers judged drew these regions: worst, gap and variance are "
+        "flattered; find the regions on --split dev or train."
+    )

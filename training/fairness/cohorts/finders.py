@@ -54,11 +54,12 @@ class Finder(Protocol):
 
 
 def found_cohorts(finder: Finder, rule: Rule, speakers: Sequence[str]) -> Cohorts:
-    """Everybody the rule can place, and these speakers."""
+    """Everybody the rule can place, and these speakers, by whose errors it was learned."""
     everybody = sorted({*finder.known, *speakers})
     labels = rule.labels(everybody).tolist()
     cohort_of = {who: rule.names[label] for who, label in zip(everybody, labels, strict=True) if label >= 0}
-    return cohorts_of(finder.kind, cohort_of, order=rule.names, centroids=rule.centroids)
+    drawn_by = tuple(sorted(cohort_of.keys() & {*speakers})) if finder.looks_at_errors else ()
+    return cohorts_of(finder.kind, cohort_of, order=rule.names, centroids=rule.centroids, drawn_by=drawn_by)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

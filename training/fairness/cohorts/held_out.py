@@ -97,34 +97,72 @@ def gap_found(placed: Placed, errors: SpeakerErrors, *, least_speakers: int) -> 
     return float(relative_gap(rates[found[0]], rates[found[1]])) if found else np.nan
 
 
-def chance_of(finder: Finder, errors: SpeakerErrors, config: LuckConfig) -> Chance:
-    """Beside the gap on all speakers."""
-    least = config.least_speakers
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Evidence:
+    """What cohorts are `found_on` and what they are `judged` by: errors of the same people, of one system or of two.
 
-    def placed_by(dealt: SpeakerErrors) -> Placed:
-        return Placed.by(finder.learn(dealt, least_speakers=least), dealt)
+    Both are dealt out together. Who is hard to hear is so for both systems, so regions found by chance among the
+    earlier errors stand out among the new ones too: dealt alone, these would look like proof of them.
+    """
 
-    known = None if finder.looks_at_errors else placed_by(errors)
-    return _beside(lambda dealt: gap_found(known or placed_by(dealt), dealt, least_speakers=least), errors, config)
+    judged: SpeakerErrors
+    found_on: SpeakerErrors
+
+    def __post_init__(self) -> None:
+        if self.judged.speakers != self.found_on.speakers:
+            raise ValueError("cohorts must be found and judged on the same speakers")
+
+    def placed_by(self, finder: Finder, people: Mask, *, least_speakers: int) -> Placed:
+        """Everybody, by what these people show."""
+        return Placed.by(finder.learn(self.found_on.select(people), least_speakers=least_speakers), self.judged)
+
+    def shuffled(self, random: np.random.Generator) -> "Evidence":
+        order = self.judged.dealing(random)
+        return Evidence(judged=self.judged.dealt(order), found_on=self.found_on.dealt(order))
 
 
-def held_out(finder: Finder, errors: SpeakerErrors, strata: Sequence[str], config: LuckConfig) -> HeldOut | None:
-    """`strata` (S,): halves hold as many of each. None where no split leaves two cohorts to compare."""
-    random = np.random.default_rng(config.seed)
-    parts = [half for _ in range(config.splits) for chosen in [halves(strata, random)] for half in (chosen, ~chosen)]
-    least = config.least_in_half
+def chance_of(
+    finder: Finder, errors: SpeakerErrors, config: LuckConfig, *, found_on: SpeakerErrors | None = None
+) -> Chance:
+    """Beside the gap on all speakers. `found_on`: errors of an earlier system, by which the cohorts are found."""
+    evidence = Evidence(judged=errors, found_on=found_on or errors)
+    everybody, least = np.ones(len(errors.speakers), np.bool_), config.least_speakers
 
-    def placed_by(dealt: SpeakerErrors, half: Mask) -> Placed:
-        return Placed.by(finder.learn(dealt.select(half), least_speakers=least), dealt)
+    def placed_by(dealt: Evidence) -> Placed:
+        return dealt.placed_by(finder, everybody, least_speakers=least)
 
-    known = None if finder.looks_at_errors else [placed_by(errors, half) for half in parts]
+    known = None if finder.looks_at_errors else placed_by(evidence)
+    return _beside(
+        lambda dealt: gap_found(known or placed_by(dealt), dealt.judged, least_speakers=least), evidence, config
+    )
 
-    def judged(dealt: SpeakerErrors) -> Array:
-        placed = known or [placed_by(dealt, half) for half in parts]
-        found = (_judged(each, dealt, half, least) for each, half in zip(placed, parts, strict=True))
+
+def held_out(
+    finder: Finder,
+    errors: SpeakerErrors,
+    strata: Sequence[str],
+    config: LuckConfig,
+    *,
+    found_on: SpeakerErrors | None = None,
+) -> HeldOut | None:
+    """`strata` (S,): halves hold as many of each. None where no split leaves two cohorts to compare.
+
+    `found_on`: errors of an earlier system, which make the cohorts of a half; who is worst and who best, `errors` say.
+    """
+    evidence = Evidence(judged=errors, found_on=found_on or errors)
+    parts, least = halves_of(strata, config), config.least_in_half
+
+    def placed_by(dealt: Evidence) -> list[Placed]:
+        return [dealt.placed_by(finder, half, least_speakers=least) for half in parts]
+
+    known = None if finder.looks_at_errors else placed_by(evidence)
+
+    def judged(dealt: Evidence) -> Array:
+        pairs = zip(known or placed_by(dealt), parts, strict=True)
+        found = (_judged(each, dealt.judged, half, least) for each, half in pairs)
         return np.array([one for one in found if one]).reshape(-1, 3)
 
-    seen = judged(errors)
+    seen = judged(evidence)
     if not len(seen):
         return None
     return HeldOut(
@@ -132,8 +170,14 @@ def held_out(finder: Finder, errors: SpeakerErrors, strata: Sequence[str], confi
         worse_share=float(np.mean(seen[:, 0] > seen[:, 1])),
         speaker_share=float(seen[:, 2].mean()),
         splits=len(seen),
-        chance=_beside(lambda dealt: _mean_gap(judged(dealt)), errors, config),
+        chance=_beside(lambda dealt: _mean_gap(judged(dealt)), evidence, config),
     )
+
+
+def halves_of(strata: Sequence[str], config: LuckConfig) -> list[Mask]:
+    """(S,) both halves of every split."""
+    random = np.random.default_rng(config.seed)
+    return [half for _ in range(config.splits) for chosen in [halves(strata, random)] for half in (chosen, ~chosen)]
 
 
 def _judged(placed: Placed, errors: SpeakerErrors, half: Mask, least: int) -> tuple[float, float, float] | None:
@@ -155,12 +199,14 @@ def _mean_gap(judged: Array) -> float:
     return float(relative_gap(bottom, top))
 
 
-def _beside(statistic: Callable[[SpeakerErrors], float], errors: SpeakerErrors, config: LuckConfig) -> Chance:
+def _beside(statistic: Callable[[Evidence], float], evidence: Evidence, config: LuckConfig) -> Chance:
     random = np.random.default_rng([config.seed, 1])
-    dealt = np.array([statistic(errors.shuffled(random)) for _ in range(config.deals)])
+    dealt = np.array([statistic(evidence.shuffled(random)) for _ in range(config.deals)])
     dealt = dealt[~np.isnan(dealt)]
-    as_large = float(np.sum(dealt >= statistic(errors)))
     if not len(dealt):
         return Chance(median=np.nan, p95=np.nan, p=1.0)
+    seen = statistic(evidence)
+    # What cannot be measured is no evidence: nothing compares as larger than NaN.
+    as_large = len(dealt) if np.isnan(seen) else float(np.sum(dealt >= seen))
     median, p95 = np.percentile(dealt, [50, 95], method="nearest")
     return Chance(median=float(median), p95=float(p95), p=(1 + as_large) / (1 + len(dealt)))

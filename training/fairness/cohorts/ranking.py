@@ -89,7 +89,8 @@ def rank(
 ) -> Ranking:
     """Cohorts found on all of the speakers, and what puts them into proportion. `strata` (S,): for halves alike.
 
-    `found_on`: the errors of an earlier system, by which the cohorts are found in place of these.
+    `found_on`: the errors of an earlier system, by which the cohorts are found in place of these. Gap, chance and the
+    held-out check are then all of those cohorts.
     """
     rule = finder.learn(found_on or errors, least_speakers=config.least_speakers)
     spread = spread_of(rule, errors, drawn, least_speakers=config.least_speakers)
@@ -99,8 +100,8 @@ def rank(
         cohorts=ranked_cohorts(rule, errors, drawn, least_speakers=config.least_speakers),
         n_unplaced=int(np.sum(rule.labels(errors.speakers) < 0)),
         spread=spread,
-        chance=chance_of(finder, errors, config) if spread else None,
-        held_out=held_out(finder, errors, strata, config) if spread else None,
+        chance=chance_of(finder, errors, config, found_on=found_on) if spread else None,
+        held_out=held_out(finder, errors, strata, config, found_on=found_on) if spread else None,
     )
 
 

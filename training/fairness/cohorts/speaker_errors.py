@@ -42,11 +42,19 @@ class SpeakerErrors:
 
     def shuffled(self, random: np.random.Generator) -> "SpeakerErrors":
         """Somebody else's errors and words for everybody, of somebody heard in the same domains."""
+        return self.dealt(self.dealing(random))
+
+    def dealing(self, random: np.random.Generator) -> Labels:
+        """(S,) whose errors everybody gets."""
         order = np.arange(len(self.speakers))
         heard = self.words > 0  # (S, D)
         for pattern in np.unique(heard, axis=0):
             (alike,) = np.nonzero((heard == pattern).all(axis=1))
             order[alike] = random.permutation(alike)
+        return order
+
+    def dealt(self, order: Labels) -> "SpeakerErrors":
+        """(S,) whose errors and words everybody gets; names stay."""
         return SpeakerErrors(
             speakers=self.speakers, domains=self.domains, errors=self.errors[order], words=self.words[order]
         )

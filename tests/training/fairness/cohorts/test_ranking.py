@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.training.fairness.cohorts.heard_people import heard, utterance, voices, worse_quarter
+from tests.training.fairness.cohorts.heard_people import heard, names, places, utterance, voices, worse_quarter
 from training.fairness.cohorts.finders import EmbeddingFinder, LabelFinder, found_cohorts
 from training.fairness.cohorts.held_out import LuckConfig
 from training.fairness.cohorts.ranking import Ranking, rank
+from training.fairness.cohorts.region_tree import RegionTreeFinder
 from training.fairness.cohorts.speaker_errors import HeardUtterances
 
 # Cohort -> (errors of 10 words of each of its people).
@@ -77,3 +78,16 @@ def test_cohorts_hold_everybody_whose_voice_is_known_not_only_who_was_heard() ->
     }
     assert cohorts.centroids is not None
     assert cohorts.centroids.shape == (4, 16)
+
+
+def test_only_cohorts_that_errors_made_are_drawn_by_somebody() -> None:
+    errors = heard(worse_quarter, people=40).by_speaker()
+    finders = (
+        EmbeddingFinder(voices=voices(), count=4),
+        LabelFinder(kind="half", group_of={name: name[-1] for name in names(80)}),
+        RegionTreeFinder(place_of={name: place for name, place in places().items() if name != "p000"}),
+    )
+    rules = (finder.learn(errors, least_speakers=10) for finder in finders)
+    made = [found_cohorts(finder, rule, errors.speakers) for finder, rule in zip(finders, rules, strict=True)]
+    # Neither who was not heard, nor who has no place.
+    assert [cohorts.drawn_by for cohorts in made] == [(), (), tuple(names(40)[1:])]
