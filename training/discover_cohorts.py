@@ -73,10 +73,12 @@ def discover(
         for finder in finders:
             rankings.append(rank(finder, after.errors, after.drawn, strata=strata, config=config, found_on=found_on))
             on_kind()
-    changes = old and {
-        ranking.kind: cohort_changes(ranking, old, after, finder=finder, strata=strata, config=config)
-        for finder, ranking in zip(finders, rankings, strict=True)
-    }
+    changes = None
+    if old:
+        changes = {
+            ranking.kind: cohort_changes(ranking, old, after, finder=finder, strata=strata, config=config)
+            for finder, ranking in zip(finders, rankings, strict=True)
+        }
     return Discovery(
         system=now.system,
         transcriber=now.utterances[0].transcriber,

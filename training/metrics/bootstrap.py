@@ -219,10 +219,10 @@ class _Drawer:
         key = key[order]
         self.cell_starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
         self.sizes, self.num_bins = sizes, len(bins)
-        # Of each cell any trial will do.
-        first = order[self.cell_starts]
-        base = trials.target[first], bins.bin_of[first]
-        self.cells = [self._cells(*base, labels[first], size) for labels, size in zip(groupings, sizes, strict=True)]
+        # All trials of a cell are of the same groups, kind and bin, so any one will do.
+        one = order[self.cell_starts]
+        base = trials.target[one], bins.bin_of[one]
+        self.cells = [self._cells(*base, labels[one], size) for labels, size in zip(groupings, sizes, strict=True)]
         units, numbers = np.unique(np.stack([trials.enrolment_unit, trials.test_unit]), return_inverse=True)
         self.num_units = len(units)
         first, second = numbers.reshape(2, -1).astype(np.int32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.fairness.cohorts.heard_people import heard, names, places, utterance, voices, worse_quarter
-from training.fairness.cohorts.finders import EmbeddingFinder, LabelFinder, found_cohorts
+from training.fairness.cohorts.finders import EmbeddingFinder, Finder, LabelFinder, found_cohorts
 from training.fairness.cohorts.held_out import LuckConfig
 from training.fairness.cohorts.ranking import Ranking, rank
 from training.fairness.cohorts.region_tree import RegionTreeFinder
@@ -82,7 +82,7 @@ def test_cohorts_hold_everybody_whose_voice_is_known_not_only_who_was_heard() ->
 
 def test_only_cohorts_that_errors_made_are_drawn_by_somebody() -> None:
     errors = heard(worse_quarter, people=40).by_speaker()
-    finders = (
+    finders: tuple[Finder, ...] = (
         EmbeddingFinder(voices=voices(), count=4),
         LabelFinder(kind="half", group_of={name: name[-1] for name in names(80)}),
         RegionTreeFinder(place_of={name: place for name, place in places().items() if name != "p000"}),
