@@ -146,7 +146,9 @@ def read_event(response: pb.TranscribeResponse) -> transcripts.TranscriptionEven
             return _read_accepted(response.accepted)
         case "turn_start":
             start = response.turn_start
-            return transcripts.TurnStarted(turn_id=start.turn_id, channel=start.channel, start_s=start.start_s)
+            return transcripts.TurnStarted(
+                turn_id=start.turn_id, channel=start.channel, start_s=start.start_s, cut_off=start.cut_off
+            )
         case "partial":
             return transcripts.PartialWords(turn_id=response.partial.turn_id, words=_read_words(response.partial.words))
         case "word":

@@ -59,6 +59,8 @@ class TurnStarted:
     turn_id: int
     channel: int
     start_s: float
+    # Off another turn, whose words it repeats.
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

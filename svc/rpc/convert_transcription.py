@@ -57,7 +57,9 @@ def to_options(config: pb.TranscribeConfig, *, tenant: str, policies: Policies) 
 def from_event(event: TranscriptionEvent) -> pb.TranscribeResponse:
     match event:
         case TurnStarted():
-            start = pb.TurnStart(turn_id=event.turn_id, channel=event.channel, start_s=event.start_s)
+            start = pb.TurnStart(
+                turn_id=event.turn_id, channel=event.channel, start_s=event.start_s, cut_off=event.cut_off
+            )
             return pb.TranscribeResponse(turn_start=start)
         case PartialWords():
             words = [from_word(word) for word in event.words]

@@ -31,7 +31,7 @@ WORDS = st.builds(
 )
 MANY = st.lists(WORDS, max_size=3).map(tuple)
 EVENTS = st.one_of(
-    st.builds(events.TurnStarted, turn_id=TURNS, channel=st.integers(0, 1), start_s=SECONDS),
+    st.builds(events.TurnStarted, turn_id=TURNS, channel=st.integers(0, 1), start_s=SECONDS, cut_off=st.booleans()),
     st.builds(events.PartialWords, turn_id=TURNS, words=MANY),
     st.builds(events.FinalWord, word=WORDS),
     st.builds(events.TurnEnded, turn_id=TURNS, end_s=SECONDS, speaker=SPEAKERS, forced=st.booleans()),

@@ -85,14 +85,16 @@ class StreamAccepted(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., algorithmic_latency_s: _Optional[float] = ..., model_fingerprint: _Optional[str] = ..., max_speed: _Optional[float] = ..., max_burst_s: _Optional[float] = ..., idle_timeout_s: _Optional[float] = ...) -> None: ...
 
 class TurnStart(_message.Message):
-    __slots__ = ("turn_id", "channel", "start_s")
+    __slots__ = ("turn_id", "channel", "start_s", "cut_off")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
+    CUT_OFF_FIELD_NUMBER: _ClassVar[int]
     turn_id: int
     channel: int
     start_s: float
-    def __init__(self, turn_id: _Optional[int] = ..., channel: _Optional[int] = ..., start_s: _Optional[float] = ...) -> None: ...
+    cut_off: bool
+    def __init__(self, turn_id: _Optional[int] = ..., channel: _Optional[int] = ..., start_s: _Optional[float] = ..., cut_off: _Optional[bool] = ...) -> None: ...
 
 class PartialWords(_message.Message):
     __slots__ = ("turn_id", "words")
