@@ -93,7 +93,7 @@ def reason_of(error: FailedCall) -> str:
 
 def retry_after_s(error: FailedCall) -> float:
     """RetryInfo.retry_delay."""
-    return float(detail_of(error, RetryInfo).retry_delay.ToMilliseconds()) / 1000
+    return float(detail_of(error, RetryInfo).retry_delay.ToNanoseconds()) / 1e9
 
 
 def detail_of(error: FailedCall, kind: type[Detail]) -> Detail:
