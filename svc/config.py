@@ -2,6 +2,8 @@
 
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from math import inf
 from pathlib import Path
@@ -218,8 +220,15 @@ def check_range(least: float, most: float, config: object, *names: str) -> None:
 
 def load_config(kind: type[Config], path: Path) -> Config:
     """Reads a TOML file into the dataclass `kind`. Raises ValueError naming the file and the key at fault."""
-    try:
+    with faults_of(path):
         return parse_config(kind, tomllib.loads(path.read_text()))
+
+
+@contextmanager
+def faults_of(path: Path) -> Iterator[None]:
+    """Whatever is wrong with the file is a ValueError that begins with its name."""
+    try:
+        yield
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
     except (ValueError, TypeError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
-from training.data.manifest import DEV, TEST
+from training.data.manifest import JUDGED_SPLITS, TEST
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
@@ -59,7 +59,7 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
     # Not written again, and never half: runs that start at once all read it.
     if not told.exists():
         write_text(told, json.dumps(made_from))
-    for split in (DEV, TEST):
+    for split in JUDGED_SPLITS:
         if not _file(out, split).exists():
             made = _conversation_set(paths, split)
             chosen = made.selected(study.domains, study.conditions, per_cell=study.number(split))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from svc.config import parse_config
+from svc.config import faults_of, parse_config
 
 BASE, NAME = "base", "name"
 
@@ -25,10 +25,8 @@ Recipe = TypeVar("Recipe")
 def load_recipe(kind: type[Recipe], path: Path) -> Recipe:
     """The recipe of a file as the dataclass `kind`. Raises ValueError naming the file and the key at fault."""
     tables = read_tables(path)
-    try:
+    with faults_of(path):
         return parse_config(kind, tables)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def read_tables(path: Path) -> dict[str, Any]:
@@ -37,12 +35,8 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, built_on_it: tuple[Path, ...]) -> dict[str, Any]:
-    try:
+    with faults_of(path):
         said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     base = said.pop(BASE, None)
     if base is None:
         return said

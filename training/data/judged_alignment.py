@@ -16,7 +16,7 @@ from svc.types import Span
 from training.data.corpus_readings import Reading
 from training.data.manifest import JUDGED_SPLITS, Clip
 from training.data.phrases import Phrase
-from training.data.read_recordings import CORPORA, Outcome, utterances_of
+from training.data.read_recordings import CORPORA, Outcome, outcome_of
 from training.data.utterances import TimedWord, Utterance
 from training.report_json import write_text
 
@@ -82,19 +82,15 @@ def recorded_outcomes(clips: Iterable[Clip], file: Path = RECORD) -> dict[str, O
     """By path, of those of the clips that are recorded. Raises InvalidRequestError for one with another text."""
     outcomes, recorded = {}, recorded_readings(file)
     for clip in clips:
-        corpus = CORPORA[clip.corpus]
-        if corpus.recorded_of is not None and clip.path in recorded:
-            reading = recorded[clip.path].reading(corpus.recorded_of(clip.text))
-            utterances = utterances_of(clip, reading, domain=corpus.domain)
-            outcomes[clip.path] = Outcome(
-                path=clip.path, corpus=clip.corpus, reasons=reading.reasons, utterances=utterances
-            )
+        texts_of = CORPORA[clip.corpus].recorded_of
+        if texts_of is not None and clip.path in recorded:
+            outcomes[clip.path] = outcome_of(clip, recorded[clip.path].reading(texts_of(clip.text)))
     return outcomes
 
 
 def record(clips: Iterable[Clip], outcomes: Iterable[Outcome], file: Path = RECORD) -> None:
     """Records what came of those of the clips who judge, outcomes one for one; other recordings stay as they are."""
-    readings = dict(recorded_readings(file))
+    readings = recorded_readings(file)
     for clip, outcome in zip(clips, outcomes, strict=True):
         texts_of = CORPORA[clip.corpus].recorded_of
         if clip.split in JUDGED_SPLITS and texts_of is not None:

@@ -85,9 +85,13 @@ class Outcome:
 
 def read_recording(clip: Clip, root: Path, aligner: Aligner) -> Outcome:
     """Raises a ServiceError when the recording cannot be decoded."""
-    corpus = CORPORA[clip.corpus]
-    reading = corpus.reader(clip, resample(load_waveform(root / clip.path)).samples, aligner)
-    utterances = utterances_of(clip, reading, domain=corpus.domain)
+    samples = resample(load_waveform(root / clip.path)).samples
+    return outcome_of(clip, CORPORA[clip.corpus].reader(clip, samples, aligner))
+
+
+def outcome_of(clip: Clip, reading: Reading) -> Outcome:
+    """What came of reading a clip of one of the corpora."""
+    utterances = utterances_of(clip, reading, domain=CORPORA[clip.corpus].domain)
     return Outcome(path=clip.path, corpus=clip.corpus, reasons=reading.reasons, utterances=utterances)
 
 
