@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -106,11 +107,13 @@ def judged_with_overlap(run: AblationRun, trainer: TranscriberTrainer, shop: Wor
     """RunScores of the averaged weights on all conversations."""
     model, units = trainer.averaged_model(), trainer.data.runtime_units
     dev, test = shop.judging_of(DEV), shop.judging_of(TEST)
+    turn_tokens = run.recipe.turn_tokens
+    heard = partial(hear, model, turn_tokens=turn_tokens)
     pause_s, conversations = judge(
         units,
-        dev=(hear(model, conversation, dev.sounds) for conversation in dev.conversations),
-        test=((found.uri, hear(model, found, test.sounds)) for found in test.conversations),
-        turn_tokens=run.recipe.turn_tokens,
+        dev=(heard(conversation, dev.sounds) for conversation in dev.conversations),
+        test=((found.uri, heard(found, test.sounds)) for found in test.conversations),
+        turn_tokens=turn_tokens,
     )
     return asdict(RunScores(steps=trainer.step, pause_s=pause_s, conversations=conversations))
 

@@ -9,7 +9,7 @@ counted by pauses too, so that what the tokens add can be told from what else ch
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.loading import decoder_config
 from svc.backends.protocols import Emission
 from svc.config import TranscriptionConfig
-from svc.models.transcriber import HOP_S, Transcriber, TranscriberOutput
+from svc.models.transcriber import HOP_S, WINDOW_S, Transcriber, TranscriberOutput
 from svc.pipelines.turns import NUM_CHANNELS, TurnConfig, TurnTracker
 from svc.units import Units, is_silent
 from training.data.conversation_sets import Conversation
@@ -39,7 +39,9 @@ WATCHDOG = TurnConfig()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """The tokens of each channel of a conversation. A frame's tokens come out `delay_s` after its end."""
+    """The tokens of each channel of a conversation. A frame's tokens come out `delay_s` after its end, for its last
+    window ends later and the separator looks ahead.
+    """
 
     reference: Transcript
     emissions: tuple[tuple[Emission, ...], ...]
@@ -75,9 +77,10 @@ class RunScores:
 
 
 @torch.no_grad()
-def hear(model: Transcriber, conversation: Conversation, sounds: Sounds) -> Heard:
+def hear(model: Transcriber, conversation: Conversation, sounds: Sounds, *, turn_tokens: bool) -> Heard:
     """The model, in evaluation, over the whole of a conversation."""
-    return heard_of(model, conversation, model(mels_of(model, conversation, sounds)))
+    output = model(mels_of(model, conversation, sounds))
+    return heard_of(model, conversation, output, turn_tokens=turn_tokens)
 
 
 def mels_of(model: Transcriber, conversation: Conversation, sounds: Sounds) -> Tensor:
@@ -86,19 +89,22 @@ def mels_of(model: Transcriber, conversation: Conversation, sounds: Sounds) -> T
     return torch.from_numpy(mels[: len(mels) // model.stride_frames * model.stride_frames])[None]
 
 
-def heard_of(model: Transcriber, conversation: Conversation, output: TranscriberOutput) -> Heard:
-    """The pass over one conversation, decoded as served; of a single channel the other is silent."""
+def heard_of(model: Transcriber, conversation: Conversation, output: TranscriberOutput, *, turn_tokens: bool) -> Heard:
+    """The pass over one conversation, decoded as served, but that a model which has learnt no `turn_tokens` is told of
+    none; of a single channel the other is silent.
+    """
     frames = output.frames.flatten(0, 1)  # (C, T', D)
     num_frames = frames.shape[1]
     lengths = torch.full((len(frames),), num_frames)
-    emitted = greedy_emissions(model, frames, lengths, decoder_config(TranscriptionConfig()))
+    decoder = replace(decoder_config(TranscriptionConfig()), turn_tokens=turn_tokens)
+    emitted = greedy_emissions(model, frames, lengths, decoder)
     rows = [tuple(Emission(token.token_id, token.frame) for token in row) for row in emitted]
     return Heard(
         reference=conversation.reference,
         emissions=(*rows, *[()] * (NUM_CHANNELS - len(rows))),
         num_frames=num_frames,
         frame_s=HOP_S * model.stride_frames,
-        delay_s=HOP_S * model.delay_frames,
+        delay_s=WINDOW_S - HOP_S + HOP_S * model.delay_frames,
     )
 
 

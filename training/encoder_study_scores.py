@@ -47,7 +47,8 @@ def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) 
     """EncoderScores of the averaged weights on the test conversations, the mixture taken for its own separation."""
     model, units = trainer.averaged_model(), trainer.data.runtime_units
     test = shop.judging_of(TEST)
-    heard, shares = zip(*_heard(model, test), strict=True)
+    turn_tokens = run.recipe.turn_tokens
+    heard, shares = zip(*_heard(model, test, turn_tokens=turn_tokens), strict=True)
     share = float(torch.cat(shares).mean())
     scores = EncoderScores(
         num_parameters=sum(parameter.numel() for parameter in model.encoder.parameters()),
@@ -56,7 +57,7 @@ def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) 
         cpu_factor=cpu_factor(model.encoder, streams_of(model, test)),
         first_word_delays_s=tuple(tuple(first_word_delays_s(one)) for one in heard),
         conversations=tuple(
-            score(conversation.uri, one, units, pause_s=PAUSE_S, turn_tokens=run.recipe.turn_tokens)
+            score(conversation.uri, one, units, pause_s=PAUSE_S, turn_tokens=turn_tokens)
             for conversation, one in zip(test.conversations, heard, strict=True)
         ),
     )
@@ -64,12 +65,13 @@ def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) 
 
 
 @torch.no_grad()
-def _heard(model: Transcriber, test: Judging) -> Iterator[tuple[Heard, Tensor]]:
+def _heard(model: Transcriber, test: Judging, *, turn_tokens: bool) -> Iterator[tuple[Heard, Tensor]]:
     """Each conversation, and the share of compute at each of its frames."""
     for conversation in test.conversations:
         output = model.recognise_whole(mels_of(model, conversation, test.sounds)[:, None])
         share = output.compute_share
-        yield heard_of(model, conversation, output), torch.ones(1) if share is None else share.flatten()
+        heard = heard_of(model, conversation, output, turn_tokens=turn_tokens)
+        yield heard, torch.ones(1) if share is None else share.flatten()
 
 
 def first_word_delays_s(heard: Heard) -> Iterator[float]:

@@ -12,7 +12,7 @@ from heapq import nlargest
 import torch
 from torch import Tensor
 
-from svc.models.decoding import INSIDE, OUTSIDE, Decoded, DecoderConfig, Emission, biased, first_label
+from svc.models.decoding import Decoded, DecoderConfig, Emission, biased, first_label
 from svc.models.encoder import State
 from svc.models.transducer import Joint, Predictor
 from svc.units import BLANK, END_OF_TURN
@@ -48,7 +48,13 @@ class Beam:
     next_frame: int
     hypotheses: tuple[Hypothesis, ...]
     last_token: int  # frame of the newest token, whoever of the beam said it
-    in_turn: bool = False  # as the best hypothesis has it
+    settled_in_turn: bool = False  # after all that is settled
+
+    @property
+    def in_turn(self) -> bool:
+        """As the best hypothesis has it."""
+        tokens = self.hypotheses[0].tokens
+        return tokens[-1] != END_OF_TURN if tokens else self.settled_in_turn
 
 
 class _Frame:
@@ -126,10 +132,9 @@ class BeamDecoder:
         patience = self.config.forget_after_frames
         if not patience or beam.next_frame < beam.last_token + patience:
             return beam
-        seen = INSIDE if beam.in_turn else OUTSIDE
-        labels, memory = first_label(self.predictor, self.joint, seen)
+        labels, memory = first_label(self.predictor, self.joint, self.config.afresh(in_turn=beam.in_turn))
         fresh = replace(beam.hypotheses[0], labels=labels[0], memory=tuple(tensor[0] for tensor in memory))
-        return Beam(beam.next_frame, (fresh,), beam.next_frame, beam.in_turn)
+        return Beam(beam.next_frame, (fresh,), beam.next_frame, beam.settled_in_turn)
 
     def _decode_frame(self, projected: Tensor, state: list[Beam], heard: list[bool]) -> list[Beam]:
         """(N, J) -> the beams past this frame."""
@@ -189,7 +194,7 @@ def after(frame: _Frame, beam: Beam) -> Beam:
         beam.next_frame + 1,
         tuple(replace(one, score=one.score - best) for one in hypotheses),
         max(newest, default=beam.last_token),
-        hypotheses[0].tokens[-1] != END_OF_TURN if hypotheses[0].tokens else beam.in_turn,
+        beam.settled_in_turn,
     )
 
 
@@ -204,7 +209,8 @@ def settle(beam: Beam, config: DecoderConfig) -> tuple[tuple[Emission, ...], Bea
         return (), beam
     agreeing = [one for one in beam.hypotheses if one.tokens[:length] == tokens[:length]]
     rest = tuple(replace(one, emissions=one.emissions[length:]) for one in agreeing)
-    return best.emissions[:length], Beam(beam.next_frame, rest, beam.last_token, beam.in_turn)
+    in_turn = tokens[length - 1] != END_OF_TURN
+    return best.emissions[:length], Beam(beam.next_frame, rest, beam.last_token, in_turn)
 
 
 def common_prefix(sequences: list[tuple[int, ...]]) -> int:

@@ -33,6 +33,9 @@ class DecoderConfig:
     # After so long without a token the next is sought as if it were its turn's first, or outside a turn the stream's;
     # 0 = never. A predictor that remembers everything can wait for ever for a word that was not said.
     forget_after_frames: int = 0
+    # Whether the model learnt <sot>. One that did not is never started afresh inside a turn: it would hear a label that
+    # means nothing to it.
+    turn_tokens: bool = True
     # A beam that disagrees on more tokens than this gives in to its best hypothesis.
     max_unstable_tokens: int = 24
 
@@ -41,6 +44,10 @@ class DecoderConfig:
             raise ValueError(f"forget_after_frames must not be negative, got {self.forget_after_frames}")
         if min(self.beam, self.max_symbols_per_frame, self.max_unstable_tokens) < 1:
             raise ValueError(f"beam, max_symbols_per_frame and max_unstable_tokens must be positive: {self}")
+
+    def afresh(self, *, in_turn: bool) -> tuple[int, ...]:
+        """What a predictor is told that forgets all it has seen."""
+        return INSIDE if in_turn and self.turn_tokens else OUTSIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +201,9 @@ class GreedyDecoder:
 
     def _forget(self, rows: Tensor, in_turn: Tensor, state: State) -> State:
         """As if these rows had emitted nothing yet, but the <sot> of an open turn."""
-        for open_turn, labels in ((False, OUTSIDE), (True, INSIDE)):
+        for open_turn in (False, True):
             chosen = rows[in_turn == open_turn]
-            label, memory = first_label(self.predictor, self.joint, labels)
+            label, memory = first_label(self.predictor, self.joint, self.config.afresh(in_turn=open_turn))
             fresh = (tensor.expand(len(chosen), *tensor.shape[1:]) for tensor in (label, *memory))
             state = tuple(old.index_copy(0, chosen, new) for old, new in zip(state, fresh, strict=True))
         return state

@@ -1,5 +1,7 @@
 """Beam search: width 1 = greedy, wide = every path walked, together = alone, chunked = whole, bounded."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,22 +9,27 @@ from hypothesis import strategies as st
 
 from svc.models.beam import Beam, BeamDecoder, Hypothesis, settle
 from svc.models.decoding import DecoderConfig, Emission, GreedyDecoder, decode_whole
-from svc.units import END_OF_TURN
+from svc.units import END_OF_TURN, START_OF_TURN
 from tests.models.table_transducer import best_sequence, table_transducer
 from tests.models.test_decoding import assert_same, decode_chunked, random_frames, toy
 
 seeds = st.integers(0, 1000)
 
 
-def config(beam: int, max_symbols: int = 3, forget: int = 0) -> DecoderConfig:
-    return DecoderConfig(beam=beam, max_symbols_per_frame=max_symbols, forget_after_frames=forget)
+def config(beam: int, max_symbols: int = 3, forget: int = 0, *, turn_tokens: bool = True) -> DecoderConfig:
+    return DecoderConfig(
+        beam=beam, max_symbols_per_frame=max_symbols, forget_after_frames=forget, turn_tokens=turn_tokens
+    )
 
 
 @settings(max_examples=15)
-@given(seed=seeds, kind=st.sampled_from(["lstm", "context"]), max_symbols=st.integers(1, 3), forget=st.integers(0, 3))
-def test_width_one_equals_greedy(seed: int, kind: str, max_symbols: int, forget: int) -> None:
+@given(
+    seed=seeds,
+    kind=st.sampled_from(["lstm", "context"]),
+    settled=st.builds(config, st.just(1), st.integers(1, 3), forget=st.integers(0, 3), turn_tokens=st.booleans()),
+)
+def test_width_one_equals_greedy(seed: int, kind: str, settled: DecoderConfig) -> None:
     model, frames = toy(kind, seed), random_frames(2, 7, seed)
-    settled = config(1, max_symbols, forget)
     assert_same(
         decode_whole(BeamDecoder(*model, settled), frames), decode_whole(GreedyDecoder(*model, settled), frames)
     )
@@ -118,3 +125,13 @@ def test_the_end_of_a_turn_settles_all_before_it_and_drops_who_disagrees() -> No
     settled, beam = settle(Beam(9, (best, other), 8), config(3))
     assert [emission.token_id for emission in settled] == [4, END_OF_TURN]
     assert [one.tokens for one in beam.hypotheses] == [(6,)]
+
+
+def test_a_turn_is_open_as_long_as_the_best_hypothesis_has_it_open() -> None:
+    opened, silent = hypothesis_of(0, START_OF_TURN), hypothesis_of(0)
+    assert Beam(9, (opened, silent), 8).in_turn
+    assert not Beam(10, (silent, opened), 8).in_turn
+    _, settled = settle(Beam(11, (opened,), 8), config(3))
+    assert settled.in_turn
+    _, closed = settle(replace(settled, hypotheses=(hypothesis_of(0, 4, END_OF_TURN),)), config(3))
+    assert not closed.in_turn

@@ -35,7 +35,7 @@ def plain_greedy(predictor: Predictor, joint: Joint, frames: Tensor, config: Dec
     last, in_turn = 0, False
     for number, frame in enumerate(frames):
         if config.forget_after_frames and number >= last + config.forget_after_frames:
-            seen = torch.tensor([[BLANK, START_OF_TURN] if in_turn else [BLANK]])
+            seen = torch.tensor([[BLANK, START_OF_TURN] if in_turn and config.turn_tokens else [BLANK]])
             label, state = predictor(seen, predictor.initial_state(1))
             label, last = label[:, -1:], number
         for _ in range(config.max_symbols_per_frame):
@@ -79,6 +79,7 @@ def assert_same(actual: list[list[Emission]], expected: list[list[Emission]]) ->
         blank_penalty=st.sampled_from([-1.5, 0.0, 1.5]),
         end_of_turn_bonus=st.sampled_from([0.0, 2.0]),
         forget_after_frames=st.integers(0, 3),
+        turn_tokens=st.booleans(),
     ),
 )
 def test_equals_the_plain_rendering(seed: int, kind: str, config: DecoderConfig) -> None:
