@@ -1,6 +1,7 @@
 """What a transcriber is trained on: utterances, units, decoded speech, noises and rooms; batches for every stage."""
 
 import argparse
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -26,8 +27,16 @@ from training.data.utterances import Utterance, read_utterances
 from training.distributed import World
 from training.transcriber_recipe import Stage
 
-# Seeds of stages and of validation lie far apart: no mixture of one is ever one of another.
-VALIDATION_SEED = 1 << 16
+# The seeds of stages lie above those of validation.
+VALIDATION_SEED, STAGES_SEED = 1 << 16, 1 << 17
+
+
+def mixture_seed(seed: int, number: int, stage: str) -> int:
+    """Of a stage's mixtures. The name is in it, for stages of one training may be runs of their own, each the first:
+    no mixture of one is one of another.
+    """
+    digest = hashlib.sha256(f"{seed} {number} {stage}".encode()).digest()
+    return STAGES_SEED + int.from_bytes(digest[:4], "big") % (1 << 22)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +140,7 @@ class TranscriberData:
         batches = MixtureBatches(
             self._examples(
                 self.training_simulator(stage.mixtures),
-                self.seed * 1000 + number,
+                mixture_seed(self.seed, number, stage.name),
                 fixed=stage.fixed_mixtures,
                 with_sources=stage.losses.separation > 0,
             ),

@@ -23,6 +23,7 @@ from training.data.units import UnitEncoder
 from training.distributed import World
 from training.export_transcriber import FIGURES, export, figures_of, read_figures
 from training.training_curves import TrainingCurves
+from training.transcriber_data import VALIDATION_SEED, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -237,6 +238,13 @@ def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path
         on_processes("tests.training.toy_transcriber_run", processes, tmp_path / str(processes), timeout_s=240)
     one, two = (torch.load(tmp_path / name / "losses.pt", weights_only=True) for name in ("1", "2"))
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+def test_stages_of_one_name_and_seed_alone_draw_the_same_mixtures() -> None:
+    """Stages of one training may be runs of their own, each the first of its recipe."""
+    seeds = [mixture_seed(seed, number, name) for seed in (0, 1) for number in (0, 1) for name in ("masks", "turns")]
+    assert len(set(seeds)) == len(seeds)
+    assert min(seeds) > VALIDATION_SEED + 1
 
 
 def test_the_learning_rate_rises_then_goes_straight_from_first_to_last() -> None:
