@@ -20,10 +20,12 @@ def bold_where_sure(text: str, change: Figure) -> str:
     return f"**{text}**" if change.excludes_zero else text
 
 
-def verdict(change: Figure, claimed: float) -> str:
-    """What an interval says of a claim."""
-    if change.value is None or change.ci95 is None:
+def verdict(change: Figure, claimed: float, *, sized: bool = True) -> str:
+    """What an interval says of a claim; of one that is not `sized` the sign counts alone."""
+    if change.value is None:
         return "is not measured yet"
+    if change.ci95 is None:
+        return "cannot be told: there is no interval"
     if not change.excludes_zero:
         low, high = change.ci95
         if low <= claimed <= high:
@@ -31,5 +33,7 @@ def verdict(change: Figure, claimed: float) -> str:
         return "does not hold here: the interval includes zero and not the claim"
     if np.sign(change.value) != np.sign(claimed):
         return "does not hold here: it is the other way round"
+    if not sized:
+        return "holds here"
     size = "as large as claimed or larger" if abs(change.value) >= abs(claimed) else "but smaller than claimed"
     return f"holds here, {size}"

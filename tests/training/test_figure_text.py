@@ -32,3 +32,8 @@ def test_a_figure_is_written_with_its_interval_sign_and_unit() -> None:
 )
 def test_a_claim_holds_by_sign_and_size(value: float, told: str) -> None:
     assert told in verdict(Figure(value, (value - 0.05, value + 0.05)), -0.2)
+
+
+def test_a_claim_without_a_size_holds_by_its_sign() -> None:
+    assert verdict(Figure(-0.1, (-0.2, -0.05)), -1.0, sized=False) == "holds here"
+    assert "other way round" in verdict(Figure(0.1, (0.05, 0.2)), -1.0, sized=False)

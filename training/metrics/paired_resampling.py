@@ -1,20 +1,28 @@
 """Intervals of figures over several runs (seeds) of the same recordings, and of what changes between two such sets.
 
-A draw takes whole recordings and whole runs with replacement, the same ones on both sides: what is hard for both does
-not count as a difference, and what one lucky seed did does not count as the method.
+Whole recordings are drawn, the same ones on both sides: what is hard for both does not count as a difference. Runs are
+too few to be drawn: of two drawn with replacement half the variance is lost, and encoders that were alike came out as
+different in a quarter of simulated studies. So each run is left out once (jackknife), and Student's t for as few runs
+as there are gives their part; both parts add up as squares, each side by itself (Zou and Donner, Statistics in Medicine
+2008). A run alone tells nothing of others: it has no interval.
 Letters: S seeds, R recordings, K draws.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 
 from training.metrics.bootstrap import Figure
 from training.metrics.resampling import REPLICAS
 
 Floats = npt.NDArray[np.float64]
+
+# Of a rate whose logarithm is taken, where nothing was counted.
+TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +50,8 @@ class RunCounts:
 
 def mean_rate(runs: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
     """Mean over seeds of counts over totals."""
-    return _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas, seed)
+    figure = _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas, seed)
+    return _mapped(figure, lambda rate: max(rate, 0.0))
 
 
 def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
@@ -50,12 +59,13 @@ def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPL
     _check(before, after)
     if not before.counts.any():
         return Figure(None, None)
-    return _figure(
-        lambda *drawn: after.rates(*drawn) / np.maximum(before.rates(*drawn), 1e-12) - 1,
+    ratio = _figure(
+        lambda *drawn: np.log(np.maximum(after.rates(*drawn), TINY) / np.maximum(before.rates(*drawn), TINY)),
         before.counts.shape,
         replicas,
         seed,
     )
+    return _mapped(ratio, math.expm1)
 
 
 def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
@@ -69,9 +79,22 @@ def _check(before: RunCounts, after: RunCounts) -> None:
         raise ValueError(f"cannot pair runs of {before.counts.shape} with {after.counts.shape}")
 
 
-def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, ...], replicas: int, seed: int) -> Figure:
-    random = np.random.default_rng(seed)
-    seeds, recordings = (random.multinomial(n, np.full(n, 1 / n), size=replicas).astype(np.float64) for n in shape)
-    low, high = np.percentile(statistic(seeds, recordings), [2.5, 97.5])
-    value = statistic(*(np.ones((1, n)) for n in shape))
-    return Figure(float(value[0]), (float(low), float(high)))
+def _mapped(figure: Figure, scale: Callable[[float], float]) -> Figure:
+    if figure.value is None or figure.ci95 is None:
+        return Figure(None if figure.value is None else scale(figure.value), None)
+    low, high = figure.ci95
+    return Figure(scale(figure.value), (scale(low), scale(high)))
+
+
+def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int], replicas: int, seed: int) -> Figure:
+    num_seeds, num_recordings = shape
+    each = np.ones((1, num_seeds)), np.ones((1, num_recordings))
+    value = float(statistic(*each)[0])
+    if num_seeds == 1:
+        return Figure(value, None)
+    even = np.full(num_recordings, 1 / num_recordings)
+    drawn = np.random.default_rng(seed).multinomial(num_recordings, even, size=replicas).astype(np.float64)
+    low, high = np.percentile(statistic(each[0], drawn), [2.5, 97.5])
+    left_out = statistic(1 - np.eye(num_seeds), each[1])  # (S,)
+    of_seeds = student.ppf(0.975, num_seeds - 1) * float(np.sqrt((num_seeds - 1) * np.var(left_out)))
+    return Figure(value, (value - math.hypot(value - low, of_seeds), value + math.hypot(high - value, of_seeds)))

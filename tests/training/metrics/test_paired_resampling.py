@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
 
 COUNTS = arrays(np.float64, (2, 4), elements=st.integers(1, 9))
@@ -39,6 +40,27 @@ def test_differences_are_of_the_mean_rates_and_turn_round(
     rates = mean_rate(first, replicas=50).value, mean_rate(second, replicas=50).value
     assert there.value == pytest.approx((rates[1] or 0) - (rates[0] or 0))
     assert there.ci95 == pytest.approx(tuple(-edge for edge in reversed(back.ci95 or ())))
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 5])
+def test_methods_that_are_alike_are_seldom_told_apart(num_seeds: int) -> None:
+    """Runs differ by chance, by 10 points of a hundred, and recordings by how hard they are."""
+    random = np.random.default_rng(0)
+    words = np.full(20, 40.0)
+
+    def runs(hard: np.ndarray) -> RunCounts:
+        wrong = 0.6 + hard + random.normal(0, 0.1, (num_seeds, 1))
+        return RunCounts(random.binomial(40, np.clip(wrong, 0, 1)).astype(float), words)
+
+    recordings = random.normal(0, 0.08, (200, 20))
+    told_apart = [relative_change(runs(hard), runs(hard), replicas=100).excludes_zero for hard in recordings]
+    assert np.mean(told_apart) <= 0.08
+
+
+def test_a_run_alone_has_no_interval() -> None:
+    runs = RunCounts(np.ones((1, 3)), np.full(3, 2.0))
+    assert mean_rate(runs) == Figure(0.5, None)
+    assert relative_change(runs, runs) == difference(runs, runs) == Figure(0.0, None)
 
 
 def test_what_cannot_be_paired_or_divided_is_not() -> None:
