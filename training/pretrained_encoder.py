@@ -74,16 +74,21 @@ def start_from_whisper(
 ) -> None:
     """Loads Whisper's encoder into one of the same sizes, whose arbitrators, if it has any, stay as they are.
 
-    Raises ArtifactError when sizes differ.
+    Raises ArtifactError when sizes differ, the number of layers and heads among them.
     """
     variables = read_ctranslate2(model)
     state = encoder.state_dict()
+    heads = variables.get("encoder/num_heads")
+    if heads is not None and int(heads) != encoder.config.num_heads:
+        raise ArtifactError(f"{model} has {int(heads)} heads, the encoder {encoder.config.num_heads}: make them equal")
     matrix, bias = fit_input_map(clips, filters)
     loaded = _renamed(variables) | {"input_map": _tensor(matrix), "input_bias": _tensor(bias)}
     for name, value in loaded.items():
         if name not in state or state[name].shape != value.shape:
             ours = tuple(state[name].shape) if name in state else "absent"
             raise ArtifactError(f"{model}: {name} is {tuple(value.shape)}, in the encoder {ours}: make the sizes equal")
+    if missing := [name for name in state.keys() - loaded.keys() if "_norm." in name]:
+        raise ArtifactError(f"{model} has no {min(missing)}, which the encoder has: make the numbers of layers equal")
     encoder.load_state_dict(state | loaded)
 
 

@@ -1,6 +1,7 @@
 """Whisper's weights: the file format, the names, and the map between the front ends."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,15 @@ def test_another_size_is_refused_by_name(tmp_path: Path) -> None:
     wider = ChunkedTransformer(ChunkedTransformerConfig(block_width=32, num_heads=2, num_layers=2), 80)
     with pytest.raises(ArtifactError, match="make the sizes equal"):
         start_from_whisper(wider, path, noise_clips(), FILTERS)
+
+
+@pytest.mark.parametrize(("num_layers", "heads", "told"), [(3, 2, "numbers of layers"), (2, 4, "2 heads")])
+def test_other_layers_or_heads_are_refused(tmp_path: Path, num_layers: int, heads: int, told: str) -> None:
+    weights = as_whisper(ChunkedTransformer(SMALL, 80)) | {"encoder/num_heads": torch.tensor(2.0)}
+    path = ctranslate2_file(tmp_path / "model.bin", weights)
+    other = ChunkedTransformer(replace(SMALL, num_layers=num_layers, num_heads=heads), 80)
+    with pytest.raises(ArtifactError, match=told):
+        start_from_whisper(other, path, noise_clips(), FILTERS)
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
