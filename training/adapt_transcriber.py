@@ -28,6 +28,8 @@ from training.train_transcriber import flush_denormals
 from training.training_run import first_ranks_curves, run_parser
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
 
+# Of the card of what is adapted, true of what comes out too.
+ORIGIN = ("licence", "data", "limits")
 ARTIFACT, FISHER = "artifact", "fisher.pt"
 
 
@@ -48,10 +50,8 @@ def run(chosen: argparse.Namespace) -> None:
             trainer.run(curves)
         if world.is_first:
             commands = [*artifact.card.get("commands", ()), command_line()]
-            learnt_from = artifact.card.get("data")
-            export(
-                chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands, data=learnt_from
-            )
+            origin = {name: artifact.card[name] for name in ORIGIN if name in artifact.card}
+            export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands, origin=origin)
 
 
 def worst_on_dev(cohorts: Cohorts, artifact: TranscriberArtifact, data: TranscriberData) -> str:

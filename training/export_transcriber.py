@@ -9,6 +9,7 @@ Serve it with `transcription.artifact = "FOLDER"`.
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,11 @@ from training.command_line import folder_to_write, mistakes_told
 from training.data.units import UnitEncoder, read_units
 from training.report_json import read_json
 from training.start_transcriber import take_parts
-from training.transcriber_data import read_synthesised
+from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
 SERVED = "equivox"
 FIGURES = ("orc_wer", "cp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
-LICENCE = (
-    "research only: trained on data some of which is for non-commercial use; the encoder began as that of Whisper "
-    "tiny.en (MIT)"
-)
-DATA = (
-    "train talkers of saa (CC BY-NC-SA), wuw (CC BY-SA 4.0), fsdd (CC BY-SA 4.0), alphanum (MIT), arabiccmd (CC BY "
-    "4.0) and libri (CC BY 4.0; its words are Whisper tiny.en's guesses), in simulated conversations with noise of "
-    "ESC-10 (CC BY 3.0), simulated rooms and the telephone band; {synthetic}"
-)
-LIMITS = (
-    "English phrases of one read paragraph, digits, telephone requests of some call-centre kind, and 40 commands "
-    "spoken in Arabic and written as their English gloss; other words come out as the nearest of these or in pieces. "
-    "At most two talkers at once, and the shipped separator keeps few words of the second. For open vocabulary turn "
-    "the second pass on."
-)
 
 
 def export(
@@ -53,27 +39,25 @@ def export(
     commands: list[str],
     separator: Path | None = None,
     report: Path | None = None,
-    data: str | None = None,
+    synthesised: Path | None = None,
+    origin: Mapping[str, object] | None = None,
 ) -> None:
     """`separator`: another run, or an artifact, to take the separator of. `report` is what
-    training.benchmark_transcription measured of these weights; its figures go into the card. `data`: what the card says
-    of it, if not `data_of(None)`.
+    training.benchmark_transcription measured of these weights; its figures go into the card. `synthesised`: a folder of
+    training.data.synthesise that was trained on besides. `origin`: what the card says of licence, data and limits, if
+    not what the recipe tells of them.
 
     Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
     checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     take_parts(model, separator=separator or run, recogniser=run, units=units.units)
-    about = about_of(recipe, checkpoint, commands) | {"data": data or data_of(None)}
+    told = {
+        "licence": licence_of(recipe),
+        "data": data_of(recipe, synthesised),
+        "limits": limits_of(recipe, separator=separator),
+    } | dict(origin or {})
     figures = read_figures(report) if report else {}
-    save_transcriber(out, model, units.units, about | figures)
-
-
-def data_of(synthesised: Path | None) -> str:
-    """What was trained on, with the synthesisers by name if there were any."""
-    if synthesised is None:
-        return DATA.format(synthetic="no synthetic speech")
-    names = sorted({spoken.speaker.partition(":")[0] for spoken in read_synthesised(synthesised)})
-    return DATA.format(synthetic=f"and digits spoken by the synthesisers {', '.join(names)}, for training alone")
+    save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | told | figures)
 
 
 def figures_of(report: dict[str, Any]) -> dict[str, object]:
@@ -100,11 +84,9 @@ def _plain(cell: dict[str, Any]) -> dict[str, object]:
 
 
 def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[str]) -> dict[str, object]:
-    """The card, but for its data and what the artifact itself adds."""
+    """The card, but for where its weights come from and what the artifact itself adds."""
     return {
         "name": f"transcriber-{recipe.name}",
-        "licence": LICENCE,
-        "limits": LIMITS,
         "recipe": checkpoint.recipe,
         "steps": checkpoint.step,
         "commands": commands,
@@ -143,7 +125,7 @@ def main() -> None:
             commands=commands,
             separator=chosen.separator,
             report=chosen.report,
-            data=data_of(chosen.synthesised),
+            synthesised=chosen.synthesised,
         )
     print(f'wrote {chosen.out}; serve with it: transcription.artifact = "{chosen.out}"')
 

@@ -157,4 +157,4 @@ def test_a_model_that_would_never_stop_is_cut() -> None:
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"max_symbols_per_frame": 0}, {"max_unstable_tokens": 0}])
 def test_a_search_without_room_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
-        DecoderConfig(**wrong)
+        DecoderConfig(**wrong)  # type: ignore[arg-type]

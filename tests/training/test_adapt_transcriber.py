@@ -23,7 +23,14 @@ def test_what_was_adapted_is_exported_and_loaded_again(tmp_path: Path) -> None:
     trainer.begin()
     trainer.run(None)
     assert isinstance(trainer.data.units, UnitEncoder)
-    export(tmp_path, trainer.recipe, trainer.data.units, out=tmp_path / "artifact", commands=["adapt it"], data="tones")
+    export(
+        tmp_path,
+        trainer.recipe,
+        trainer.data.units,
+        out=tmp_path / "artifact",
+        commands=["adapt it"],
+        origin={"data": "tones"},
+    )
     loaded = load_transcriber(tmp_path / "artifact")
     assert loaded.units == toy_artifact().units
     assert (loaded.card["commands"], loaded.card["data"]) == (["adapt it"], "tones")

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from svc.errors import InvalidRequestError
 from tests.training.data.test_pauses import bursts
+from tests.training.toy_transcriber_run import RECIPE
 from training.data.manifest import DEV, TRAIN
 from training.data.speech_store import SpeechStore
 from training.data.spoken_text import DIGITS
 from training.data.synthesise import NumberConfig, draw_number, main, synthesise
 from training.data.synthesisers import Manner, Spoken, Synthesiser, Voice
 from training.data.utterances import Utterance, read_utterances, write_utterances
-from training.export_transcriber import data_of
+from training.transcriber_card import data_of
 from training.transcriber_data import read_synthesised
 
 
@@ -127,8 +128,8 @@ def test_synthetic_speech_of_any_other_split_is_refused(tmp_path: Path) -> None:
 
 def test_the_card_of_a_model_names_the_synthesisers_it_learnt_from(tmp_path: Path) -> None:
     made(tmp_path / "out")
-    assert "the synthesisers bursts, few, for training alone" in data_of(tmp_path / "out")
-    assert data_of(None).endswith("no synthetic speech")
+    assert "the synthesisers bursts, few, for training alone" in data_of(RECIPE, tmp_path / "out")
+    assert data_of(RECIPE).endswith("no synthetic speech")
 
 
 @pytest.mark.parametrize(
