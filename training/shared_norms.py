@@ -4,6 +4,8 @@ torch's own works on GPUs alone; this one computes the same and works anywhere, 
 Letters: B clips, C channels.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -23,6 +25,22 @@ def share_norms(module: nn.Module, world: World) -> None:
             setattr(module, name, _SharedNorm(child, world))
         else:
             share_norms(child, world)
+
+
+def running_statistics(module: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """The running mean and variance of each batch norm inside the module, and a copy of it.
+
+    They move in the forward pass: before it is known whether its step will be taken.
+    """
+    norms = (norm for norm in module.modules() if isinstance(norm, _BatchNorm))
+    moving = (buffer for norm in norms for buffer in (norm.running_mean, norm.running_var) if buffer is not None)
+    return [(buffer, buffer.clone()) for buffer in moving]
+
+
+def restore_statistics(kept: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """As they were when `running_statistics` gave them."""
+    for buffer, before in kept:
+        buffer.copy_(before)
 
 
 class _SharedNorm(_BatchNorm):

@@ -28,6 +28,7 @@ from training.command_line import mistakes_told
 from training.data.batches import Batch
 from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
+from training.shared_norms import restore_statistics, running_statistics, share_norms
 from training.start_transcriber import start_from, take_parts
 from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, run_parser, saved, timed
@@ -49,6 +50,7 @@ class TranscriberTrainer:
         self.model = Transcriber(replace(recipe.model, num_tokens=data.num_tokens)).to(world.device)
         self.averaged: dict[str, Tensor] = {}
         # Stages switch losses off, and with them whole heads.
+        share_norms(self.model, world)
         self.step_module = world.wrap(TrainingStep(self.model, world.mean))
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.bf16 = bf16_pays(recipe.optimiser.precision, world.device)
@@ -69,6 +71,8 @@ class TranscriberTrainer:
             self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
             start_from(self.recipe.start, self.model, self.data)
             take_parts(self.model, separator=separator, recogniser=recogniser, units=self.data.runtime_units)
+            if separator is None and not self.recipe.learns_to_separate:
+                self.model.separator.hear_all_as_one()
             self.begin_here()
 
     def begin_here(self) -> None:
@@ -112,6 +116,7 @@ class TranscriberTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
+        statistics = running_statistics(self.model)
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
             losses: LossTerms = self.step_module(batch, stage)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -120,6 +125,8 @@ class TranscriberTrainer:
         if norm.isfinite():
             self.optimizer.step()
             self._average()
+        else:
+            restore_statistics(statistics)
         self.step += 1
         plain = losses.plain() | {"gradient": float(norm)}
         mean = self.world.mean(torch.tensor(list(plain.values()), device=self.world.device))

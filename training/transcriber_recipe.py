@@ -104,6 +104,11 @@ class TranscriberRecipe:
         return recipe_digest(self)
 
     @property
+    def learns_to_separate(self) -> bool:
+        """Whether any stage trains the separator."""
+        return any(stage.trains != "recogniser" for stage in self.stages)
+
+    @property
     def num_steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
 

@@ -86,6 +86,16 @@ class Separator(nn.Module):
         shares = self.mean.new_zeros(batch, SHARE_FRAMES - 1)
         return delayed, shares, *(zeros.clone() for _ in range(2 * self.config.num_layers))
 
+    @torch.no_grad()
+    def hear_all_as_one(self) -> None:
+        """Channel 0 gets all of the sound and channel 1 silence, whatever comes: for a transcriber whose separator
+        nothing has taught.
+        """
+        bias = self.to_masks.bias.view(self.config.stack_frames, NUM_CHANNELS + 1, self.num_mels)
+        self.to_masks.weight.zero_()
+        bias.fill_(SILENCE)
+        bias[:, 0] = 0.0
+
     def forward(self, mels: Tensor, state: State, counts: Tensor | None = None) -> tuple[Separation, State]:
         """(B, T, M), T a multiple of 4, and the previous state -> the separation and the next state.
 

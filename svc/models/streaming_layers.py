@@ -107,12 +107,16 @@ class CausalConvolution(StreamingLayer):
         return convolution_flops(self.conv, positions)
 
 
-class FrameNorm(nn.BatchNorm1d):
-    """Batch normalisation of channels, for (N, T, C) or (N, T, C, M)."""
+class FrameNorm(nn.Module):
+    """Batch normalisation of channels, for (N, T, C) or (N, T, C, M). In training padded frames count as any others."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Same shape out."""
-        return super().forward(frames.flatten(0, 1)).view(frames.shape)
+        return self.norm(frames.flatten(0, 1)).view(frames.shape)  # type: ignore[no-any-return]
 
 
 class CumulativeSqueeze(StreamingLayer):

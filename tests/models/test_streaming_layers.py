@@ -74,7 +74,7 @@ def test_a_mean_over_hours_is_still_a_mean(hours: int) -> None:
 def test_a_norm_of_frames_is_batch_norm_of_channels() -> None:
     plain, ours, frames = nn.BatchNorm1d(3), FrameNorm(3), torch.randn(2, 5, 3)
     torch.testing.assert_close(ours(frames), plain(frames.transpose(1, 2)).transpose(1, 2))
-    torch.testing.assert_close(ours.running_mean, plain.running_mean)
+    torch.testing.assert_close(ours.norm.running_mean, plain.running_mean)
 
 
 @pytest.mark.parametrize("conv", [nn.Conv1d(2, 2, 2, stride=3), nn.Conv1d(2, 2, 3, padding=1)])

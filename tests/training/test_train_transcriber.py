@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from training.data.units import UnitEncoder
 from training.distributed import World
 from training.export_transcriber import FIGURES, export, figures_of, read_figures
 from training.training_curves import TrainingCurves
+from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_data import VALIDATION_SEED, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
@@ -188,6 +190,44 @@ def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     name = "joint.output.weight"
     torch.testing.assert_close(loaded.model.state_dict()[name], trainer.averaged[name], rtol=1e-3, atol=1e-4)
     assert loaded.card["commands"] == ["make it"]
+
+
+def test_a_card_claims_no_origin_its_weights_cannot_have() -> None:
+    study = Path("training/configs/encoder-study.toml")
+    conv_rnn = read_recipe(study, encoder=Path("training/configs/encoders/conv-rnn-3m.toml"))
+    shipped = read_recipe(Path("training/configs/english-turns.toml"))
+    assert "Whisper" not in licence_of(conv_rnn)
+    assert "the transformer encoder began as that of Whisper" in licence_of(shipped)
+    assert "may, by the run it goes on from" in licence_of(read_recipe(Path("training/configs/english-digits.toml")))
+    assert "libri" in data_of(shipped)
+    assert "libri" not in data_of(conv_rnn)
+    assert "One talker at a time" in limits_of(conv_rnn, separator=None)
+    assert "At most two" in limits_of(conv_rnn, separator=Path("masks"))
+
+
+def test_a_separator_that_nothing_teaches_gives_all_to_one_channel(tmp_path: Path) -> None:
+    alone = trainer_at(replace(RECIPE, stages=RECIPE.stages[1:2]), tmp_path)
+    alone.start()
+    mels = (torch.randn(1, 40, 80) * 3 - 7).clamp(min=-15)
+    masked, _ = alone.model.separate(mels)
+    lag = alone.model.config.separator.lookahead_frames
+    torch.testing.assert_close(masked[:, 0, lag:], mels[:, : 40 - lag], atol=1e-4, rtol=0)
+    assert masked[:, 1, lag:].max() < -10
+
+
+def test_a_step_that_is_not_a_number_leaves_no_trace(tmp_path: Path) -> None:
+    """Running means of batch norms are moved in the forward pass, before anything is known to be wrong."""
+    model = replace(RECIPE.model, encoder=toy_config("conv_rnn").encoder)
+    trainer = trainer_at(replace(RECIPE, model=model, stages=RECIPE.stages[1:2]), tmp_path)
+    trainer.start()
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    batch = next(trainer.data.batches(RECIPE.stages[1], 0, first_step=0, world=World()))
+    batch.mels[0, 3] = torch.inf
+    figures = trainer._optimise(batch, RECIPE.stages[1])
+    assert not math.isfinite(figures["gradient"])
+    for name, value in trainer.model.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, before[name], atol=0, rtol=0, msg=name)
 
 
 def verifier_run(folder: Path) -> Path:

@@ -77,13 +77,14 @@ def separation_loss(
 
 
 def compute_loss(shares: Tensor, *, lengths: Tensor, target: float, mean_count: MeanCount = alone) -> Tensor:
-    """(N, T') shares of the encoder's operations -> by how much their mean is above `target`.
+    """(N, T') shares of the encoder's operations -> by how much their mean over all processes is above `target`.
 
     With a target of 0 it is the cost of arXiv 2207.02393: operations done over operations there are.
     """
     shares = shares.to(exact_dtype(shares))
     mean = _mean_over(shares, real_frames(lengths, shares.shape[1]), mean_count)
-    return (mean - target).clamp(min=0)
+    above = mean_count(mean.detach()) > target
+    return (mean - target) * above
 
 
 def real_frames(lengths: Tensor, num_frames: int) -> Tensor:

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.losses.auxiliary import NO_LABEL, activity_loss, compute_loss, ctc_loss, frame_label_loss, separation_loss
+from training.losses.auxiliary import (
+    NO_LABEL,
+    MeanCount,
+    activity_loss,
+    compute_loss,
+    ctc_loss,
+    frame_label_loss,
+    separation_loss,
+)
 
 LENGTHS = torch.tensor([5, 0, 3])
 
@@ -38,6 +46,25 @@ def test_compute_is_the_mean_of_the_real_frames_above_the_target(target: float) 
     shares = random_logits(3, 6).sigmoid()
     expected = torch.relu(inside(shares).mean() - target)
     torch.testing.assert_close(compute_loss(shares, lengths=LENGTHS, target=target), expected)
+
+
+def test_compute_of_two_processes_is_that_of_the_whole_batch() -> None:
+    """Halves above and below the target, with different numbers of frames."""
+    shares = [torch.full((1, 1), 0.9), torch.full((1, 3), 0.3)]
+    lengths = [torch.tensor([1]), torch.tensor([3])]
+    for target in (0.4, 0.5):
+        whole = max(0.0, (0.9 + 3 * 0.3) / 4 - target)
+        parts = [
+            compute_loss(mine, lengths=long, target=target, mean_count=mean_of_ranks(value))
+            for mine, long, value in zip(shares, lengths, (0.45, 0.45), strict=True)
+        ]
+        assert float(torch.stack(parts).mean()) == pytest.approx(whole)
+
+
+def mean_of_ranks(mean_share: float) -> MeanCount:
+    """Of two ranks with four frames and this mean share between them: their count first, then their mean."""
+    answers = iter([torch.tensor(2.0), torch.tensor(mean_share)])
+    return lambda count: next(answers)
 
 
 @settings(max_examples=30)
