@@ -16,7 +16,7 @@ from svc.units import Units
 from training.data.batches import Batch, MixtureBatches, MixtureExamples, Simulator, TrainingExample
 from training.data.cohort_sampling import CohortSampling, CohortSimulator
 from training.data.cohort_vectors import NO_COHORTS, CohortVectors
-from training.data.manifest import DEV, LEARNT_SPLITS, TRAIN, Clip, noises_for, read_manifest
+from training.data.manifest import DEV, LEARNT_SPLITS, TRAIN, Clip, noises_at
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.data.rendering import Sounds
 from training.data.rooms import RoomBank, RoomConfig
@@ -104,8 +104,7 @@ class TranscriberData:
         by_split = {split: [each for each in everything if each.split == split] for split in LEARNT_SPLITS}
         if not by_split[TRAIN]:
             raise InvalidRequestError(f"no utterance of split {TRAIN!r} in {paths.utterances}", field="utterances")
-        clips = read_manifest(paths.root / "manifest.csv")
-        noises = noises_for(clips, TRAIN)
+        noises = noises_at(paths.root, TRAIN)
         store = SpeechStore.open(by_split[TRAIN] + by_split[DEV], root=paths.root, folder=paths.cache)
         return cls(
             units=units,
@@ -126,12 +125,14 @@ class TranscriberData:
         return self.units.units
 
     def passed_over(self, stages: Sequence[Stage]) -> Iterator[str]:
-        """A line for each stage with domains nobody was heard in, for a name may be misspelt."""
+        """A line for each stage with domains nobody was heard in, for a name may be misspelt, or without its noise."""
         there = {spoken.domain for spoken in self.utterances[TRAIN]}
         for stage in stages:
             if missing := sorted({*stage.mixtures.domains} - there):
                 names = f"{', '.join(missing)}; there are {', '.join(sorted(there))}"
                 yield f"stage {stage.name} passes over domains of which there is no train utterance: {names}"
+            if stage.mixtures.noise_share and not self.noises:
+                yield f"stage {stage.name} has no noise: the folder of the speech has no manifest.csv with any"
 
     def batches(self, stage: Stage, number: int, *, first_step: int, world: World) -> Iterator[Batch]:
         """The rest of a stage, this rank's share of every batch. Raises ValueError when ranks cannot share evenly."""

@@ -6,7 +6,9 @@ import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import Tensor
 
@@ -16,16 +18,20 @@ from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from svc.units import END_OF_TURN, START_OF_TURN, Units
 from tests.models.toy_transcriber import toy_config
+from tests.training.data.talkers import talkers
 from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
 from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, save_checkpoint
-from training.data.units import UnitEncoder
+from training.data.manifest import TRAIN
+from training.data.mixtures import MixtureConfig
+from training.data.units import UnitEncoder, write_units
+from training.data.utterances import write_utterances
 from training.distributed import World
 from training.export_transcriber import FIGURES, export, figures_of, read_figures
 from training.training_curves import TrainingCurves
 from training.transcriber_card import data_of, licence_of, limits_of
-from training.transcriber_data import VALIDATION_SEED, mixture_seed
+from training.transcriber_data import VALIDATION_SEED, DataPaths, TranscriberData, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -261,6 +267,22 @@ def test_domains_nobody_was_heard_in_are_told() -> None:
     mixtures = replace(RECIPE.stages[0].mixtures, domains=("phrases", "phrazes"), domain_weights=(1.0, 1.0))
     (line,) = toy_data().passed_over([replace(RECIPE.stages[0], mixtures=mixtures)])
     assert line.startswith("stage masks passes over domains of which there is no train utterance: phrazes; there are ")
+
+
+def test_speech_without_a_manifest_is_learnt_from_without_noise(tmp_path: Path) -> None:
+    """As a copy of LibriSpeech is."""
+    (spoken, *_), noisy = talkers(), replace(RECIPE.stages[0], mixtures=MixtureConfig())
+    soundfile.write(tmp_path / "a.flac", np.full(round(16_000 * spoken.end_s), 0.1), 16_000)
+    write_utterances(tmp_path / "utterances.jsonl", [replace(spoken, path="a.flac", split=TRAIN)])
+    write_units(tmp_path / "units.txt", toy_data().units)
+    paths = DataPaths(
+        utterances=tmp_path / "utterances.jsonl", units=tmp_path / "units.txt", root=tmp_path, cache=tmp_path / "cache"
+    )
+    data = TranscriberData.open(paths, seed=0, workers=0)
+    assert data.noises == []
+    assert "stage masks has no noise: the folder of the speech has no manifest.csv with any" in [
+        *data.passed_over([noisy])
+    ]
 
 
 def test_the_card_holds_the_report_s_figures_and_what_they_rest_on() -> None:

@@ -83,6 +83,12 @@ def noises_for(clips: Iterable[Clip], split: str, *, corpus: str = NOISE) -> lis
     return [clip for clip in clips if (clip.corpus, clip.split) == (corpus, noise_split)]
 
 
+def noises_at(root: Path, split: str) -> list[Clip]:
+    """`noises_for` of a folder of speech; none where it has no manifest, as a copy of LibriSpeech has not."""
+    manifest = root / "manifest.csv"
+    return noises_for(read_manifest(manifest), split) if manifest.exists() else []
+
+
 def not_utf8(path: Path, field: str) -> InvalidRequestError:
     """What to say of a table in another encoding."""
     return InvalidRequestError(f"{path} is not UTF-8: save it as UTF-8, or convert it (iconv -t UTF-8)", field=field)

@@ -14,7 +14,7 @@ from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
 from training.command_line import add_folders, from_zero, mistakes_told
 from training.data.arrangement import NUM_CHANNELS
-from training.data.manifest import TRAIN, Clip, noises_for, read_manifest
+from training.data.manifest import TRAIN, Clip, noises_at
 from training.data.mixture_recipe import NO_ROOM, MixtureRecipe, PlacedTurn
 from training.data.mixtures import CURRICULUM, MixtureSimulator
 from training.data.rendering import Sounds, render
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         spoken = [found for found in read_utterances(options.utterances) if found.split == options.split]
         if not spoken:
             raise InvalidRequestError(f"no utterance of split {options.split}", field="utterances")
-        noises = noises_for(read_manifest(options.root / "manifest.csv"), TRAIN)
+        noises = noises_at(options.root, TRAIN)
         config = CURRICULUM[options.stage]
         recipe = MixtureSimulator(spoken, config, noises=noises, rooms=RoomConfig().rooms).draw(options.seed)
         show(recipe, Console())
