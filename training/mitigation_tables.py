@@ -1,8 +1,8 @@
 """What came out of a mitigation study, beside what two papers claim: Markdown.
 
 Cohorts are compared by their word error rates, standardised over domains (training/fairness/cohorts/speaker_errors.py).
-A draw takes the talkers of each cohort and the seeds with replacement, the same ones for every method: what is hard for
-all does not count as a difference.
+A draw takes the talkers of each cohort with replacement, the same ones for every method: what is hard for all does not
+count as a difference. Seeds have their part by training.metrics.paired_resampling.
 Letters: S seeds, U talkers, D domains, G cohorts, R draws; row 0 is exact, the others are the draws.
 """
 
@@ -17,6 +17,7 @@ from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, size
 from training.figure_text import bold_where_sure, figure_text, verdict
 from training.heard_alone import labels_of
 from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.paired_resampling import with_seeds
 from training.metrics.resampling import REPLICAS
 from training.metrics.verification import Array
 from training.mitigation_arms import ARMS, BEFORE
@@ -60,15 +61,18 @@ class Judges:
         return times
 
     def rates(self, runs: Sequence[SpeakerErrors]) -> "Rates":
-        """The mean over so many seeds: of all, then of as many drawn with replacement."""
+        """Of the mean over seeds, and of the means without each if there are two or more."""
         errors = np.stack([run.errors for run in runs])  # (S, U, D)
-        random = np.random.default_rng(DRAWS_SEED)
-        seeds = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=1 + REPLICAS) / len(runs)
-        seeds[0] = 1 / len(runs)
         times = self.draws()[..., None]  # (1 + R, U, 1)
-        drawn = replace(
-            self.before, errors=times * np.tensordot(seeds, errors, 1), words=times * self.before.words
-        )  # (1 + R, U, D)
+        without = [np.delete(errors, seed, 0).mean(0)[None] for seed in range(len(runs))] if len(runs) > 1 else []
+        return replace(
+            self._rates(times * errors.mean(0), times * self.before.words),
+            without=tuple(self._rates(mean, self.before.words[None]) for mean in without),
+        )
+
+    def _rates(self, errors: Array, words: Array) -> "Rates":
+        """(R, U, D) each."""
+        drawn = replace(self.before, errors=errors, words=words)
         others = np.ones(len(self.labels), bool) if self.adapted is None else self.labels != self.adapted
         return Rates(
             cohorts=drawn.rates(self.labels, len(self.names)),
@@ -80,12 +84,13 @@ class Judges:
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rates:
     """Word error rates: (1 + R, G) of each cohort, the domains' own taken out, (1 + R,) of all words, and of those
-    outside the adapted cohort.
+    outside the adapted cohort. `without`: each seed in turn, the exact row alone; empty for what is no mean.
     """
 
     cohorts: Array
     overall: Array
     others: Array
+    without: tuple["Rates", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +165,23 @@ def markdown(cohorts: Cohorts, adapted: str, errors: StudyErrors) -> str:
 
 
 def change(column: Column, before: Rates, after: Rates, judges: Judges) -> Figure:
-    """Relative, paired by draw; none where it cannot be measured."""
+    """Relative to the artifact as it was, paired by draw; none where it cannot be measured, and of a seed alone no
+    interval.
+    """
     was, is_now = (column.statistic(rates, judges) for rates in (before, after))
     with np.errstate(divide="ignore", invalid="ignore"):
         changed = is_now / was - 1
-    return figure_of(float(changed[0]), changed[1:])
+        without = [column.statistic(rates, judges)[0] / was[0] - 1 for rates in after.without]
+    figure = figure_of(float(changed[0]), changed[1:])
+    return with_seeds(figure, np.array(without)) if without else Figure(figure.value, None)
+
+
+def rate(column: Column, rates: Rates, judges: Judges) -> Figure:
+    """Over talkers, and seeds where there are two or more."""
+    values = column.statistic(rates, judges)
+    figure = figure_of(float(values[0]), values[1:])
+    without = [column.statistic(left, judges)[0] for left in rates.without]
+    return with_seeds(figure, np.array(without)) if without else figure
 
 
 def _change_text(found: Figure) -> str:
@@ -174,8 +191,7 @@ def _change_text(found: Figure) -> str:
 def _rates_table(done: StudyErrors, rates: Mapping[str, Rates], judges: Judges) -> str:
     rows = []
     for arm, of_arm in rates.items():
-        values = (column.statistic(of_arm, judges) for column in COLUMNS)
-        figures = (figure_of(float(each[0]), each[1:]) for each in values)
+        figures = (rate(column, of_arm, judges) for column in COLUMNS)
         cells = (figure_text(one, scale=column.scale) for one, column in zip(figures, COLUMNS, strict=True))
         rows.append((ARMS[arm].title, str(len(done[arm])), *cells))
     titles = (f"{column.title} {'points²' if column is VARIANCE else '%'}" for column in COLUMNS)
@@ -223,6 +239,7 @@ def _counts_text(judges: Judges, adapted: str, cohorts: Cohorts) -> str:
     small = f" Too few of them to compare: {', '.join(left_out)}." if left_out else ""
     return (
         f"{len(judges.labels)} held-out talkers, {judges.before.words.sum():.0f} words; adapted to: {adapted}.{small} "
-        "Means over seeds; in brackets 95 % intervals over talkers and seeds, paired. Of cohorts, what is due to what "
-        "they said (the domain) is taken out; of all words and of everybody else it is not."
+        "Means over seeds; in brackets 95 % intervals over talkers and seeds, paired, of a seed alone over talkers. "
+        "Of cohorts, what is due to what they said (the domain) is taken out; of all words and of everybody else it is "
+        "not."
     )

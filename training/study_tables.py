@@ -1,16 +1,19 @@
 """What came out of a fairness study, beside what the paper claims: Markdown.
 
-A draw takes people and seeds with replacement, the same ones for every method: what is hard for all does not count as a
-difference, and what one lucky seed did does not count as the method. Letters: S seeds, R draws.
+A draw takes people with replacement, the same ones for every method: what is hard for all does not count as a
+difference. Seeds have their part by training.metrics.paired_resampling: what one lucky seed did does not count as the
+method. Letters: S seeds, R draws.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from training.figure_text import bold_where_sure, figure_text, verdict
 from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.paired_resampling import with_seeds
 from training.metrics.verification import Array
 from training.study_arms import ARMS
 from training.study_figures import (
@@ -68,7 +71,6 @@ CLAIMS = (
     Claim(text="std over regions -9.5 %", column=STD, claimed=-0.095),
 )
 CLAIMED_OF = ("pw", "pw-binary")
-SEEDS_SEED = 0
 
 
 def markdown(figures: StudyFigures) -> str:
@@ -81,7 +83,8 @@ def markdown(figures: StudyFigures) -> str:
     parts = [
         counts_text(done, READ),
         means_table(done, READ, all_means),
-        "Change against uniform of the same loss, **bold** where the interval excludes zero:",
+        "Change against uniform of the same loss, **bold** where the interval excludes zero; of a seed alone it is over "
+        "people:",
         changes_table(done, compared, READ, OF_EER),
         "At the one threshold; rates in points:",
         changes_table(done, compared, READ, AT_ONE_THRESHOLD),
@@ -115,8 +118,9 @@ def compared_arms(done: StudyFigures) -> list[str]:
 
 
 def mean_of(runs: Mapping[int, RunFigures], corpus: str, column: Column) -> Array:
-    """(1 + R,) the mean over seeds: of all, then of as many drawn with replacement, by draw."""
-    return _mean(_rows(runs, sorted(runs), corpus, column))
+    """(1 + R,) the mean over seeds: of all people, then by draw."""
+    mean: Array = _rows(runs, sorted(runs), corpus, column).mean(axis=0)
+    return mean
 
 
 def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], corpus: str, column: Column) -> Figure:
@@ -124,10 +128,24 @@ def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], co
     seeds = sorted(before.keys() & after.keys())
     if not seeds:
         return Figure(None, None)
-    was, is_now = (_mean(_rows(runs, seeds, corpus, column)) for runs in (before, after))
+    was, is_now = (_rows(runs, seeds, corpus, column) for runs in (before, after))
+    return _over_seeds(np.stack([was, is_now]), partial(_changed, relative=column.relative))
+
+
+def _changed(was: Array, is_now: Array, *, relative: bool) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
-        changed = is_now / was - 1 if column.relative else is_now - was
-    return figure_of(float(changed[0]), changed[1:])
+        return is_now / was - 1 if relative else is_now - was
+
+
+def _over_seeds(rows: Array, statistic: Callable[..., Array]) -> Figure:
+    """(.., S, 1 + R) -> a statistic of the means over seeds, (..) of them; of a seed alone over its people."""
+    values = statistic(*rows.mean(axis=-2))
+    figure = figure_of(float(values[0]), values[1:])
+    num_seeds = rows.shape[-2]
+    if num_seeds == 1:
+        return figure
+    without = [float(statistic(*np.delete(rows, seed, -2).mean(axis=-2))[0]) for seed in range(num_seeds)]
+    return with_seeds(figure, np.array(without))
 
 
 def means_table(done: StudyFigures, corpus: str, columns: Sequence[Column]) -> str:
@@ -208,20 +226,13 @@ def _rows(runs: Mapping[int, RunFigures], seeds: Sequence[int], corpus: str, col
     return np.stack([column.statistic(runs[seed].lists[corpus]) for seed in seeds])
 
 
-def _mean(rows: Array) -> Array:
-    count, columns = rows.shape
-    random = np.random.default_rng(SEEDS_SEED)
-    times = random.multinomial(count, np.full(count, 1 / count), size=columns).T.astype(np.float64)  # (S, 1 + R)
-    times[:, 0] = 1
-    return np.asarray((rows * times).sum(axis=0) / count)
-
-
 def mean_cells(runs: Mapping[int, RunFigures], corpus: str, columns: Sequence[Column]) -> Iterator[str]:
     """Means over seeds; an EER with its interval."""
     for column in columns:
-        rows = mean_of(runs, corpus, column)
-        draws = rows[1:] if column in WITH_INTERVALS else np.full(2, np.nan)
-        yield figure_text(figure_of(float(rows[0]), draws), scale=column.scale, digits=2)
+        figure = _over_seeds(_rows(runs, sorted(runs), corpus, column)[None], lambda mean: mean)
+        yield figure_text(
+            figure if column in WITH_INTERVALS else Figure(figure.value, None), scale=column.scale, digits=2
+        )
 
 
 def _group_texts(groups: Sequence[str], speakers: Sequence[int], compared: Sequence[bool]) -> Iterator[str]:

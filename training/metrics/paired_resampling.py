@@ -74,6 +74,18 @@ def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS,
     return _figure(lambda *drawn: after.rates(*drawn) - before.rates(*drawn), before.counts.shape, replicas, seed)
 
 
+def with_seeds(figure: Figure, left_out: Floats) -> Figure:
+    """A figure whose interval is over recordings, or people, and (S,) what it is without each of two seeds or more ->
+    with the seeds' part added.
+    """
+    if figure.value is None or figure.ci95 is None:
+        return figure
+    degrees = len(left_out) - 1
+    of_seeds = student.ppf(0.975, degrees) * math.sqrt(degrees * np.var(left_out))
+    value, (low, high) = figure.value, figure.ci95
+    return Figure(value, (value - math.hypot(value - low, of_seeds), value + math.hypot(high - value, of_seeds)))
+
+
 def _check(before: RunCounts, after: RunCounts) -> None:
     if before.counts.shape != after.counts.shape:
         raise ValueError(f"cannot pair runs of {before.counts.shape} with {after.counts.shape}")
@@ -95,6 +107,4 @@ def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int
     even = np.full(num_recordings, 1 / num_recordings)
     drawn = np.random.default_rng(seed).multinomial(num_recordings, even, size=replicas).astype(np.float64)
     low, high = np.percentile(statistic(each[0], drawn), [2.5, 97.5])
-    left_out = statistic(1 - np.eye(num_seeds), each[1])  # (S,)
-    of_seeds = student.ppf(0.975, num_seeds - 1) * float(np.sqrt((num_seeds - 1) * np.var(left_out)))
-    return Figure(value, (value - math.hypot(value - low, of_seeds), value + math.hypot(high - value, of_seeds)))
+    return with_seeds(Figure(value, (float(low), float(high))), statistic(1 - np.eye(num_seeds), each[1]))
