@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from training.fairness.gaps import Gap, Statistic, by_chance, fdr, gap_of, garbe, statistic_figure
+from training.fairness.gaps import Behind, Gap, Statistic, by_chance, fdr, gap_of, garbe, statistic_figure, unproven
 from training.fairness.groups import UNKNOWN, Grouping
-from training.metrics.bootstrap import Figure, Measured, ScoredTrials, Summary
+from training.metrics.bootstrap import RATES, Figure, Measured, ScoredTrials, Summary
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES
 from training.metrics.verification import Array
 
@@ -76,7 +76,15 @@ class Disaggregated:
         for measure in MEASURES:
             values, draws = self.column(measure)
             if not np.isnan(values).any():
-                yield measure, gap_of(values, draws)
+                yield measure, gap_of(values, draws, self._behind(measure) if measure in RATES else None)
+
+    def _behind(self, *measures: str) -> Behind:
+        """(G,) what these rates of the compared groups rest on, of several (M, G)."""
+        groups = [self.by_group[self.grouping.groups[number]] for number in self.compared]
+        return Behind(
+            n_people=np.squeeze([[group.n_speakers for group in groups] for _ in measures]),
+            n_trials=np.squeeze([[group.n_trials(measure) for group in groups] for measure in measures]),
+        )
 
     @cached_property
     def indices(self) -> dict[str, Index]:
@@ -85,8 +93,9 @@ class Disaggregated:
             return {}
         values, draws = self.at_threshold()
         draws = draws[~np.isnan(draws).any(axis=(1, 2))]
-        discrepancy = _index(lambda rates: 1 - _fdr(rates), values, draws)
-        return {"fdr": discrepancy.complement(), "garbe": _index(garbe_of_rates, values, draws)}
+        noisy = unproven(values, draws, self._behind(*AT_THRESHOLD)) if len(draws) > 1 else draws
+        discrepancy = _index(lambda rates: 1 - _fdr(rates), values, draws, noisy)
+        return {"fdr": discrepancy.complement(), "garbe": _index(garbe_of_rates, values, draws, noisy)}
 
     def worst(self, measure: str) -> str | None:
         """The compared group served worst."""
@@ -116,7 +125,8 @@ def garbe_of_rates(rates: Array) -> Array:
     return garbe(rates[..., 0, :], rates[..., 1, :])
 
 
-def _index(statistic: Statistic, values: Array, draws: Array) -> Index:
+def _index(statistic: Statistic, values: Array, draws: Array, noisy: Array) -> Index:
+    """`noisy`: the draws with the uncertainty of groups without errors, for what chance makes."""
     if len(draws) < 2:
         return Index(figure=Figure(float(statistic(values)), None), by_chance=None)
-    return Index(figure=statistic_figure(statistic, values, draws), by_chance=by_chance(statistic, values, draws))
+    return Index(figure=statistic_figure(statistic, values, draws), by_chance=by_chance(statistic, values, noisy))

@@ -4,7 +4,8 @@ Gaps between per-group EER hide disparity, for each group gets a threshold of it
 what people meet. FDR: de Freitas Pereira and Marcel 2022 (arXiv 2011.02395); GARBE: Howard et al. 2022, both as we read
 them. A gap is never below zero, so a percentile interval of it never holds zero: intervals of differences are
 simultaneous over all pairs of groups (Tukey's, with the bootstrap for the distribution), other statistics stand beside
-`by_chance`, the value that groups alike would exceed one time in twenty.
+`by_chance`, the value that groups alike would exceed one time in twenty. A group in which nobody errs looks certain to
+the bootstrap, and is given the uncertainty that so few people and trials leave (`unproven`).
 Letters: R draws, G groups. All measures are better when smaller; statistics work on the last axis.
 """
 
@@ -12,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
-from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.bootstrap import Figure, figure_of, reach_of
 from training.metrics.verification import Array
 
 Statistic = Callable[[Array], Array]
@@ -94,10 +96,22 @@ class Gap:
     p_equal: float | None
 
 
-def gap_of(values: Array, draws: Array) -> Gap:
-    """(G,) a measure and (R, G) draws of it, G >= 2, no NaN among the values; draws that lost a group are not used."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """(.., G) people and trials that a rate rests on."""
+
+    n_people: Array
+    n_trials: Array
+
+
+def gap_of(values: Array, draws: Array, behind: Behind | None = None) -> Gap:
+    """(G,) a measure and (R, G) draws of it, G >= 2, no NaN among the values; draws that lost a group are not used.
+
+    `behind` (G,), of a rate alone: for groups in which nobody errs, or everybody.
+    """
     draws = draws[~np.isnan(draws).any(axis=-1)]
-    pairs = _Pairs(values, draws)
+    noisy = draws if behind is None or len(draws) < 2 else unproven(values, draws, behind)
+    pairs = _Pairs(values, noisy)
     order = np.argsort(values, kind="stable")
     enough = len(draws) > 1
     return Gap(
@@ -105,10 +119,29 @@ def gap_of(values: Array, draws: Array) -> Gap:
         surest=pairs.surest(),
         ratio=statistic_figure(ratio, values, draws),
         std=statistic_figure(deviation, values, draws),
-        difference_by_chance=by_chance(difference, values, draws) if enough else None,
-        std_by_chance=by_chance(deviation, values, draws) if enough else None,
+        difference_by_chance=by_chance(difference, values, noisy) if enough else None,
+        std_by_chance=by_chance(deviation, values, noisy) if enough else None,
         p_equal=pairs.p_equal() if enough else None,
     )
+
+
+def unproven(values: Array, draws: Array, behind: Behind) -> Array:
+    """(.., G) rates, draws (R, .., G) -> draws in which rates that none moves off 0 or 1 vary too, the rest as drawn.
+
+    Such a rate gets normal noise: of people who differ as those of the other groups do, never less than their trials
+    alone would make at the others' rate, nor more than Clopper and Pearson's interval of so few people.
+    """
+    variance = draws.var(axis=0)  # (.., G)
+    stuck = ((values == 0) | (values == 1)) & (variance == 0)
+    size = np.maximum((~stuck).sum(axis=-1, keepdims=True), 1)
+    of_one = (variance * behind.n_people).sum(axis=-1, keepdims=True) / size  # (.., 1)
+    rate = np.where(stuck, 0, values).sum(axis=-1, keepdims=True) / size
+    seen = np.sqrt(np.maximum(of_one / behind.n_people, rate * (1 - rate) / behind.n_trials))  # (.., G)
+    widest = reach_of(behind.n_people) / norm.ppf(0.975)
+    error = np.where(stuck.all(axis=-1, keepdims=True), widest, np.minimum(seen, widest))
+    # Of its own, so that no other draw changes; always the same, so that an audit can be repeated.
+    noise = np.random.default_rng(0).normal(size=draws.shape)
+    return np.where(stuck, values + error * noise, draws)
 
 
 def statistic_figure(statistic: Statistic, values: Array, draws: Array) -> Figure:

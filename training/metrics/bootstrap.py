@@ -91,6 +91,10 @@ class Summary:
     n_speakers: int
     figures: Mapping[str, Figure]
 
+    def n_trials(self, rate: str) -> int:
+        """Those that a rate is of; of the EER the fewer of both kinds."""
+        return {"fmr": self.n_nontarget, "fnmr": self.n_target}.get(rate, min(self.n_target, self.n_nontarget))
+
     @property
     def too_small(self) -> bool:
         return self.n_speakers < FEW_UNITS or min(self.n_target, self.n_nontarget) < FEW_TRIALS
@@ -151,8 +155,13 @@ def _floored(figure: Figure, n_speakers: int) -> Figure:
     """Clopper and Pearson's interval with people for trials, where nothing (or all) went wrong."""
     if figure.ci95 is None or figure.value not in (0.0, 1.0) or figure.ci95[0] != figure.ci95[1]:
         return figure
-    reach = 1 - 0.025 ** (1 / max(n_speakers, 1))
+    reach = float(reach_of(np.array(n_speakers)))
     return Figure(figure.value, (0.0, reach) if figure.value == 0 else (1 - reach, 1.0))
+
+
+def reach_of(n_people: npt.NDArray[np.generic]) -> Array:
+    """How far a rate may be from the 0 (or 1) seen in so many people, 0.025 the chance of further."""
+    return np.asarray(1 - 0.025 ** (1 / np.maximum(n_people, 1)))
 
 
 def summarise(

@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
     SHOWN = "Gap shown"
     NOT_SHOWN = "No gap shown"
-    UNTOLD = "Cannot be told"  # too few people, or no intervals
+    UNTOLD = "Cannot be told"  # too few people, no intervals, or no errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +96,17 @@ def _finding(column: Column, measure: str, gap: Json) -> Finding:
     surest = gap["surest"]
     shown = bool(surest["excludes_zero"])
     measured = gap["difference"]["ci95"] is not None and gap["difference"]["by_chance"] is not None
+    # Nobody errs, or everybody: nothing varies that could tell groups apart.
+    stuck = all(group.value(measure) in (0, 1) for group in column.compared)
     worse, better = (surest["worse"], surest["better"]) if shown else (gap["worst"], gap["best"])
     rate_of = {group.name: group.value(measure) for group in column.compared}
     return Finding(
         harm=HARM_OF[measure],
-        outcome=Outcome.SHOWN if shown else Outcome.NOT_SHOWN if measured else Outcome.UNTOLD,
+        outcome=Outcome.SHOWN if shown else Outcome.NOT_SHOWN if measured and not stuck else Outcome.UNTOLD,
         worse=worse,
         better=better,
         rates=f"{percent(rate_of[worse])} against {percent(rate_of[better])} {SHARE_OF[measure]}",
-        sureness=_sure(surest, gap, rate_of[worse], rate_of[better]) if shown else _unsure(gap),
+        sureness=_sure(surest, gap, rate_of[worse], rate_of[better]) if shown else _unsure(gap, stuck=stuck),
     )
 
 
@@ -121,11 +123,16 @@ def _sure(surest: Json, gap: Json, worse: float | None, better: float | None) ->
     )
 
 
-def _unsure(gap: Json) -> str:
+def _unsure(gap: Json, *, stuck: bool) -> str:
     difference: Any = gap["difference"]
     value, by_chance = read_figure(difference), difference["by_chance"]
     if value.ci95 is None or by_chance is None:
         return "No intervals were made, so this may be chance: run again with draws."
+    if stuck:
+        return (
+            "No group has both right and wrong decisions to compare. With this many people they may still differ by "
+            f"{percent(value.ci95[1], unit='')} points."
+        )
     return (
         f"That is the widest difference, {percent(value.value, unit='')} points; its 95\u00a0% interval, "
         f"{interval('fnmr', value)} points, holds zero. Groups exactly alike would show up to "

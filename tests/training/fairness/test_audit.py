@@ -101,3 +101,20 @@ def test_no_error_in_few_people_is_no_proof_of_none() -> None:
         settings=Settings(replicas=20, threshold=Threshold(value=0.0, source="given")),
     )
     assert evaluation.overall.figures["fnmr"].ci95 == pytest.approx((0.0, 1 - 0.025 ** (1 / 40)))
+
+
+def test_twelve_people_without_an_error_are_not_surely_better_than_others_of_whom_some_err() -> None:
+    people = {str(person): "blue" if person < 12 else "green" for person in range(40)}
+    unlucky = np.isin(np.array(TRIALS.units)[TRIALS.enrolment], [str(person) for person in range(12, 21)])
+    wrong = TRIALS.target & unlucky & (np.random.default_rng(0).random(len(TRIALS)) < 0.4)
+    evaluation = judge(
+        TRIALS,
+        np.where(TRIALS.target & ~wrong, 5.0, -5.0),
+        Identity(name="toy", calibrated=True),
+        settings=Settings(replicas=120),
+        attributes=Attributes(people=People(columns={"colour": people}), by=("colour",)),
+    )
+    colour = evaluation.disaggregated["colour"]
+    assert colour.by_group["blue"].figures["fnmr"].value == 0
+    assert not colour.gaps["fnmr"].surest.sure
+    assert colour.gaps["fmr"].difference_by_chance

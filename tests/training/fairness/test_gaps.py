@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.fairness.gaps import difference, fdr, gap_of, garbe, gini, ratio
+from training.fairness.gaps import Behind, Gap, difference, fdr, gap_of, garbe, gini, ratio, unproven
 from training.metrics.verification import Array
 
 rates = st.lists(st.integers(0, 100).map(lambda percent: percent / 100), min_size=2, max_size=8)
@@ -79,3 +79,50 @@ def test_one_draw_or_none_gives_values_without_intervals() -> None:
     assert gap.widest.difference.value == pytest.approx(0.2)
     assert gap.widest.difference.ci95 is None
     assert gap.p_equal is None
+
+
+def behind(*sizes: int) -> Behind:
+    """So many people with 20 trials each."""
+    return Behind(n_people=np.array(sizes), n_trials=20 * np.array(sizes))
+
+
+def error_gap(seed: int, sizes: tuple[int, int]) -> tuple[Array, Gap]:
+    """Everybody of one population, one in ten with FNMR 0.4, 20 trials each: values of two groups, and the gap."""
+    random = np.random.default_rng(seed)
+    num_people = sum(sizes)
+    group = np.repeat([0, 1], sizes)
+    wrong = random.random((num_people, 20)) < np.where(random.random(num_people) < 0.1, 0.4, 0)[:, None]
+    people = random.multinomial(num_people, np.full(num_people, 1 / num_people), size=200)
+    weights = people[..., None] * random.poisson(1, (200, *wrong.shape))
+    inside = [group == number for number in (0, 1)]
+    values = np.array([wrong[mask].mean() for mask in inside])
+    draws = [(weights * wrong)[:, mask].sum((1, 2)) / weights[:, mask].sum((1, 2)) for mask in inside]
+    return values, gap_of(values, np.stack(draws, axis=1), behind(*sizes))
+
+
+def test_a_small_group_without_errors_is_not_surely_better_than_a_large_one_of_its_kind() -> None:
+    found = [error_gap(seed, (12, 100)) for seed in range(60)]
+    assert sum(values[0] == 0 for values, _ in found) > 10
+    assert sum(gap.surest.sure for _, gap in found) / len(found) <= 0.1
+
+
+def test_no_error_among_enough_people_is_told_from_many_errors() -> None:
+    values = np.array([0.0, 0.3])
+    draws = np.stack([np.zeros(400), draws_of([0.3], [0.03], 0)[:, 0]], axis=1)
+    assert gap_of(values, draws, behind(30, 30)).surest.sure
+
+
+def test_groups_all_without_errors_may_differ_by_what_so_few_people_hide() -> None:
+    gap = gap_of(np.zeros(2), np.zeros((400, 2)), behind(20, 20))
+    assert gap.difference_by_chance is not None
+    assert gap.difference_by_chance > 0.1
+    assert gap.p_equal == 1
+    assert not gap.surest.sure
+
+
+def test_only_rates_that_no_draw_moves_are_given_more_noise() -> None:
+    values = np.array([0.0, 0.1])
+    draws = np.stack([np.zeros(50), draws_of([0.1], [0.02], 0)[:50, 0]], axis=1)
+    noisy = unproven(values, draws, behind(20, 20))
+    assert noisy[:, 0].std() > 0
+    np.testing.assert_array_equal(noisy[:, 1], draws[:, 1])

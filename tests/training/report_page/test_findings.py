@@ -47,6 +47,16 @@ def test_without_draws_nothing_is_said_of_chance() -> None:
     assert "No intervals were made" in finding.sureness
 
 
+def test_where_nobody_errs_nothing_is_told_rather_than_that_groups_are_alike() -> None:
+    content = report(harm=0.0)
+    for group in content["by_group"]["colour"].values():
+        group["fnmr"] = {"value": 0.0, "ci95": [0.0, 0.2]}
+    content["gaps"]["colour"]["measures"]["fnmr"]["difference"] |= {"value": 0.0, "ci95": [-0.2, 0.2]}
+    finding = verdicts(read_report(content))[0].findings[0]
+    assert finding.outcome is Outcome.UNTOLD
+    assert "may still differ by 20.0 points" in finding.sureness
+
+
 def test_before_is_after_less_the_change() -> None:
     changes = changes_of(read_report(compared_report()))
     assert changes is not None
