@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from svc.whole_file import replacing
-from training.data.score_list import REFUSED
+from training.data.trial_list import REFUSED
 from training.evaluate import Evaluation
 from training.metrics.verification import Array
 from training.report_json import write_json

@@ -14,10 +14,11 @@ from svc.errors import InvalidRequestError
 from tests.training.conftest import RATE_HZ, voice
 from tests.training.toy_system import SpectrumEmbedder, spectrum_system
 from training.audit import Deployed, Material, audit
+from training.data.score_list import read_scores
 from training.data.segments import SegmentReader
-from training.data.trial_list import Trial, TrialList, collect_trials
+from training.data.trial_list import Trial, TrialList, collect_trials, read_trials
 from training.data.trials import make_trials
-from training.evaluate import Evaluation, Settings, Threshold, evaluate
+from training.evaluate import Evaluation, Identity, Settings, Threshold, evaluate, judge
 from training.evaluation_files import write_report
 from training.group_tables import caution_lines, group_table
 from training.metrics.verification import cllr, equal_error_rate
@@ -53,6 +54,15 @@ def test_report_holds_the_measures_of_its_own_scores(evaluation: Evaluation, tmp
     assert overall["cllr"]["value"] == pytest.approx(cllr(targets, nontargets), abs=1e-4)
     assert (overall["n_target"], overall["n_nontarget"], overall["n_speakers"]) == (len(targets), len(nontargets), 6)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "scores.csv"]
+
+
+def test_scores_of_a_list_that_has_another_systems_are_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "trials.csv"
+    path.write_text("enrolment,test,target,score,llr,refused\na,b,1,-9,-9,1\na,c,0,9,9,0\n")
+    llrs = np.array([2.5, -2.5])
+    write_report(judge(read_trials(path), llrs, Identity(name="own", calibrated=True), settings=SETTINGS), tmp_path)
+    assert read_scores(tmp_path / "scores.csv").scores.tolist() == llrs.tolist()
+    assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "enrolment,test,target,score,llr"
 
 
 def test_every_measure_has_an_interval_around_it(evaluation: Evaluation) -> None:

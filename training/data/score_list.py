@@ -7,6 +7,7 @@ Beside a list of trials, which tells the targets, neither needs them: lines are 
 writes them. Ten million trials read in well under a minute. Letters: S sides, T trials.
 """
 
+import csv
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +18,18 @@ import pandas as pd
 
 from svc.errors import InvalidRequestError
 from training.data.manifest import not_utf8
-from training.data.trial_list import REQUIRED, SPEAKERS, TARGET_WORDS, IndexArray, TrialList
+from training.data.trial_list import (
+    REFUSED,
+    REQUIRED,
+    SCORES,
+    SPEAKERS,
+    TARGET_WORDS,
+    IndexArray,
+    TrialList,
+    check_named_once,
+)
 from training.metrics.verification import Array, Mask
 
-SCORES = ("score", "llr")
-REFUSED = "refused"
 REFUSED_WORDS = {"1": True, "true": True, "0": False, "false": False}
 PAIR = ("enrolment", "test")
 LINE = (*PAIR, "score", "target")
@@ -78,7 +86,7 @@ def _table(path: Path, required: Sequence[str], field: str) -> pd.DataFrame:
     if not path.is_file():
         raise InvalidRequestError(f"no scores at {path}", field=field)
     try:
-        table = _csv(path) if path.suffix.lower() == ".csv" else _lines(path, field)
+        table = _csv(path, field) if path.suffix.lower() == ".csv" else _lines(path, field)
     except pd.errors.EmptyDataError as error:
         raise InvalidRequestError(f"{path} is empty", field=field) from error
     except pd.errors.ParserError as error:
@@ -100,7 +108,10 @@ def _check_sides(table: pd.DataFrame, path: Path, field: str) -> None:
             raise InvalidRequestError(f"{path}:{empty[0]}: {name} is empty", field=name)
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _csv(path: Path, field: str) -> pd.DataFrame:
+    # pandas renames what stands twice.
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        check_named_once([name.strip() for name in next(csv.reader(file), [])], path, field)
     # Numbers are parsed with the column's own message, and a side named "NA" is a side. Where rows are longer than the
     # header pandas would take their first column for names of rows.
     with warnings.catch_warnings():

@@ -1,5 +1,7 @@
 """A list of trials as columns, and its CSV: enrolment, test, target, optional speakers, any further columns are groups.
 
+But for `score`, `llr` and `refused`, which some system said and are not read: a list may be an audit's scores.csv.
+
 Without such a header, and not called .csv, it is lines with blanks between: `enrolment test target` as Kaldi has them,
 or `target enrolment test`.
 
@@ -8,7 +10,8 @@ Letters: S distinct sides, T trials.
 
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,9 @@ from training.data.manifest import not_utf8
 
 REQUIRED = ("enrolment", "test", "target")
 SPEAKERS = ("enrolment_speaker", "test_speaker")
+# What a system said of a trial: no groups, whichever list has such columns.
+SCORES = ("score", "llr")
+REFUSED = "refused"
 TARGET_WORDS = {"1": True, "true": True, "target": True, "0": False, "false": False, "nontarget": False}
 
 IndexArray = npt.NDArray[np.int64]
@@ -187,12 +193,20 @@ def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[tuple[str, Tria
         raise InvalidRequestError(f"{path}:1: no column {', '.join(missing)}; has {', '.join(columns)}", field="trials")
     if len(set(SPEAKERS) & set(columns)) == 1:
         raise InvalidRequestError(f"{path}:1: give both of {', '.join(SPEAKERS)}, or neither", field="trials")
-    groups = [name for name in columns if name and name not in REQUIRED + SPEAKERS]
+    check_named_once(columns, path, "trials")
+    groups = [name for name in columns if name and name not in (*REQUIRED, *SPEAKERS, *SCORES, REFUSED)]
     for row in reader:
         where = f"{path}:{reader.line_num}"
         if None in row or None in row.values():
             raise InvalidRequestError(f"{where}: {len(columns)} columns wanted, as in the header", field="trials")
         yield where, _trial({name: text.strip() for name, text in row.items()}, groups, where)
+
+
+def check_named_once(columns: Sequence[str], path: Path, field: str) -> None:
+    """Raises InvalidRequestError for a header in which a name stands twice: which is meant cannot be known."""
+    if twice := [name for name, times in Counter(columns).items() if name and times > 1]:
+        message = f"{path}:1: {', '.join(twice)} stands more than once in the header: leave out or rename all but one"
+        raise InvalidRequestError(message, field=field)
 
 
 def _lines(file: Iterable[str], path: Path) -> Iterator[tuple[str, Trial]]:

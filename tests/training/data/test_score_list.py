@@ -43,6 +43,12 @@ def test_a_column_of_llrs_wins_and_means_calibrated(tmp_path: Path) -> None:
     assert not listed.trials.has_speakers
 
 
+def test_a_score_that_stands_twice_is_refused_rather_than_the_first_taken(tmp_path: Path) -> None:
+    path = written(tmp_path, "enrolment,test,target,score,score\na,b,1,0.5,2.5\n")
+    with pytest.raises(InvalidRequestError, match=r"s.csv:1: score stands more than once"):
+        read_scores(path)
+
+
 def test_lines_with_blanks_between_are_read(tmp_path: Path) -> None:
     listed = read_scores(written(tmp_path, "a b 0.5 target\na c -1e-3 nontarget\n", "scores.txt"))
     assert listed.trials.target.tolist() == [True, False]

@@ -53,6 +53,11 @@ def test_speakers_are_units_and_other_columns_groups(tmp_path: Path) -> None:
     assert trials.groups["sex"].tolist() == ["f", "m"]
 
 
+def test_what_another_system_said_is_no_group(tmp_path: Path) -> None:
+    trials = read_trials(write(tmp_path, "enrolment,test,target,score,llr,refused,sex\na,b,1,9,8,0,f\n"))
+    assert trials.groups.keys() == {"sex"}
+
+
 @pytest.mark.parametrize("text", ["a b target\na c nontarget\n", "1 a b\n0 a c\n", "a b 1\n a  c  0\n"])
 def test_lines_with_blanks_between_are_read(text: str, tmp_path: Path) -> None:
     (tmp_path / "trials").write_text(text)
@@ -79,6 +84,7 @@ SPEAKERS = "enrolment,test,target,enrolment_speaker,test_speaker\n"
     [
         ("enrolment,test\na,b\n", ":1: no column target"),
         ("enrolment,test,target,test_speaker\na,b,1,x\n", ":1: give both"),
+        ("enrolment,test,target,sex,sex\na,b,1,f,m\n", ":1: sex stands more than once"),
         ("enrolment,test,target\na,b,1\na,,0\n", ":3: test is empty"),
         ("enrolment,test,target\na,b,1\na,b,perhaps\n", ":3: target is 'perhaps'"),
         ("enrolment,test,target\na,b\n", ":2: 3 columns"),
