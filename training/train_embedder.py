@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from svc.backends.store import ModelStore
 from svc.config import default_cache
+from svc.errors import InvalidRequestError
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
 from training.command_line import mistakes_told
 from training.data.speaker_batches import SpeakerBatch
@@ -35,6 +36,8 @@ from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, run_parser, saved, timed
 
 VALIDATION_BATCH = 32
+# In a row: a bad batch is passed over, a run that has gone astray is not.
+MOST_SKIPPED = 20
 
 
 class EmbedderTrainer:
@@ -62,6 +65,7 @@ class EmbedderTrainer:
         self.wrapped = world.wrap(self.embedder, partly_used=False)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.step = 0
+        self.skipped = 0  # steps without finite gradients up to now, in a row
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with what each group multiplies the learning rate by; an adversary steps by itself."""
@@ -105,7 +109,7 @@ class EmbedderTrainer:
         return figures
 
     def _optimise(self, batch: SpeakerBatch) -> dict[str, float]:
-        """One step of the embedder, then one of the method on the same batch."""
+        """One step of the embedder, then one of the method on the same batch; neither without finite gradients."""
         optimiser = self.recipe.optimiser
         rate = optimiser.rate_at(self.step, self.recipe.steps)
         for group in self.optimizer.param_groups:
@@ -117,11 +121,24 @@ class EmbedderTrainer:
         self.world.average_gradients(self.new_parameters())
         learned = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         norm = nn.utils.clip_grad_norm_(learned, optimiser.max_gradient_norm)
-        if norm.isfinite():
-            self.optimizer.step()
         figures = {"loss": float(weighed.loss.detach()), "gradient": float(norm), "rate": rate}
+        if not norm.isfinite():
+            self._skip()
+            return figures
+        self.skipped = 0
+        self.optimizer.step()
         groups_asking = terms.scores.of_queries(groups)
         return figures | self.weighting.learn(terms) | self._weights_by_group(weighed.weights, groups_asking)
+
+    def _skip(self) -> None:
+        """Raises InvalidRequestError when nothing has been learned for too long."""
+        self.skipped += 1
+        if self.skipped == MOST_SKIPPED:
+            message = (
+                f"{MOST_SKIPPED} steps in a row up to step {self.step + 1} had gradients that are not finite: lower "
+                "optimiser.learning_rate, or look for broken recordings"
+            )
+            raise InvalidRequestError(message, field="optimiser.learning_rate")
 
     def terms(self, batch: SpeakerBatch) -> tuple[BatchTerms, Tensor]:
         """This rank's batch -> the losses of all ranks' batches joined, and (N, M) groups."""

@@ -10,19 +10,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from svc.errors import ArtifactError
+from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.embedder import CamPlusPlusConfig
 from svc.models.embedder_shape import EcapaConfig
 from tests.training.fairness.test_baselines import METHODS
 from tests.training.processes import on_processes
 from tests.training.toy_embedder_run import RECIPE, toy_data, trainer_at
-from training.data.speaker_batches import CachedFeatures
+from training.data.speaker_batches import CachedFeatures, SpeakerBatch
 from training.embedder_data import EmbedderData, Validation
 from training.embedder_recipe import EmbedderRecipe, SpeakerDataConfig, read_recipe
 from training.embedder_validation import validation_figures
 from training.fairness.methods import FairnessConfig
 from training.losses.speaker_loss import ScoreEmbeddings, SpeakerLossConfig
 from training.metrics.verification import equal_error_rate
+from training.train_embedder import MOST_SKIPPED
 from training.trained_embedder import EmbedderConfig, Trains
 
 CONFIGS = Path(__file__).parents[2] / "training/configs/verifier"
@@ -121,6 +122,28 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     trainer_at(RECIPE, tmp_path).save()
     with pytest.raises(ArtifactError, match="give another --out"):
         trainer_at(replace(RECIPE, seed=1), tmp_path).start()
+
+
+def broken(batch: SpeakerBatch) -> SpeakerBatch:
+    return replace(batch, inputs=torch.full_like(batch.inputs, torch.nan))
+
+
+@pytest.mark.parametrize("method", ["pw", "aps", "pl", "group-dro"])
+def test_a_batch_that_is_not_finite_is_passed_over(tmp_path: Path, method: str) -> None:
+    fairness = replace(RECIPE.fairness, method=method)  # type: ignore[arg-type]
+    trainer = trainer_at(replace(RECIPE, fairness=fairness), tmp_path)
+    batches = list(islice(trainer.data.batches(first_step=0, world=trainer.world), 5))
+    losses = [trainer._advance(batch)["loss"] for batch in (*batches[:2], broken(batches[2]), *batches[3:])]
+    assert [bool(np.isfinite(loss)) for loss in losses] == [True, True, False, True, True]
+
+
+def test_a_run_that_learns_nothing_any_more_ends_and_says_so(tmp_path: Path) -> None:
+    trainer = trainer_at(RECIPE, tmp_path)
+    batch = broken(next(iter(trainer.data.batches(first_step=0, world=trainer.world))))
+    for _ in range(MOST_SKIPPED - 1):
+        trainer._advance(batch)
+    with pytest.raises(InvalidRequestError, match=r"not finite: lower optimiser\.learning_rate"):
+        trainer._advance(batch)
 
 
 def test_mean_weights_of_groups_are_told(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ class GroupDro(GroupWeighting):
     def weigh_groups(self, terms: BatchTerms, groups: Tensor) -> Weighed:
         losses = terms.scores.losses()
         means, present, of_query = _by_group(losses, terms.scores.of_queries(groups), len(self.log_weights))
-        self.log_weights[present] += self.rate * means.detach().to(self.log_weights)
+        seen = means.detach().to(self.log_weights)
+        # A batch that is passed over leaves no trace.
+        self.log_weights[present] += self.rate * torch.where(seen.isfinite().all(), seen, 0)
         self.log_weights -= self.log_weights.logsumexp(0)
         weights = self.log_weights[present].softmax(0).to(losses)  # over the groups that are in the batch
         loss = (weights * means).sum()

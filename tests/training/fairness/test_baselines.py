@@ -97,6 +97,14 @@ def test_group_dro_copes_with_a_batch_that_lacks_a_group() -> None:
     torch.testing.assert_close(loss, terms.scores.losses().mean())
 
 
+def test_group_dro_forgets_a_batch_that_is_not_finite() -> None:
+    method, embeddings = GroupDro(2, 0.5), torch.full((6, 2, WIDTH), torch.nan, dtype=torch.float64)
+    method.weigh_groups(random_terms(), GROUPS)
+    before = method.log_weights.clone()
+    method.weigh_groups(scored(embeddings), GROUPS)
+    torch.testing.assert_close(method.log_weights, before)
+
+
 def test_v_rex_adds_the_variance_over_groups() -> None:
     losses = losses_of(terms := random_terms())
     means = torch.tensor([sum(losses[:4]) / 4, losses[4], losses[5]])
