@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minimum:
-    """From how many people on a group stands alone; `each_sex` counts where sex is known of anybody."""
+    """From how many people on a group stands alone; `each_sex`: of every sex that so many are of anywhere."""
 
     people: int = 10
     each_sex: int = 5
@@ -43,8 +43,11 @@ def pooled(
     """
     places = {person: place_of(country) for person, country in country_of.items()}
     groups = {person: place.country if (place := places[person]) else country_of[person] for person in country_of}
+    sexes = {person: sex for person, sex in (sex_of or {}).items() if sex}
+    # A value that few have, anywhere, such as a slip of the pen, would pool every country away.
+    usual = {sex for sex, people in Counter(sexes.values()).items() if people >= minimum.each_sex}
     for level in ("subregion", "region"):
-        small = {group for group in set(groups.values()) if not _enough(group, groups, sex_of or {}, minimum)}
+        small = {group for group in set(groups.values()) if not _enough(group, groups, sexes, usual, minimum)}
         for person, group in groups.items():
             place = places[person]
             if group in small and place:
@@ -52,11 +55,12 @@ def pooled(
     return groups
 
 
-def _enough(group: str, groups: Mapping[str, str], sex_of: Mapping[str, str], minimum: Minimum) -> bool:
+def _enough(
+    group: str, groups: Mapping[str, str], sex_of: Mapping[str, str], usual: Set[str], minimum: Minimum
+) -> bool:
     people = [person for person, its in groups.items() if its == group]
     sexes = Counter(sex_of.get(person, "") for person in people)
-    known = {sex for sex in sex_of.values() if sex}
-    return len(people) >= minimum.people and all(sexes[sex] >= minimum.each_sex for sex in known)
+    return len(people) >= minimum.people and all(sexes[sex] >= minimum.each_sex for sex in usual)
 
 
 @cache

@@ -38,6 +38,13 @@ def test_a_country_of_one_sex_alone_does_not_stand_alone() -> None:
     assert Counter(groups.values()) == {"Asia (pooled)": 10, "Nepal": 10}
 
 
+def test_a_sex_that_hardly_anybody_has_pools_no_country_away() -> None:
+    country = {str(person): ("India", "Nepal")[person % 2] for person in range(40)}
+    sex = {str(person): ("male", "female")[person // 2 % 2] for person in range(40)}
+    groups = pooled(country, sex | {"0": "femle", "1": "M"}, Minimum(people=10, each_sex=5))
+    assert Counter(groups.values()) == {"India": 20, "Nepal": 20}
+
+
 def test_names_of_voxceleb_and_of_the_accent_archive_are_known() -> None:
     names = (
         "USA",
