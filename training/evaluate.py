@@ -191,7 +191,7 @@ def judge(
         Reading(threshold=threshold.value, calibrated=system.calibrated),
         Resampling(seed=settings.seed, replicas=settings.replicas, levels=settings.levels),
     )
-    overall = measured[0].summary(0, target=scored.target, n_speakers=len(scored.units))
+    overall = measured[0].summary(0, target=scored.target, speakers=scored.speakers)
     pairs = zip(groupings, measured[1:], strict=True)
     return Evaluation(
         system=system,

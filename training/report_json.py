@@ -36,6 +36,8 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "n_target": summary.n_target,
         "n_nontarget": summary.n_nontarget,
         "n_speakers": summary.n_speakers,
+        "n_target_speakers": summary.speakers.target,
+        "n_nontarget_speakers": summary.speakers.nontarget,
         **{name: figure_json(figure) for name, figure in summary.figures.items()},
         "too_small": summary.too_small,
     }

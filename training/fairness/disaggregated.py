@@ -1,7 +1,7 @@
 """One result for one way of grouping people: overall, by group, and the gaps between the groups.
 
-Groups too small to conclude from (bootstrap.FEW_UNITS people, FEW_TRIALS of a kind) keep their figures, are marked, and
-stand outside the gaps. Letters: T trials, G groups, M measures, R draws.
+Groups too small to conclude from (fewer than bootstrap.FEW_UNITS people or FEW_TRIALS behind either kind of error) keep
+their figures, are marked, and stand outside the gaps. Letters: T trials, G groups, M measures, R draws.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,18 @@ from functools import cached_property
 
 import numpy as np
 
-from training.fairness.gaps import Behind, Gap, Statistic, by_chance, fdr, gap_of, garbe, statistic_figure, unproven
+from training.fairness.gaps import (
+    Behind,
+    Gap,
+    Statistic,
+    by_chance,
+    fdr,
+    gap_of,
+    garbe,
+    kept,
+    statistic_figure,
+    unproven,
+)
 from training.fairness.groups import UNKNOWN, Grouping
 from training.metrics.bootstrap import RATES, Figure, Measured, ScoredTrials, Summary
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES
@@ -82,8 +93,8 @@ class Disaggregated:
         """(G,) what these rates of the compared groups rest on, of several (M, G)."""
         groups = [self.by_group[self.grouping.groups[number]] for number in self.compared]
         return Behind(
-            n_people=np.squeeze([[group.n_speakers for group in groups] for _ in measures]),
-            n_trials=np.squeeze([[group.n_trials(measure) for group in groups] for measure in measures]),
+            n_people=np.squeeze([[group.speakers.behind(measure) for group in groups] for measure in measures]),
+            n_trials=np.squeeze([[group.trials.behind(measure) for group in groups] for measure in measures]),
         )
 
     @cached_property
@@ -92,7 +103,7 @@ class Disaggregated:
         if not set(AT_THRESHOLD) <= self.gaps.keys():
             return {}
         values, draws = self.at_threshold()
-        draws = draws[~np.isnan(draws).any(axis=(1, 2))]
+        draws = kept(draws)
         noisy = unproven(values, draws, self._behind(*AT_THRESHOLD)) if len(draws) > 1 else draws
         discrepancy = _index(lambda rates: 1 - _fdr(rates), values, draws, noisy)
         return {"fdr": discrepancy.complement(), "garbe": _index(garbe_of_rates, values, draws, noisy)}
@@ -110,8 +121,8 @@ class Disaggregated:
 def disaggregate(trials: ScoredTrials, grouping: Grouping, measured: Measured, overall: Summary) -> Disaggregated:
     """`measured`: of this grouping's groups. An interval of a rate that is 0 in every draw is that of so few people."""
     by_group = {
-        name: measured.summary(number, target=trials.target[grouping.labels == number], n_speakers=n_speakers)
-        for number, (name, n_speakers) in enumerate(zip(grouping.groups, grouping.n_speakers, strict=True))
+        name: measured.summary(number, target=trials.target[grouping.labels == number], speakers=speakers)
+        for number, (name, speakers) in enumerate(zip(grouping.groups, grouping.speakers, strict=True))
     }
     return Disaggregated(grouping=grouping, overall=overall, by_group=by_group, measured=measured)
 

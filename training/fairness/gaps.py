@@ -21,6 +21,8 @@ from training.metrics.verification import Array
 Statistic = Callable[[Array], Array]
 # Weight of FMR beside FNMR in FDR and GARBE.
 ALPHA = 0.5
+# Of the draws: where fewer measured every group, what they say of gaps is of the lucky ones.
+LEAST_KEPT = 0.9
 
 
 def difference(rates: Array) -> Array:
@@ -105,11 +107,12 @@ class Behind:
 
 
 def gap_of(values: Array, draws: Array, behind: Behind | None = None) -> Gap:
-    """(G,) a measure and (R, G) draws of it, G >= 2, no NaN among the values; draws that lost a group are not used.
+    """(G,) a measure and (R, G) draws of it, G >= 2, no NaN among the values; draws that lost a group are not used,
+    and where these are too many there are no intervals.
 
     `behind` (G,), of a rate alone: for groups in which nobody errs, or everybody.
     """
-    draws = draws[~np.isnan(draws).any(axis=-1)]
+    draws = kept(draws)
     noisy = draws if behind is None or len(draws) < 2 else unproven(values, draws, behind)
     pairs = _Pairs(values, noisy)
     order = np.argsort(values, kind="stable")
@@ -123,6 +126,12 @@ def gap_of(values: Array, draws: Array, behind: Behind | None = None) -> Gap:
         std_by_chance=by_chance(deviation, values, noisy) if enough else None,
         p_equal=pairs.p_equal() if enough else None,
     )
+
+
+def kept(draws: Array) -> Array:
+    """(R, .., G) -> those that measured all; none when too many did not."""
+    whole = ~np.isnan(draws).any(axis=tuple(range(1, draws.ndim)))
+    return draws[whole] if whole.sum() >= LEAST_KEPT * len(draws) else draws[:0]
 
 
 def unproven(values: Array, draws: Array, behind: Behind) -> Array:

@@ -16,7 +16,8 @@ from svc.errors import InvalidRequestError
 from training.data.manifest import not_utf8
 from training.data.trial_list import TrialList
 from training.fairness.countries import Minimum, pooled
-from training.metrics.bootstrap import Labels
+from training.metrics.bootstrap import Counts, Labels
+from training.metrics.verification import Mask
 
 UNKNOWN = "(unknown)"
 PERSON_COLUMNS = ("speaker", "side")
@@ -34,15 +35,20 @@ class Pairs(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Grouping:
-    """`labels` (T,) numbers into `groups`, -1 = of none; `n_speakers` (G,) people of the group in its trials."""
+    """`labels` (T,) numbers into `groups`, -1 = of none; `speakers` (G,) people of the group in its trials."""
 
     name: str
     groups: tuple[str, ...]
     labels: Labels
-    n_speakers: tuple[int, ...]
+    speakers: tuple[Counts, ...]
     pairs: Pairs | None = None
     # What a pooled group is made of, with people counted: {"Caribbean (pooled)": {"Jamaica": 2, ..}}.
     members: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def n_speakers(self) -> tuple[int, ...]:
+        """(G,) people in trials of any kind."""
+        return tuple(counts.both for counts in self.speakers)
 
     @property
     def n_left_out(self) -> int:
@@ -175,16 +181,23 @@ def _grouping(
         name=name,
         groups=tuple(groups[number] for number in used),
         labels=labels,
-        n_speakers=_speakers(labels, len(used), trials, both=pairs in (None, Pairs.WITHIN)),
+        speakers=_speakers(labels, len(used), trials, both=pairs in (None, Pairs.WITHIN)),
         pairs=pairs,
         members=members or {},
     )
 
 
-def _speakers(labels: Labels, num_groups: int, trials: TrialList, *, both: bool) -> tuple[int, ...]:
+def _speakers(labels: Labels, num_groups: int, trials: TrialList, *, both: bool) -> tuple[Counts, ...]:
     """Of either side where both are of the group, else of the enrolled one."""
     units = trials.unit_of_side
     sides = [trials.enrolment, trials.test] if both else [trials.enrolment]
     width = len(units) + 1
-    seen = np.unique(np.concatenate([labels * width + units[side] for side in sides]))
-    return tuple(np.bincount(seen[seen >= 0] // width, minlength=num_groups).tolist())
+    keys = [labels * width + units[side] for side in sides]
+
+    def people(kind: Mask) -> Labels:
+        """(G,) in these trials (T,)."""
+        seen = np.unique(np.concatenate([key[kind & (labels >= 0)] for key in keys]))
+        return np.bincount(seen // width, minlength=num_groups)
+
+    kinds = zip(people(trials.target), people(~trials.target), people(labels >= 0), strict=True)
+    return tuple(Counts(target=int(one), nontarget=int(other), both=int(either)) for one, other, either in kinds)

@@ -64,6 +64,12 @@ class ScoredTrials:
         return np.union1d(self.enrolment_unit, self.test_unit)
 
     @property
+    def speakers(self) -> "Counts":
+        """Units in any trial, and in those of either kind."""
+        target, nontarget = (len(self.select(kind).units) for kind in (self.target, ~self.target))
+        return Counts(target=target, nontarget=nontarget, both=len(self.units))
+
+    @property
     def decided(self) -> Array:
         """(T,) scores as thresholds see them."""
         return decision_scores(self.llrs, self.refused)
@@ -83,21 +89,43 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Of trials or of the people in them: `both` of either kind of trial."""
+
+    target: int
+    nontarget: int
+    both: int
+
+    def behind(self, rate: str) -> int:
+        """Those that a rate is of; of the EER the fewer."""
+        return {"fmr": self.nontarget, "fnmr": self.target}.get(rate, min(self.target, self.nontarget))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What a list of trials says, and how much it rests on."""
 
-    n_target: int
-    n_nontarget: int
-    n_speakers: int
+    trials: Counts
+    speakers: Counts
     figures: Mapping[str, Figure]
 
-    def n_trials(self, rate: str) -> int:
-        """Those that a rate is of; of the EER the fewer of both kinds."""
-        return {"fmr": self.n_nontarget, "fnmr": self.n_target}.get(rate, min(self.n_target, self.n_nontarget))
+    @property
+    def n_target(self) -> int:
+        return self.trials.target
+
+    @property
+    def n_nontarget(self) -> int:
+        return self.trials.nontarget
+
+    @property
+    def n_speakers(self) -> int:
+        return self.speakers.both
 
     @property
     def too_small(self) -> bool:
-        return self.n_speakers < FEW_UNITS or min(self.n_target, self.n_nontarget) < FEW_TRIALS
+        """Whether few people, or few trials, are behind either kind of error."""
+        fewest, trials = (min(of.target, of.nontarget) for of in (self.speakers, self.trials))
+        return fewest < FEW_UNITS or trials < FEW_TRIALS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,22 +148,18 @@ class Measured:
     values: Array
     draws: Array
 
-    def summary(self, group: int, *, target: Mask, n_speakers: int) -> Summary:
+    def summary(self, group: int, *, target: Mask, speakers: Counts) -> Summary:
         """Of one group, whose trials are (T,) target trials or not."""
         n_target = int(target.sum())
-        return Summary(
-            n_target=n_target,
-            n_nontarget=len(target) - n_target,
-            n_speakers=n_speakers,
-            figures=self.figures(group, n_speakers=n_speakers),
-        )
+        trials = Counts(target=n_target, nontarget=len(target) - n_target, both=len(target))
+        return Summary(trials=trials, speakers=speakers, figures=self.figures(group, speakers=speakers))
 
-    def figures(self, group: int, *, n_speakers: int) -> dict[str, Figure]:
+    def figures(self, group: int, *, speakers: Counts) -> dict[str, Figure]:
         """Of one group, by measure. Of rates that no draw can move off 0 or 1 the interval is that of so few people."""
         figures = {}
         for column, name in enumerate(MEASURES):
             figure = figure_of(float(self.values[group, column]), self.draws[:, group, column])
-            figures[name] = _floored(figure, n_speakers) if name in RATES else figure
+            figures[name] = _floored(figure, speakers.behind(name)) if name in RATES else figure
         return figures
 
 
@@ -175,7 +199,7 @@ def summarise(
     """All measures with 95 % percentile intervals over units; trials of one kind alone get counts and no figures."""
     resampling = Resampling(seed=seed, replicas=replicas, levels=levels)
     (measured,) = measure_groups(trials, [np.zeros(len(trials), np.int64)], reading, resampling)
-    return measured.summary(0, target=trials.target, n_speakers=len(trials.units))
+    return measured.summary(0, target=trials.target, speakers=trials.speakers)
 
 
 def measure_groups(

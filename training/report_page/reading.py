@@ -6,7 +6,7 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from training.evaluate import FORM
-from training.metrics.bootstrap import Summary
+from training.metrics.bootstrap import Counts, Summary
 from training.metrics.score_bins import MEASURES
 from training.report_json import read_figure
 
@@ -95,10 +95,19 @@ def _column(number: int, name: str, raw: Json) -> Column:
 
 
 def _group(name: str, summary: Json, curve: Json | None, gaps: Json) -> Group:
-    counts = {key: summary[key] for key in ("n_target", "n_nontarget", "n_speakers")}
+    target, nontarget, everybody = (summary[f"n_{kind}"] for kind in ("target", "nontarget", "speakers"))
     return Group(
         name=name,
-        summary=Summary(**counts, figures={measure: read_figure(summary[measure]) for measure in MEASURES}),
+        summary=Summary(
+            trials=Counts(target=target, nontarget=nontarget, both=target + nontarget),
+            # Older reports took everybody for either kind.
+            speakers=Counts(
+                target=summary.get("n_target_speakers", everybody),
+                nontarget=summary.get("n_nontarget_speakers", everybody),
+                both=everybody,
+            ),
+            figures={measure: read_figure(summary[measure]) for measure in MEASURES},
+        ),
         why_not=gaps.get("not_compared", {}).get(name, ""),
         members=gaps.get("pooled", {}).get(name, {}),
         curve=curve,

@@ -1,6 +1,7 @@
 """The audit as a whole: no gap where labels mean nothing, a planted one found, and all of it in the report."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,3 +119,22 @@ def test_twelve_people_without_an_error_are_not_surely_better_than_others_of_who
     assert colour.by_group["blue"].figures["fnmr"].value == 0
     assert not colour.gaps["fnmr"].surest.sure
     assert colour.gaps["fmr"].difference_by_chance
+
+
+def test_a_group_whose_target_trials_are_of_one_person_is_too_small() -> None:
+    units = np.array(TRIALS.units)
+    others = TRIALS.target & np.isin(units[TRIALS.enrolment], [unit for unit in GREEN if unit != "1"])
+    repeated = np.concatenate([np.flatnonzero(~others), np.repeat(np.flatnonzero(TRIALS.target & ~others), 6)])
+    trials = replace(TRIALS, **{name: getattr(TRIALS, name)[repeated] for name in ("enrolment", "test", "target")})
+    evaluation = judge(
+        trials,
+        llrs_of(TRIALS, seed=1, harm=1.5, harmed=GREEN)[repeated],
+        Identity(name="toy", calibrated=True),
+        settings=Settings(replicas=20),
+        attributes=Attributes(people=halves(40), by=("colour",)),
+    )
+    green = evaluation.by_group["colour"]["green"]
+    assert (green.n_speakers, green.speakers.target, green.n_target) == (20, 1, 42)
+    assert evaluation.disaggregated["colour"].not_compared == {"green": "too few speakers or trials"}
+    written = evaluation.as_json()["by_group"]["colour"]["green"]
+    assert (written["n_target_speakers"], written["n_nontarget_speakers"]) == (1, 20)

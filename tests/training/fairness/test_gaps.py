@@ -120,6 +120,13 @@ def test_groups_all_without_errors_may_differ_by_what_so_few_people_hide() -> No
     assert not gap.surest.sure
 
 
+def test_draws_of_which_many_lost_a_group_tell_nothing_for_sure() -> None:
+    draws = draws_of([0.1, 0.4], [0.01, 0.01], 0)
+    draws[:80, 1] = np.nan
+    gap = gap_of(np.array([0.1, 0.4]), draws)
+    assert (gap.widest.difference.ci95, gap.p_equal, gap.surest.sure) == (None, None, False)
+
+
 def test_only_rates_that_no_draw_moves_are_given_more_noise() -> None:
     values = np.array([0.0, 0.1])
     draws = np.stack([np.zeros(50), draws_of([0.1], [0.02], 0)[:50, 0]], axis=1)

@@ -31,6 +31,14 @@ def test_people_of_a_group_are_counted_once() -> None:
     assert by_people("colour", halves(6), TRIALS).n_speakers == (3, 3)
 
 
+def test_people_are_counted_for_each_kind_of_trial() -> None:
+    one = np.array(TRIALS.units)[TRIALS.enrolment] == "0"
+    trials = TRIALS.select(one | ~TRIALS.target)
+    counts = by_people("colour", halves(6), trials).speakers[0]
+    assert (counts.target, counts.nontarget, counts.both) == (1, 3, 3)
+    assert (counts.behind("fnmr"), counts.behind("fmr"), counts.behind("eer")) == (1, 3, 1)
+
+
 def test_crossed_attributes_make_a_group_of_each_combination_and_what_is_not_known_is_said() -> None:
     sex = {"0": "female", "1": "male", "2": "female", "3": "male", "4": "male"}
     people = People(columns={**halves(6).columns, "sex": sex})
