@@ -20,6 +20,7 @@ from training.metrics.bootstrap import Counts, Labels
 from training.metrics.verification import Mask
 
 UNKNOWN = "(unknown)"
+UNKNOWN_WORDS = {"", "unknown", UNKNOWN, "n/a", "nan", "not known", "?"}
 PERSON_COLUMNS = ("speaker", "side")
 CROSSED_BY = "+"
 COUNTRY, SEX = "country", "sex"
@@ -83,6 +84,8 @@ class People:
 def read_people(path: Path) -> People:
     """A CSV with a column `speaker` (or `side`, or both, to say whose side it is), any other an attribute.
 
+    Blanks and UNKNOWN_WORDS tell nothing: people have the value that any of their lines has.
+
     Raises InvalidRequestError.
     """
     if not path.is_file():
@@ -98,13 +101,18 @@ def read_people(path: Path) -> People:
         name: row[key]
         for row in rows
         for name, known in columns.items()
-        if known.setdefault(row[key], row[name]) != row[name]
+        if (value := _known(row[name])) and known.setdefault(row[key], value) != value
     }
     return People(
         columns={name: known for name, known in columns.items() if name not in varying},
         varying=varying,
         speaker_of={row["side"]: row["speaker"] for row in rows} if {*PERSON_COLUMNS} <= {*names} else {},
     )
+
+
+def _known(value: str) -> str:
+    """Empty for what says that nothing is known: a blank beside a value is no second one."""
+    return "" if value.casefold() in UNKNOWN_WORDS else value
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:

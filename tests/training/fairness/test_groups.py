@@ -61,3 +61,10 @@ def test_a_manifest_is_a_table_of_people_without_the_columns_that_vary(tmp_path:
         people.known("path")
     with pytest.raises(InvalidRequestError, match="there are sex"):
         people.known("age")
+
+
+@pytest.mark.parametrize("blank", ["", "unknown", "N/A"])
+def test_a_blank_beside_a_value_is_no_second_value(blank: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"speaker,sex\ns1,{blank}\ns1,female\ns1,{blank}\ns2,male\ns3,{blank}\n")
+    people = read_people(tmp_path / "p.csv")
+    assert (people.columns, people.varying) == ({"sex": {"s1": "female", "s2": "male"}}, {})
