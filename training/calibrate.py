@@ -201,7 +201,10 @@ def own_pool(source: VoiceSource, chosen: argparse.Namespace) -> dict[str, Calib
     """The caller's list as the only pool."""
     trials = read_trials(chosen.trials)
     if not trials.has_speakers:
-        print(f"{chosen.trials} names no speakers: files stand for them, figures are too good", file=sys.stderr)
+        print(
+            f"{chosen.trials} does not name every speaker: files stand for people, figures are too good",
+            file=sys.stderr,
+        )
     return {chosen.trials.stem: source.trials_of(f"calibration-{chosen.trials.stem}", trials, chosen.audio_root)}
 
 

@@ -79,8 +79,10 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"{repeated} trials stand more than once in the list: each time counts"
     if selves := evaluation.trials.n_with_itself:
         yield f"{selves} trials are of a recording with itself, which any system accepts: leave them out"
-    if not evaluation.trials.has_speakers:
-        yield "nobody says who speaks: files stand for people, and intervals are too narrow"
+    if unnamed := evaluation.trials.n_unnamed:
+        sides = len(evaluation.trials.sides)
+        who = "nobody says who speaks" if unnamed == sides else f"nobody says who speaks in {unnamed} of {sides} sides"
+        yield f"{who}: files stand for people, and intervals are too narrow"
     for column in evaluation.passed_over:
         yield f"column {column} has too many values to be groups and is passed over"
 

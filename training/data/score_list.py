@@ -209,22 +209,24 @@ def _units(
     sides: tuple[str, ...],
     path: Path,
 ) -> tuple[tuple[str, ...], bool]:
-    """(S,) the speaker of each side, or the side itself where no speakers are told."""
+    """(S,) the speaker of each side, or the side itself where none is told, and whether all are."""
     told = [name in table.columns for name in SPEAKERS]
     if not any(told):
         return sides, False
     if not all(told):
         raise InvalidRequestError(f"{path}:1: give both of {', '.join(SPEAKERS)}, or neither", field="scores")
     codes, names = pd.factorize(pd.concat([table[name] for name in SPEAKERS], ignore_index=True))
-    of_side = np.zeros(len(sides), dtype=np.int64)
-    of_side[np.concatenate(places)] = codes
-    contradicted = of_side[np.concatenate(places)] != codes
+    named, place = np.array(names, dtype=str)[codes] != "", np.concatenate(places)
+    of_side = np.full(len(sides), -1)
+    of_side[place[named]] = codes[named]
+    contradicted = named & (of_side[place] != codes)
     first, second = codes.reshape(2, -1)
-    contradicted[: len(target)] |= (first == second) != target
+    contradicted[: len(target)] |= named.reshape(2, -1).all(axis=0) & ((first == second) != target)
     if contradicted.any():
         line = table.index[int(np.argmax(contradicted)) % len(target)]
         raise InvalidRequestError(f"{path}:{line}: speakers contradict target, or a line above", field="target")
-    return tuple(str(names[code]) or side for code, side in zip(of_side.tolist(), sides, strict=True)), True
+    units = (side if code < 0 else str(names[code]) for code, side in zip(of_side.tolist(), sides, strict=True))
+    return tuple(units), bool((of_side >= 0).all())
 
 
 def _numbers(column: "pd.Series[str]", path: Path, name: str) -> Array:

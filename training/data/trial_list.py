@@ -56,7 +56,7 @@ class TrialList:
     test: IndexArray  # (T,) into sides
     target: npt.NDArray[np.bool_]  # (T,)
     groups: Mapping[str, npt.NDArray[np.str_]]  # column -> (T,)
-    has_speakers: bool
+    has_speakers: bool  # of every side; where some are unknown files stand for people
 
     def __len__(self) -> int:
         return len(self.target)
@@ -65,6 +65,18 @@ class TrialList:
     def unit_of_side(self) -> IndexArray:
         """(S,) numbers naming the units."""
         return np.unique(np.array(self.units), return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def n_unnamed(self) -> int:
+        """How many sides have no speaker."""
+        return 0 if self.has_speakers else sum(not name for name in self._speakers)
+
+    @property
+    def _speakers(self) -> tuple[str, ...]:
+        """(S,) empty = unknown."""
+        if self.has_speakers:
+            return self.units
+        return tuple("" if unit == side else unit for unit, side in zip(self.units, self.sides, strict=True))
 
     @property
     def n_repeated(self) -> int:
@@ -101,10 +113,11 @@ class TrialList:
         """Column -> (T,) as the CSV has it."""
         pair = (self.enrolment.tolist(), self.test.tolist())
         sides = {name: [self.sides[side] for side in column] for name, column in zip(REQUIRED, pair, strict=False)}
-        people = {name: [self.units[side] for side in column] for name, column in zip(SPEAKERS, pair, strict=True)}
+        speakers = self._speakers
+        people = {name: [speakers[side] for side in column] for name, column in zip(SPEAKERS, pair, strict=True)}
         groups = {name: values.tolist() for name, values in self.groups.items()}
         target = {"target": self.target.astype(int).tolist()}
-        return sides | target | (people if self.has_speakers else {}) | groups
+        return sides | target | (people if any(speakers) else {}) | groups
 
 
 def collect_trials(rows: Iterable[tuple[str, Trial]]) -> TrialList:
@@ -130,7 +143,7 @@ def collect_trials(rows: Iterable[tuple[str, Trial]]) -> TrialList:
         test=columns[:, 1],
         target=columns[:, 2].astype(bool),
         groups={column: np.array(values) for column, values in groups.items()},
-        has_speakers=any(speakers.values()),
+        has_speakers=bool(sides) and speakers.keys() == sides.keys(),
     )
 
 

@@ -61,6 +61,15 @@ def test_scores_of_a_list_are_put_in_its_order(text: str, tmp_path: Path) -> Non
     assert read_scores_of(trials, written(tmp_path, text, "2.txt")).scores.tolist() == [10, 20, 30]
 
 
+def test_a_file_that_names_some_speakers_reads_as_the_list_does(tmp_path: Path) -> None:
+    header, rows = "enrolment,test,target,score,enrolment_speaker,test_speaker", "a,b,1,1,x,x\nd,e,0,0,,\na,f,0,0,,y\n"
+    path = written(tmp_path, f"{header}\n{rows}")
+    listed, scored = read_trials(path), read_scores(path).trials
+    assert (scored.has_speakers, scored.n_unnamed) == (False, 2)
+    of_side = {"a": "x", "b": "x", "d": "d", "e": "e", "f": "y"}
+    assert [dict(zip(each.sides, each.units, strict=True)) for each in (listed, scored)] == [of_side] * 2
+
+
 def test_what_was_refused_is_no_group_and_nothing_where_nobody_says_so(tmp_path: Path) -> None:
     rows = "a,b,1,0,1\na,c,0,-1,0\nc,b,0,0,True\n"
     listed = read_scores(written(tmp_path, "enrolment,test,target,score,refused\n" + rows))

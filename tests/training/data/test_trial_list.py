@@ -53,6 +53,15 @@ def test_speakers_are_units_and_other_columns_groups(tmp_path: Path) -> None:
     assert trials.groups["sex"].tolist() == ["f", "m"]
 
 
+def test_a_list_that_names_some_speakers_has_files_for_people_and_says_in_how_many(tmp_path: Path) -> None:
+    rows = "a,b,1,x,x\na,c,0,x,\nd,e,0,,\na,f,0,,y\n"
+    header = "enrolment,test,target,enrolment_speaker,test_speaker"
+    trials = read_trials(write(tmp_path, f"{header}\n{rows}"))
+    assert trials.units == ("x", "x", "c", "d", "e", "y")
+    assert (trials.has_speakers, trials.n_unnamed) == (False, 3)
+    assert trials.table()["test_speaker"] == ["x", "", "", "y"]
+
+
 def test_what_another_system_said_is_no_group(tmp_path: Path) -> None:
     trials = read_trials(write(tmp_path, "enrolment,test,target,score,llr,refused,sex\na,b,1,9,8,0,f\n"))
     assert trials.groups.keys() == {"sex"}
