@@ -121,7 +121,11 @@ class Evaluation:
             "inputs_sha256": inputs_digest(self.trials, self.llrs, self.refused),
             "n_sides": len(self.trials.sides),
             "sides_without_speech": list(self.unheard),
-            **({"n_trials_refused": int(self.refused.sum())} if self.refused.any() else {}),
+            **_if_any(
+                n_trials_refused=int(self.refused.sum()),
+                n_trials_repeated=self.trials.n_repeated,
+                n_trials_with_itself=self.trials.n_with_itself,
+            ),
             "columns_passed_over": list(self.passed_over),
             "overall": summary_json(self.overall),
             "by_group": {
@@ -137,6 +141,11 @@ class Evaluation:
                 refused=self.refused,
             ),
         }
+
+
+def _if_any(**counts: int) -> dict[str, int]:
+    """A count of 0 is left out."""
+    return {name: count for name, count in counts.items() if count}
 
 
 def evaluate(

@@ -76,7 +76,7 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
     if refused := int(evaluation.refused.sum()):
         yield f"{refused} trials are refused: no threshold accepts them"
     if repeated := evaluation.trials.n_repeated:
-        yield f"{repeated} trials stand more than once in the list: each time counts"
+        yield f"{repeated} trials stand more than once in the list, either way round: each time counts"
     if selves := evaluation.trials.n_with_itself:
         yield f"{selves} trials are of a recording with itself, which any system accepts: leave them out"
     if unnamed := evaluation.trials.n_unnamed:

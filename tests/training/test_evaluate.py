@@ -22,6 +22,7 @@ from training.evaluate import Evaluation, Identity, Settings, Threshold, evaluat
 from training.evaluation_files import write_report
 from training.group_tables import caution_lines, group_table
 from training.metrics.verification import cllr, equal_error_rate
+from training.report_page.page import render_page
 from training.tables import TITLES, overall_table
 
 SETTINGS = Settings(seed=1, replicas=30)
@@ -201,3 +202,12 @@ def test_tables_fit_eighty_columns_show_every_group_and_mark_small_ones(evaluati
     assert all(title in text for title in TITLES.values())
     assert "female *" in text
     assert "* too few speakers" in text
+
+
+def test_trials_that_stand_twice_or_are_of_one_recording_are_counted_in_the_report() -> None:
+    trials = listed(("a", "b", True), ("b", "a", True), ("c", "c", True), ("a", "c", False))
+    report = judge(trials, np.zeros(4), Identity(name="x", calibrated=True), settings=SETTINGS).as_json()
+    assert (report["n_trials_repeated"], report["n_trials_with_itself"]) == (1, 1)
+    page = render_page(report)
+    assert "1 trials are of a pair that stands more than once" in page
+    assert "1 trials are of a recording with itself" in page

@@ -94,13 +94,14 @@ class TrialList:
         both = np.intersect1d(pairs[self.target], pairs[~self.target])
         if not len(both):
             return None
-        enrolment, test = divmod(int(both[0]), len(self.sides))
-        return self.sides[enrolment], self.sides[test]
+        first, second = divmod(int(both[0]), len(self.sides))
+        return self.sides[first], self.sides[second]
 
     @property
     def _pairs(self) -> IndexArray:
-        """(T,) numbers naming the pair of sides."""
-        return self.enrolment * len(self.sides) + self.test
+        """(T,) numbers naming the pair of sides, whichever of them is enrolled."""
+        first, second = np.minimum(self.enrolment, self.test), np.maximum(self.enrolment, self.test)
+        return first * len(self.sides) + second
 
     def select(self, mask: npt.NDArray[np.bool_]) -> "TrialList":
         """The trials where `mask` (T,) holds, of the same sides."""

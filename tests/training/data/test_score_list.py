@@ -143,15 +143,15 @@ def test_a_table_in_another_encoding_is_named(read: Callable[[Path], object], tm
 def test_a_trial_that_stands_twice_is_counted(tmp_path: Path) -> None:
     lines = "a b 1 target\nb a 2 target\na c 0 nontarget\na b 1 target\n"
     trials = read_scores(written(tmp_path, lines, "1.txt")).trials
-    assert (len(trials), trials.n_repeated) == (4, 1)
+    assert (len(trials), trials.n_repeated) == (4, 2)
 
 
 def test_pairs_that_cannot_be_are_found(tmp_path: Path) -> None:
-    trials = read_scores(written(tmp_path, "a b 1 target\nc c 9 target\nb a 0 nontarget\n", "1.txt")).trials
+    trials = read_scores(written(tmp_path, "a b 1 target\nc c 9 target\nb c 0 nontarget\n", "1.txt")).trials
     assert (trials.n_with_itself, trials.pair_of_both_kinds()) == (1, None)
-    lines = "a b 1 target\nc d 2 target\nc d 0 nontarget\n"
+    lines = "a b 1 target\nc d 2 target\nd c 0 nontarget\n"
     contradicting = read_scores(written(tmp_path, lines, "2.txt")).trials
-    assert contradicting.pair_of_both_kinds() == ("c", "d")
+    assert set(contradicting.pair_of_both_kinds() or ()) == {"c", "d"}
     with pytest.raises(InvalidRequestError, match="c d is on the list as a target and as a nontarget trial"):
         check_both_kinds(contradicting)
 
