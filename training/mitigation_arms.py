@@ -11,12 +11,21 @@ BEFORE = "before"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A method. One that is not `trained` is the artifact as it is."""
+    """A method. One that is not `trained` is the artifact as it is.
+
+    One with a cohort vector is judged with each talker's cohort told from the file, from the first frame: better than
+    live, where it comes softly, of the voice of the latest turn, and for cohorts by label or region never.
+    """
 
     name: str
     title: str
     method: MethodConfig = field(default_factory=MethodConfig)
     trained: bool = True
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is an upper bound of what would be served."""
+        return self.method.cohort_vector
 
 
 def _ewc(strength: float, parts: str = "all") -> MethodConfig:
@@ -46,12 +55,12 @@ ARMS = {
         ),
         Arm(
             name="vector",
-            title="cohort vector",
+            title="cohort vector, told: an upper bound",
             method=MethodConfig(everybody_share=1.0, cohort_vector=True),
         ),
         Arm(
             name="vector-oversampling",
-            title="cohort vector and oversampling",
+            title="cohort vector, told: an upper bound, and oversampling",
             method=MethodConfig(everybody_share=1.0, oversampling=4.0, cohort_vector=True),
         ),
     )

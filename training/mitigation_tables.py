@@ -28,6 +28,7 @@ StudyErrors = Mapping[str, Mapping[int, SpeakerErrors]]
 # With fewer held-out talkers a cohort counts for the rate of all words alone.
 MIN_SPEAKERS = 5
 DRAWS_SEED = 0
+NOT_JUDGED = "is not judged: the cohort is told, which is an upper bound"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -225,7 +226,8 @@ def _claims_table(rates: Mapping[str, Rates], judges: Judges) -> str:
         for arm in claim.arms:
             if arm in rates:
                 found = change(claim.column, rates[BEFORE], rates[arm], judges)
-                rows.append((claim.text, ARMS[arm].title, _change_text(found), verdict(found, claim.claimed)))
+                so_it = NOT_JUDGED if ARMS[arm].is_told else verdict(found, claim.claimed)
+                rows.append((claim.text, ARMS[arm].title, _change_text(found), so_it))
     return markdown_table(("claimed", "method", "here", "so it"), rows)
 
 

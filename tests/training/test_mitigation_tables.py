@@ -100,6 +100,14 @@ def test_the_table_has_a_row_for_every_method_that_is_done_and_a_verdict_for_eac
     assert told.count("2207.07850") == 1
 
 
+def test_an_arm_that_is_told_the_cohort_is_an_upper_bound_and_gets_no_verdict() -> None:
+    halved = replace(BEFORE_ERRORS, errors=BEFORE_ERRORS.errors / 2)
+    text = markdown(COHORTS, "bad", {BEFORE: {0: BEFORE_ERRORS}, "vector": {0: halved}, "oversampling": {0: halved}})
+    claims = [line for line in text.splitlines() if "2207.11345" in line]
+    assert ["is not judged: the cohort is told" in line for line in claims] == [False, True]
+    assert "cohort vector, told: an upper bound" in claims[1]
+
+
 def test_the_table_says_who_of_those_who_judge_drew_the_cohorts() -> None:
     errors = {BEFORE: {0: BEFORE_ERRORS}}
     told = markdown(replace(COHORTS, drawn_by=("b0", "g0", "elsewhere")), "bad", errors)
