@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from training.fairness.groups import COUNTRY
 from training.figure_text import figure_text
-from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.bootstrap import figure_of, floored
 from training.study_arms import ARMS
 from training.study_figures import (
     CLLR,
@@ -13,7 +13,6 @@ from training.study_figures import (
     FNMR,
     GARBE_BY_REGION,
     GARBE_BY_SEX,
-    Column,
     GroupFigures,
     RunFigures,
     group_column,
@@ -94,13 +93,11 @@ def _counts(groups: GroupFigures, group: str) -> tuple[str, str]:
 
 
 def _errors(runs: Mapping[int, RunFigures], group: str) -> Iterator[str]:
+    groups = next(iter(runs.values())).lists[READ].groupings[COUNTRY]
+    n_speakers = groups.n_speakers[groups.groups.index(group)]
     for measure in ("eer", "fmr", "fnmr"):
-        yield figure_text(_mean_figure(runs, group_column(measure, COUNTRY, group)))
-
-
-def _mean_figure(runs: Mapping[int, RunFigures], column: Column) -> Figure:
-    rows = mean_of(runs, READ, column)
-    return figure_of(float(rows[0]), rows[1:])
+        rows = mean_of(runs, READ, group_column(measure, COUNTRY, group))
+        yield figure_text(floored(figure_of(float(rows[0]), rows[1:]), n_speakers))
 
 
 def _changes(done: StudyFigures, compared: Sequence[str], group: str) -> Iterator[str]:

@@ -166,7 +166,9 @@ def changes_table(done: StudyFigures, compared: Sequence[str], corpus: str, colu
 
 
 def change_text(column: Column, found: Figure) -> str:
-    """With its sign; in bold where the interval excludes zero."""
+    """With its sign; in bold where the interval excludes zero. Nothing of gaps that no draw moves off zero."""
+    if not column.relative and found.value == 0 and found.ci95 == (0, 0):
+        return "-"
     if column.relative:
         text = figure_text(found, digits=0, sign="+", unit=" %")
     else:

@@ -100,6 +100,11 @@ def test_each_region_tells_its_errors_and_what_a_method_changes() -> None:
     assert all(row.endswith("**-50 % [-50, -50]** |") for row in rows)
 
 
+def test_no_error_in_twenty_people_of_a_region_leaves_what_they_may_hide() -> None:
+    table = regions_table({"uniform": runs_of(0, 1, scale=0)}, [])
+    assert table.splitlines()[2].startswith("| Asia | 20 | 20 / 20 | 0.0 [0.0, 16.8] | 0.0 [0.0, 16.8] |")
+
+
 def test_a_run_is_named_by_its_fold() -> None:
     names = {FoldRun(fold=fold, run=run).name for fold in FOLDS for run in RUNS}
     assert len(names) == len(FOLDS) * len(RUNS)

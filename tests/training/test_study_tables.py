@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from training.fairness.groups import COUNTRY, SEX
+from training.metrics.bootstrap import Figure
 from training.metrics.score_bins import MEASURES
 from training.metrics.verification import Array
 from training.study_figures import (
@@ -67,6 +68,12 @@ def test_a_halved_error_is_found_whoever_is_drawn() -> None:
     assert found.ci95 == pytest.approx((-0.5, -0.5))
     assert found.excludes_zero
     assert change_text(EER, found) == "**-50 % [-50, -50]**"
+
+
+def test_of_a_gap_that_no_draw_moves_off_zero_no_change_is_told() -> None:
+    nothing = Figure(0.0, (0.0, 0.0))
+    assert change_text(FNMR_BY_SEX, nothing) == "-"
+    assert change_text(FNMR_BY_SEX, Figure(0.0, (-0.01, 0.01))) == "+0.0 [-1.0, +1.0]"
 
 
 def test_only_seeds_that_both_have_are_compared() -> None:

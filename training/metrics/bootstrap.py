@@ -159,7 +159,7 @@ class Measured:
         figures = {}
         for column, name in enumerate(MEASURES):
             figure = figure_of(float(self.values[group, column]), self.draws[:, group, column])
-            figures[name] = _floored(figure, speakers.behind(name)) if name in RATES else figure
+            figures[name] = floored(figure, speakers.behind(name)) if name in RATES else figure
         return figures
 
 
@@ -175,7 +175,7 @@ def figure_of(value: float, draws: Array) -> Figure:
     return Figure(value, (float(low), float(high)))
 
 
-def _floored(figure: Figure, n_speakers: int) -> Figure:
+def floored(figure: Figure, n_speakers: int) -> Figure:
     """Clopper and Pearson's interval with people for trials, where nothing (or all) went wrong."""
     if figure.ci95 is None or figure.value not in (0.0, 1.0) or figure.ci95[0] != figure.ci95[1]:
         return figure
