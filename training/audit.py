@@ -172,8 +172,7 @@ class Deployed:
             raise InvalidRequestError(message, field="policy")
         if not calibrated:
             return None
-        chosen = policies.named(self.policy or "")
-        return Threshold(value=chosen.threshold_llr, source=f"policy {chosen.policy_id}")
+        return Threshold.of(policies.named(self.policy or ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked for. Beside the threshold a policy says what it asks of the audio: see svc.scoring.policy."""
+    """What is asked for. Beside the threshold a policy says what it asks of the audio: see svc.scoring.policy.
+
+    A band in which decisions are withheld is refused, for limits would not be what is served.
+    """
 
     name: str
     prior: float = 0.5
@@ -66,6 +69,12 @@ class Request:
             taken = ", ".join(NAMED_POLICIES)
             message = f"name {self.name!r} must be of a-z, 0-9 and -, and none of {taken}"
             raise InvalidRequestError(message, field="name")
+        if self.inconclusive_band != 0:
+            message = (
+                f"inconclusive_band is {self.inconclusive_band}, but limits are on a threshold that decides always: "
+                "leave it out, for people whose decision is withheld would count as let in or sent away"
+            )
+            raise InvalidRequestError(message, field="inconclusive_band")
 
     @property
     def costs(self) -> Costs:

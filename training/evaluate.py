@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from svc.errors import InvalidRequestError
-from svc.scoring.policy import policy_named
+from svc.scoring.policy import Policy, policy_named
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, inputs_digest
 from training.embeddings import VoiceCache, embed_sides
@@ -32,11 +32,24 @@ FORM = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """The score from which people are accepted, and whose choice it is."""
+    """The score from which people are accepted, and whose choice it is.
+
+    `inconclusive_band`: so far from it on either side the policy withholds its decision. Rates decide there as well;
+    what would be withheld is counted beside.
+    """
 
     value: float
     source: str
     chosen_on_these_trials: bool = False
+    inconclusive_band: float = 0.0
+
+    @classmethod
+    def of(cls, policy: Policy) -> "Threshold":
+        return cls(
+            value=policy.threshold_llr,
+            source=f"policy {policy.policy_id}",
+            inconclusive_band=policy.inconclusive_band,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +113,11 @@ class Evaluation:
         return {name: result.by_group for name, result in self.disaggregated.items()}
 
     @property
+    def withheld(self) -> Mask:
+        """(T,) trials within the policy's band, which the service answers INCONCLUSIVE; not those that are refused."""
+        return ~self.refused & (np.abs(self.llrs - self.threshold.value) < self.threshold.inconclusive_band)
+
+    @property
     def unit(self) -> str:
         """What intervals draw."""
         return "speaker" if self.trials.has_speakers else "file"
@@ -127,6 +145,7 @@ class Evaluation:
                 n_trials_with_itself=self.trials.n_with_itself,
             ),
             "columns_passed_over": list(self.passed_over),
+            **({"withheld": self._withheld_json()} if self.threshold.inconclusive_band else {}),
             "overall": summary_json(self.overall),
             "by_group": {
                 column: {value: summary_json(summary) for value, summary in result.by_group.items()}
@@ -141,6 +160,19 @@ class Evaluation:
                 refused=self.refused,
             ),
         }
+
+    def _withheld_json(self) -> dict[str, Any]:
+        """How many trials of either kind the band withholds, of everybody and by group."""
+        groupings = ((name, result.grouping) for name, result in self.disaggregated.items())
+        by_group = {
+            name: {group: self._n_withheld(grouping.labels == number) for number, group in enumerate(grouping.groups)}
+            for name, grouping in groupings
+        }
+        return {"overall": self._n_withheld(np.ones(len(self.trials), bool)), "by_group": by_group}
+
+    def _n_withheld(self, mask: Mask) -> dict[str, int]:
+        withheld, target = self.withheld & mask, self.trials.target
+        return {"n_target": int((withheld & target).sum()), "n_nontarget": int((withheld & ~target).sum())}
 
 
 def _if_any(**counts: int) -> dict[str, int]:
@@ -259,6 +291,6 @@ def _groups(values: "np.ndarray[Any, np.dtype[np.str_]]") -> bool:
 
 def _threshold(scored: ScoredTrials, system: Identity) -> Threshold:
     if system.calibrated:
-        return Threshold(value=policy_named(DEFAULT_POLICY).threshold_llr, source=f"policy {DEFAULT_POLICY}")
+        return Threshold.of(policy_named(DEFAULT_POLICY))
     value = equal_error_threshold(scored.decided[scored.target], scored.decided[~scored.target])
     return Threshold(value=value, source="where FMR and FNMR meet", chosen_on_these_trials=True)

@@ -75,6 +75,9 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"{len(evaluation.unheard)} sides have too little speech, and their trials are refused"
     if refused := int(evaluation.refused.sum()):
         yield f"{refused} trials are refused: no threshold accepts them"
+    if withheld := int(evaluation.withheld.sum()):
+        yield f"{withheld} trials lie in the policy's band: the service withholds these decisions, the rates count them"
+        yield from _withheld_lines(evaluation)
     if repeated := evaluation.trials.n_repeated:
         yield f"{repeated} trials stand more than once in the list, either way round: each time counts"
     if selves := evaluation.trials.n_with_itself:
@@ -85,6 +88,17 @@ def caution_lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"{who}: files stand for people, and intervals are too narrow"
     for column in evaluation.passed_over:
         yield f"column {column} has too many values to be groups and is passed over"
+
+
+def _withheld_lines(evaluation: Evaluation) -> Iterator[str]:
+    """By group, of own attempts and of strangers."""
+    target = evaluation.trials.target
+    for name, result in evaluation.disaggregated.items():
+        for number in result.compared:
+            inside = result.grouping.labels == number
+            own, strange = (100 * evaluation.withheld[inside & kind].mean() for kind in (target, ~target))
+            group = result.grouping.groups[number]
+            yield f"  {name} {group}: {own:.1f} % of own attempts, {strange:.1f} % of strangers"
 
 
 def _cells(summary: Summary) -> list[str]:

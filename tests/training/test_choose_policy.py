@@ -61,6 +61,13 @@ def test_what_is_promised_is_what_the_evaluator_measures(material: Material, tmp
     assert result.gaps["fnmr"].ratio.value == point.values["colour", "max_fnmr_ratio"]
 
 
+@pytest.mark.parametrize("band", [0.5, float("nan")])
+def test_a_band_in_which_nothing_is_decided_has_no_limits(band: float) -> None:
+    with pytest.raises(InvalidRequestError, match="leave it out, for people") as raised:
+        Request(name="door", inconclusive_band=band)
+    assert raised.value.field == "inconclusive_band"
+
+
 def test_what_was_refused_is_a_miss_at_every_threshold(material: Material, tmp_path: Path) -> None:
     assert material.scores is not None
     head, *rows = material.scores.read_text().splitlines()

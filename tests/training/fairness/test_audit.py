@@ -11,7 +11,9 @@ from tests.training.fairness.scored_people import halves, llrs_of, trials_of
 from training.evaluate import Attributes, Evaluation, Identity, Settings, Threshold, judge
 from training.fairness.changes import changes_json
 from training.fairness.groups import People
+from training.group_tables import caution_lines
 from training.metrics.verification import equal_error_rate, error_rates
+from training.report_page.page import render_page
 
 TRIALS = trials_of(40)
 GREEN = frozenset(person for person, colour in halves(40).columns["colour"].items() if colour == "green")
@@ -138,3 +140,19 @@ def test_a_group_whose_target_trials_are_of_one_person_is_too_small() -> None:
     assert evaluation.disaggregated["colour"].not_compared == {"green": "too few speakers or trials"}
     written = evaluation.as_json()["by_group"]["colour"]["green"]
     assert (written["n_target_speakers"], written["n_nontarget_speakers"]) == (1, 20)
+
+
+def test_what_the_policy_withholds_is_counted_by_group_and_changes_no_rate(planted: Evaluation) -> None:
+    band = planted.threshold.inconclusive_band
+    near = np.abs(planted.llrs - planted.threshold.value) < band
+    colour = planted.disaggregated["colour"].grouping
+    own = near & TRIALS.target & (colour.labels == colour.groups.index("green"))
+    written = planted.as_json()
+    assert written["withheld"]["by_group"]["colour"]["green"]["n_target"] == own.sum() > 0
+    assert sum(written["withheld"]["overall"].values()) == near.sum()
+    assert any("the service withholds" in line for line in caution_lines(planted))
+    assert f"green {own.sum()} of 120 and" in render_page(written)
+    given = replace(planted.settings, threshold=Threshold(value=planted.threshold.value, source="given"), replicas=2)
+    plain = judge(TRIALS, planted.llrs, planted.system, settings=given)
+    assert plain.overall.figures["fnmr"].value == planted.overall.figures["fnmr"].value
+    assert "withheld" not in plain.as_json()
