@@ -155,16 +155,16 @@ def check_num_utterances(number: int, limit: int) -> None:
 
 
 def to_unix_s(moment: Timestamp, *, field: str) -> float:
-    """Seconds since 1970."""
+    """Seconds since 1970, at most LAST_SECOND: a float would round the last instant of 9999 up, out of range."""
     if not (0 <= moment.seconds <= LAST_SECOND and 0 <= moment.nanos < 1_000_000_000):
         raise InvalidRequestError(f"{field} is no valid time between the years 1970 and 9999", field=field)
-    return moment.seconds + moment.nanos / 1e9
+    return min(moment.seconds + moment.nanos / 1e9, float(LAST_SECOND))
 
 
 def from_unix_s(seconds: float) -> Timestamp:
-    """The reverse of to_unix_s, to the microsecond."""
+    """The reverse of to_unix_s, to the microsecond; what is past LAST_SECOND, as old databases have it, is that."""
     moment = Timestamp()
-    moment.FromMicroseconds(round(seconds * 1e6))
+    moment.FromMicroseconds(min(round(seconds * 1e6), LAST_SECOND * 10**6))
     return moment
 
 

@@ -25,6 +25,7 @@ from svc.errors import (
 )
 from svc.rpc import convert, convert_answers
 from svc.rpc.convert import (
+    LAST_SECOND,
     from_unix_s,
     from_voiceprint,
     to_max_matches,
@@ -179,6 +180,16 @@ def test_times_survive_the_wire_to_the_microsecond(seconds: float) -> None:
 def test_a_time_out_of_range_is_the_callers_error(moment: Timestamp) -> None:
     with pytest.raises(InvalidRequestError, match="expire_time"):
         to_unix_s(moment, field="expire_time")
+
+
+@pytest.mark.parametrize("nanos", [0, 1, 999_999_000, 999_999_999])
+def test_the_end_of_the_last_year_comes_back_as_its_last_second(nanos: int) -> None:
+    last = Timestamp(seconds=LAST_SECOND, nanos=nanos)
+    assert from_unix_s(to_unix_s(last, field="expire_time")) == Timestamp(seconds=LAST_SECOND)
+
+
+def test_a_stored_expiry_past_the_last_second_is_told_as_that() -> None:
+    assert from_unix_s(LAST_SECOND + 1.0) == Timestamp(seconds=LAST_SECOND)
 
 
 def test_zero_counts_mean_the_default_and_too_many_are_refused() -> None:
