@@ -29,6 +29,8 @@ class Verifier:
 
     def compare(self, enrolment: Voiceprint, test: Voiceprint, policy: Policy) -> Verification:
         """Two voices that are embedded already. Raises FingerprintMismatchError."""
+        # Before the score: of a model that is not ours the two may not even be of one length.
+        self.calibration.check_model(enrolment, test)
         raw_score = score(enrolment, test)
         llr = self.calibration.llr_of(raw_score, enrolment, test)
         decision, reasons = decide(llr, policy, enrolment, test)

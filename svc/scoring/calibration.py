@@ -100,13 +100,17 @@ class Calibration:
 
     def llr_of(self, score: float, enrolment: Voiceprint, test: Voiceprint) -> float:
         """One trial. Raises FingerprintMismatchError for voiceprints of a model it was not fitted for."""
+        self.check_model(enrolment, test)
+        return float(self.llr([score], Conditions.of_pair(enrolment, test))[0])
+
+    def check_model(self, enrolment: Voiceprint, test: Voiceprint) -> None:
+        """Raises FingerprintMismatchError for voiceprints of a model it was not fitted for."""
         check_same_model(enrolment, test)
         if test.model_fingerprint != self.model_fingerprint:
             raise FingerprintMismatchError(
                 f"voices of model {test.model_fingerprint}, calibration {self.calibration_id} is for "
                 f"{self.model_fingerprint}: embed them again with the model this server runs"
             )
-        return float(self.llr([score], Conditions.of_pair(enrolment, test))[0])
 
 
 def load_calibration(path: Path | None, fingerprint: str) -> Calibration:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from svc.errors import ArtifactError, FingerprintMismatchError, TooLittleSpeechError
@@ -88,6 +89,15 @@ def test_voice_of_another_model_is_refused(verifier: Verifier, extractor: Voicep
     for enrolment, test in ((voice, foreign), (foreign, voice), (foreign, foreign)):
         with pytest.raises(FingerprintMismatchError):
             verifier.compare(enrolment, test, BALANCED)
+
+
+def test_voices_of_another_model_are_refused_whatever_their_lengths(
+    verifier: Verifier, extractor: VoiceprintExtractor
+) -> None:
+    foreign = replace(voice_of(extractor), model_fingerprint="b" * 16)
+    longer = replace(foreign, vector=np.append(foreign.vector, foreign.vector))
+    with pytest.raises(FingerprintMismatchError, match="embed them again"):
+        verifier.compare(foreign, longer, BALANCED)
 
 
 def test_calibration_of_another_model_is_refused(extractor: VoiceprintExtractor) -> None:
