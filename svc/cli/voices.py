@@ -43,7 +43,7 @@ def embed(
     with session.busy("embedding"):
         result = session.open_client().embed(clip_source)
     if out:
-        write_whole(out, to_json(result))
+        write_whole(out, to_json(result), mode=0o600)  # a voiceprint
     session.show(result, lambda console: render.show_embed(console, result))
 
 

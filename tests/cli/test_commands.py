@@ -137,6 +137,18 @@ def test_export_writes_a_file_for_its_owner_alone(remote: Run, tmp_path: Path) -
     assert (tmp_path / "anna.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("mode_before", [None, 0o600, 0o644])
+def test_embed_writes_a_voiceprint_for_its_owner_alone(
+    mode_before: int | None, remote: Run, clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "anna.json"
+    if mode_before:
+        out.touch(mode_before)
+    remote("embed", clip, "--out", out)
+    assert len(json.loads(out.read_text())["embedding"]["values"]) == 2
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
 def test_delete_asks_first(remote: Run, recorder: Recorder) -> None:
     assert remote("profiles", "delete", "anna").exit_code == 1
     assert recorder.requests == []
