@@ -170,13 +170,18 @@ class Authentication:
 
     @classmethod
     def from_file(cls, path: Path) -> "Authentication":
-        """Reads a TOML table token = "tenant". Raises ValueError naming the file and what is wrong with it."""
+        """Reads a TOML table token = "tenant". Raises ValueError naming the file and the fault, never a token."""
         try:
             table = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            # Only where it is: what it is may quote a token.
+            raise ValueError(f"tokens file {path} is no TOML ({str(error).rpartition('(')[2]}") from None
         except (OSError, ValueError) as error:
             raise ValueError(f"tokens file {path}: {error}") from error
-        if wrong := [tenant for tenant in table.values() if not (isinstance(tenant, str) and tenant)]:
-            raise ValueError(f'tokens file {path}: each line must read token = "tenant", got {wrong[0]!r}')
+        for number, tenant in enumerate(table.values(), start=1):
+            if not (isinstance(tenant, str) and tenant):
+                what = f"entry {number} is empty or no text ({type(tenant).__name__})"
+                raise ValueError(f'tokens file {path}: each line must read token = "tenant", {what}')
         if not table:
             raise ValueError(f"tokens file {path} holds no token, so nobody could call; add one or unset tokens_file")
         return cls({digest_of(token): tenant for token, tenant in table.items()})

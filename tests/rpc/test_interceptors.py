@@ -98,6 +98,22 @@ def test_a_broken_tokens_file_says_what_is_wrong(tmp_path: Path, content: str, c
         Authentication.from_file(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (f'[tokens]\n"{SECRET}" = "acme"', r"entry 1 is empty or no text \(dict\)"),
+        (f'ok = "acme"\n"{SECRET}" = ["acme"]', r"entry 2 .*\(list\)"),
+        (f'["{SECRET}"]\n["{SECRET}"]', r"no TOML \(at line 2"),
+    ],
+)
+def test_a_broken_tokens_file_is_refused_without_a_token(tmp_path: Path, content: str, place: str) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=place) as caught:
+        Authentication.from_file(path)
+    assert SECRET not in str(caught.value)
+
+
 async def test_a_tenant_past_its_rate_is_told_when_to_retry(toy: Toy) -> None:
     limit = RateLimit(TokenBuckets(0.1, 1))
     async with serving(toy, guards=(limit.guard,)) as address, stub_of(address) as stub:
