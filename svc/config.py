@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Config = TypeVar("Config")
 Runtime = Literal["auto", "onnxruntime", "torch"]
+# A message of gRPC holds less than 2 GiB; a mebibyte of it is for what is not audio.
+MAX_REQUEST_BYTES = 2**31 - 2**20
 
 
 def default_cache() -> Path:
@@ -29,6 +31,8 @@ class AudioConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "max_bytes", "max_duration_s")
+        if self.max_bytes > MAX_REQUEST_BYTES:
+            raise ValueError(f"max_bytes must be at most {MAX_REQUEST_BYTES}, got {self.max_bytes}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

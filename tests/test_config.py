@@ -84,6 +84,11 @@ def test_every_setting_that_makes_no_sense_is_named(table: str, name: str, kind:
         parse_config(EquivoxConfig, {table: {name: nan if kind is float else -1}})
 
 
+def test_a_request_larger_than_a_message_can_be_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^audio\.max_bytes must be at most 2146435072, got 2147483648$"):
+        parse_config(EquivoxConfig, {"audio": {"max_bytes": 2**31}})
+
+
 @pytest.mark.parametrize("mistake", ["cache_dir = 3", "runtime = 'fast'", "threads = -3"])
 def test_a_file_with_a_mistake_is_named_with_the_key(mistake: str, tmp_path: Path) -> None:
     (tmp_path / "e.toml").write_text(f"[models]\n{mistake}\n")

@@ -58,6 +58,8 @@ MAX_LIGHT_THREADS = 32
 # gRPC reads messages up to this many times what a request may carry, so that ours is the refusal, with details. Not
 # more: it holds whole messages before anybody is asked whether the caller may call.
 READ_FACTOR = 2
+# It takes this for a C int.
+MAX_MESSAGE_BYTES = 2**31 - 1
 # What gRPC refuses by itself, without details, before our own admission could: only a backstop for memory.
 BACKSTOP_FACTOR = 2
 # What a stream's caller may send before anybody reads it: enough for 20 MB/s at a round trip of 50 ms.
@@ -172,9 +174,10 @@ def channel_options(config: EquivoxConfig) -> list[tuple[str, int]]:
     """gRPC's own limits."""
     server = config.server
     keepalive_ms = round(1000 * server.keepalive_s)
+    read_bytes = READ_FACTOR * config.audio.max_bytes + MESSAGE_MARGIN_BYTES
     return [
         ("grpc.so_reuseport", 0),  # else a second server on the port would silently take half of the calls
-        ("grpc.max_receive_message_length", READ_FACTOR * config.audio.max_bytes + MESSAGE_MARGIN_BYTES),
+        ("grpc.max_receive_message_length", min(read_bytes, MAX_MESSAGE_BYTES)),
         # A fixed window, not one that grows by what the network could carry: 16 MB of audio a stream would wait there.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", WINDOW_BYTES),

@@ -23,9 +23,20 @@ from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
 from svc.backends import loading
-from svc.config import ServerConfig
+from svc.config import MAX_REQUEST_BYTES, AudioConfig, ServerConfig
 from svc.errors import StorageError
-from svc.rpc.server import SERVICES, TRANSCRIPTION, Server, bind, leave_uncollected, run, server_credentials, sweep
+from svc.rpc.parsing import MESSAGE_MARGIN_BYTES
+from svc.rpc.server import (
+    SERVICES,
+    TRANSCRIPTION,
+    Server,
+    bind,
+    channel_options,
+    leave_uncollected,
+    run,
+    server_credentials,
+    sweep,
+)
 from svc.rpc.telemetry import Metrics
 from svc.types import FloatArray
 from tests.rpc.certificates import Authority
@@ -127,6 +138,13 @@ async def test_a_message_over_the_limit_is_refused_by_name_and_a_monstrous_one_u
     assert (large.value.code(), reason_of(large.value)) == (StatusCode.INVALID_ARGUMENT, "AUDIO_TOO_LONG")
     assert detail_of(large.value, BadRequest).field_violations[0].field == "utterances[1].container"
     assert monstrous.value.code() is StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_requests_may_be_as_large_as_a_message_can_be(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, audio=AudioConfig(max_bytes=MAX_REQUEST_BYTES))
+    server = grpc.aio.server(options=channel_options(config))
+    assert dict(channel_options(config))["grpc.max_receive_message_length"] > MAX_REQUEST_BYTES + MESSAGE_MARGIN_BYTES
+    await server.stop(None)
 
 
 class SlowApplication(TinyApplication):
