@@ -234,6 +234,35 @@ def test_half_a_tls_configuration_is_refused(tmp_path: Path) -> None:
         server_credentials(ServerConfig(tls_certificate=tmp_path / "c.pem"))
 
 
+def swapped(authority: Authority) -> dict[str, Path]:
+    certificate, key = authority.issue("server")
+    return {"tls_certificate": key, "tls_key": certificate}
+
+
+def of_another(authority: Authority) -> dict[str, Path]:
+    return {"tls_certificate": authority.issue("server")[0], "tls_key": authority.issue("other")[1]}
+
+
+def key_as_authority(authority: Authority) -> dict[str, Path]:
+    certificate, key = authority.issue("server")
+    return {"tls_certificate": certificate, "tls_key": key, "tls_client_authority": key}
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (swapped, r"server\.tls_certificate \S*server\.key and server\.tls_key \S*server\.pem"),
+        (of_another, r"server\.tls_key \S*other\.key do not fit"),
+        (key_as_authority, r"server\.tls_client_authority \S*server\.key"),
+    ],
+)
+async def test_certificates_that_cannot_serve_are_named_and_not_the_port(
+    tmp_path: Path, files: Callable[[Authority], dict[str, Path]], named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        bind(grpc.aio.server(), replace(ANY_PORT, **files(Authority(tmp_path))))  # type: ignore[arg-type]
+
+
 async def test_tenants_do_not_see_each_others_profiles(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text('one = "acme"\ntwo = "globex"\n')
