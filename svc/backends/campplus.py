@@ -105,4 +105,5 @@ def open_graph(path: Path, *, threads: int) -> OnnxNetwork:
     try:
         return OnnxNetwork(path, threads=threads)
     except Exception as error:  # the runtime's exceptions share no public base class
-        raise ModelUnavailableError(f"{path} is no graph: {error}; write it anew: equivox models export") from error
+        remedy = "write it anew: equivox models export --force"
+        raise ModelUnavailableError(f"{path} is no graph: {error}; {remedy}") from error

@@ -98,12 +98,14 @@ def verify(session: Session, names: Names = None) -> None:
 def export(
     session: Session,
     name: Annotated[str, typer.Argument(help="An embedder of the lock file.")] = "campplus",
+    *,
+    force: Annotated[bool, typer.Option(help="Write again what is there already.")] = False,
 ) -> None:
     """Write the embedder as ONNX, about twice as fast as torch, and check that its embeddings are the same."""
     from svc.backends.export import export_embedder  # torch: only when it is needed
 
     with session.busy(f"exporting {name}"):
-        path = export_embedder(open_store(session), name)
+        path = export_embedder(open_store(session), name, force=force)
     session.show({"name": name, "path": path}, lambda console: console.print(f"wrote {path}, checked against torch"))
 
 

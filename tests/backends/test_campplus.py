@@ -94,7 +94,7 @@ def test_a_corrupt_file_names_its_mend(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelUnavailableError, match="equivox models pull campplus --force"):
         load_campplus(path)
-    with pytest.raises(ModelUnavailableError, match="equivox models export"):
+    with pytest.raises(ModelUnavailableError, match="equivox models export --force"):
         open_graph(path, threads=1)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from svc.backends.store import ModelStore
 from tests.cli.conftest import Run
 from tests.client.toy_server import Recorder
 
@@ -208,6 +209,15 @@ def test_all_models_that_cannot_be_had_are_told_at_once(run: Run, tmp_path: Path
     assert result.exit_code == 1
     assert "cannot pull campplus" in result.stderr
     assert "cannot pull whisper-tiny.en" in result.stderr
+
+
+def test_a_damaged_graph_is_written_again_by_the_command_it_names(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text(f"[models]\ncache_dir = '{tmp_path}'\noffline = true\n")
+    ModelStore(tmp_path).add_export("campplus", lambda part: part.write_bytes(b"graph")).write_bytes(b"damaged")
+    export = ("models", "export", "campplus", "--config", tmp_path / "e.toml")
+    assert "equivox models export campplus --force" in run(*export).stderr
+    # Past the graph: now it is the weights that this cache lacks.
+    assert "equivox models pull campplus" in run(*export, "--force").stderr
 
 
 @pytest.mark.parametrize("speakers", ["two", "0", "4-2", "-", "1-2-3"])
