@@ -1,8 +1,9 @@
 """Calls without a server: the servicers themselves, in this process. So both ways give the same answers and errors."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,9 +26,10 @@ from svc.application import Application
 from svc.backends.protocols import Embedder, Segmenter
 from svc.cli.local_stream import asking, closed, drive
 from svc.config import EquivoxConfig
-from svc.errors import ServiceError
+from svc.errors import ServiceError, StorageError
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.local_voices import Progress
+from svc.profiles.sqlite import SqliteProfileStore
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.models import ModelsServicer
@@ -95,6 +97,15 @@ class LocalApplication(Application):
         alone = replace(config.transcription, max_streams=1, max_speed=0.0, idle_timeout_s=YEAR_S, voice_threads=0)
         super().__init__(replace(config, transcription=alone))
         self.report = report
+
+    @cached_property
+    def profiles(self) -> SqliteProfileStore:
+        """Without what has expired: where no server runs nobody else erases it."""
+        store = super().profiles
+        # A busy database is the next command's to sweep; what has expired is not used meanwhile.
+        with suppress(StorageError):
+            store.sweep(time.time())
+        return store
 
     @cached_property
     def diarizer(self) -> Diarizer:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from svc.errors import (
     ProfileExistsError,
     ProfileExpiredError,
     ProfileNotFoundError,
+    StorageError,
 )
 from svc.profiles.averaging import mean_voiceprint
 from svc.profiles.database import Database
@@ -89,6 +91,8 @@ class SqliteProfileStore:
         )
         try:
             with self._database.writing() as connection:
+                expired = connection.execute(f"{_OF_PROFILE} AND expires_at_s <= ?", (tenant, profile_id, now_s))
+                _remove(connection, removed := expired.fetchall())
                 connection.execute(
                     "INSERT INTO profiles (tenant, profile_id, display_name, consent_reference, created_at_s, "
                     "expires_at_s) VALUES (?, ?, ?, ?, ?, ?)",
@@ -97,6 +101,11 @@ class SqliteProfileStore:
         except sqlite3.IntegrityError as error:
             message = f"profile {profile_id!r} exists; choose another profile_id or leave it empty"
             raise ProfileExistsError(message, field="profile_id") from error
+        if removed:
+            self._notify()
+            # The new profile stands; a log that cannot be cut now is cut by the next sweep.
+            with suppress(StorageError):
+                self._database.erase_log()
         return self.get(tenant, profile_id)
 
     def add_enrolments(

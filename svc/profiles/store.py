@@ -61,7 +61,7 @@ class ProfileStore(Protocol):
         consent_reference: str,
         expires_at_s: float | None = None,
     ) -> Profile:
-        """A new empty profile; an empty profile_id is chosen by the store.
+        """A new empty profile; an empty profile_id is chosen by the store. One of that id that has expired is erased.
 
         Raises ConsentMissingError, InvalidRequestError, ProfileExistsError.
         """

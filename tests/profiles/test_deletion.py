@@ -12,7 +12,7 @@ from svc.profiles import database as database_module
 from svc.profiles.encryption import new_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
-from tests.profiles.voices import MODEL, bytes_on_disk, enrolled, voice
+from tests.profiles.voices import MODEL, bytes_on_disk, enrolled, let_expire, voice
 
 PIECE = 16
 
@@ -66,6 +66,14 @@ def test_a_sweep_erases_like_a_deletion(database: Path) -> None:
         store.create("acme", profile_id="expiring", consent_reference="form", expires_at_s=time.time() + 60)
         store.add_enrolments("acme", "expiring", [voice(1)])
         assert store.sweep(time.time() + 61) == 1
+        assert not traces(voice(1).vector.tobytes(), bytes_on_disk(database))
+
+
+def test_an_expired_profile_created_anew_is_erased_like_a_deletion(database: Path) -> None:
+    with SqliteProfileStore(database, key=None) as store:
+        enrolled(store, "jo", 1)
+        let_expire(store, "jo")
+        store.create("acme", profile_id="jo", consent_reference="form 8")
         assert not traces(voice(1).vector.tobytes(), bytes_on_disk(database))
 
 

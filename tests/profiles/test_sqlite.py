@@ -20,6 +20,7 @@ from svc.errors import (
 )
 from svc.profiles.averaging import mean_voiceprint
 from svc.profiles.encryption import new_key
+from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.types import Band, Profile
 from tests.profiles.voices import MODEL, enrolled, let_expire, voice
@@ -185,6 +186,19 @@ def test_an_expired_profile_is_not_used_and_then_swept(store: SqliteProfileStore
     assert store.candidates("acme", [voice_id]) == ()
     assert store.sweep(time.time()) == 1
     assert [profile.profile_id for profile in store.list("acme")[0]] == ["al"]
+
+
+def test_an_expired_profile_makes_room_for_one_with_fresh_consent(store: SqliteProfileStore) -> None:
+    enrolled(store, "jo", 1)
+    enrolled(store, "jo", 2, tenant="other")
+    let_expire(store, "jo")
+    with VoiceIndex(store) as index:
+        fresh = store.create("acme", profile_id="jo", consent_reference="form 8")
+        assert (fresh.consent_reference, fresh.num_enrolments, fresh.expires_at_s) == ("form 8", 0, None)
+        assert index.size("acme", MODEL) == 0
+    assert store.get("other", "jo").num_enrolments == 1
+    with pytest.raises(ProfileExistsError):
+        store.create("acme", profile_id="jo", consent_reference="form 9")
 
 
 def test_a_deleted_voice_id_is_never_given_again(store: SqliteProfileStore) -> None:
