@@ -29,8 +29,13 @@ class Offload:
     async def run(self, work: Callable[[Request], Response], request: Request, *, heavy: bool = False) -> Response:
         """`work(request)` in a thread that sees the call's context variables; not begun when the call is gone."""
         pool = self.heavy if heavy or request.ByteSize() > HEAVY_BYTES else self.light
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(pool, partial(context.run, _unless_gone, work, request))
+        context, held = contextvars.copy_context(), [request]
+        try:
+            waiting = partial(context.run, _unless_gone, work, held)
+            return await asyncio.get_running_loop().run_in_executor(pool, waiting)
+        finally:
+            # Work that was cancelled stays in the pool's queue, for minutes behind heavy calls; its request does not.
+            held.clear()
 
     def close(self) -> None:
         """Waits for what is running; what has not begun is dropped."""
@@ -38,7 +43,8 @@ class Offload:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _unless_gone(work: Callable[[Request], Response], request: Request) -> Response:
+def _unless_gone(work: Callable[[Request], Response], held: list[Request]) -> Response:
+    """`held`: the request, or nothing once nobody waits for the answer."""
     if scope := current_call.get():
         scope.check()
-    return work(request)
+    return work(held.pop())

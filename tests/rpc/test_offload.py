@@ -1,0 +1,30 @@
+"""Work on other threads: what is kept of a call that leaves before its turn."""
+
+import asyncio
+import gc
+import sys
+import threading
+
+import pytest
+
+from equivox.v1.embeddings_pb2 import EmbedRequest
+from svc.rpc.offload import Offload
+
+
+async def test_a_request_that_is_not_waited_for_is_let_go_while_the_threads_are_busy() -> None:
+    offload, release = Offload(light_threads=1, heavy_threads=1), threading.Event()
+    busy = asyncio.ensure_future(offload.run(lambda _: release.wait(10), EmbedRequest()))
+    request = EmbedRequest()
+    num_holders = sys.getrefcount(request)
+    waiting = asyncio.ensure_future(offload.run(EmbedRequest.ByteSize, request))
+    await asyncio.sleep(0)  # both are in the queue
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    del waiting
+    await asyncio.sleep(0)  # the loop itself still held the task
+    gc.collect()
+    assert sys.getrefcount(request) == num_holders
+    release.set()
+    assert await busy
+    offload.close()
