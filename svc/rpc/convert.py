@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from equivox.v1 import audio_pb2, embeddings_pb2, verification_pb2
 from svc.audio.decode import PcmEncoding, decode_container, decode_pcm
 from svc.config import AudioConfig
-from svc.errors import AudioMissingError, InvalidRequestError, ServiceError
+from svc.errors import AudioMissingError, AudioTooLongError, InvalidRequestError, ServiceError
 from svc.rpc.call import note_audio
 from svc.scoring.policy import Policies, Policy, policy_from_costs
 from svc.types import AudioQuality, Band, Decision, Reason, Voiceprint, Waveform
@@ -59,6 +59,26 @@ def to_waveform(audio: audio_pb2.Audio, *, field: str, limits: AudioConfig) -> W
         waveform = _decode(audio, limits)
     note_audio(waveform.duration_s)
     return waveform
+
+
+class RequestClips:
+    """Decodes the clips of one request, which together may last `limits.max_duration_s`."""
+
+    def __init__(self, limits: AudioConfig) -> None:
+        self.limits = limits
+        self.total_s = 0.0
+
+    def decode(self, audio: audio_pb2.Audio, *, field: str) -> Waveform:
+        """As to_waveform. Raises AudioTooLongError for the clip with which they last too long."""
+        waveform = to_waveform(audio, field=field, limits=self.limits)
+        self.total_s += waveform.duration_s
+        if self.total_s > self.limits.max_duration_s:
+            raise AudioTooLongError(
+                f"the clips last {self.total_s:g} s up to here, more than {self.limits.max_duration_s:g} s, the most "
+                "one request may carry: send shorter ones, or fewer at a time",
+                field=field,
+            )
+        return waveform
 
 
 def _decode(audio: audio_pb2.Audio, limits: AudioConfig) -> Waveform:

@@ -21,7 +21,7 @@ from equivox.v1.profiles_pb2 import (
 from equivox.v1.profiles_pb2_grpc import ProfilesServicer as Contract
 from svc.application import Application
 from svc.rpc.call import tenant_of_call
-from svc.rpc.convert import check_num_utterances, to_page_size, to_unix_s, to_waveform
+from svc.rpc.convert import RequestClips, check_num_utterances, to_page_size, to_unix_s
 from svc.rpc.convert_answers import from_enrolment, from_enrolment_result, from_profile
 from svc.rpc.offload import Offload
 
@@ -64,14 +64,11 @@ class ProfilesServicer(Contract):
 
     def enroll(self, request: EnrollRequest) -> EnrollResponse:
         check_num_utterances(len(request.utterances), self.application.config.profiles.max_utterances)
-        limits = self.application.config.audio
+        clips = RequestClips(self.application.config.audio)
         result = self.application.enroller.enroll(
             tenant_of_call(),
             request.profile_id,
-            [
-                to_waveform(audio, field=f"utterances[{number}]", limits=limits)
-                for number, audio in enumerate(request.utterances)
-            ],
+            [clips.decode(audio, field=f"utterances[{number}]") for number, audio in enumerate(request.utterances)],
             idempotency_key=request.idempotency_key,
         )
         return from_enrolment_result(result)

@@ -9,7 +9,7 @@ from equivox.v1.verification_pb2_grpc import VerificationServicer as Contract
 from svc.application import Application
 from svc.errors import VoiceMissingError
 from svc.rpc.call import tenant_of_call
-from svc.rpc.convert import at_field, to_max_matches, to_policy, to_voiceprint, to_waveform
+from svc.rpc.convert import RequestClips, at_field, to_max_matches, to_policy, to_voiceprint
 from svc.rpc.convert_answers import from_identification, from_verification
 from svc.rpc.offload import Offload
 from svc.types import Voiceprint, Waveform
@@ -31,15 +31,16 @@ class VerificationServicer(Contract):
     def verify(self, request: VerifyRequest) -> VerifyResponse:
         """The blocking half."""
         policy = to_policy(request.policy, self.application.policies)
-        enrolment = self.voice_of(request.enrolment, "enrolment")
-        test = self.voice_of(request.test, "test")
+        clips = RequestClips(self.application.config.audio)
+        enrolment = self.voice_of(request.enrolment, "enrolment", clips)
+        test = self.voice_of(request.test, "test", clips)
         return from_verification(self.application.verifier.verify(enrolment, test, policy))
 
     def identify(self, request: IdentifyRequest) -> IdentifyResponse:
         """The blocking half."""
         policy = to_policy(request.policy, self.application.policies)
         max_matches = to_max_matches(request.max_matches)
-        voice = self.voice_of(request.test, "test")
+        voice = self.voice_of(request.test, "test", RequestClips(self.application.config.audio))
         if isinstance(voice, Waveform):
             with at_field("test.audio"):
                 voice = self.application.extractor.extract(voice).voiceprint
@@ -53,11 +54,11 @@ class VerificationServicer(Contract):
         )
         return from_identification(answer)
 
-    def voice_of(self, voice: Voice, side: str) -> Waveform | Voiceprint:
+    def voice_of(self, voice: Voice, side: str, clips: RequestClips) -> Waveform | Voiceprint:
         """Whatever stands for one side of a comparison."""
         match voice.WhichOneof("source"):
             case "audio":
-                return to_waveform(voice.audio, field=f"{side}.audio", limits=self.application.config.audio)
+                return clips.decode(voice.audio, field=f"{side}.audio")
             case "profile_id":
                 with at_field(f"{side}.profile_id"):
                     return self.application.profiles.voiceprint(tenant_of_call(), voice.profile_id)

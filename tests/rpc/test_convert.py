@@ -17,6 +17,7 @@ from svc.audio.decode import PcmEncoding
 from svc.config import AudioConfig
 from svc.errors import (
     AudioMissingError,
+    AudioTooLongError,
     AudioTruncatedError,
     InvalidRequestError,
     PolicyUnknownError,
@@ -26,6 +27,7 @@ from svc.errors import (
 from svc.rpc import convert, convert_answers
 from svc.rpc.convert import (
     LAST_SECOND,
+    RequestClips,
     from_unix_s,
     from_voiceprint,
     to_max_matches,
@@ -149,6 +151,16 @@ def test_pcm_arrives_as_it_was_sent() -> None:
     waveform = to_waveform(audio, field="audio", limits=LIMITS)
     np.testing.assert_allclose(waveform.samples, samples / 2**15, atol=1e-7)
     assert waveform.sample_rate_hz == 8000
+
+
+def test_the_clip_with_which_a_request_lasts_too_long_is_named() -> None:
+    clips = RequestClips(AudioConfig(max_duration_s=2.5))
+    second = pcm(samples=bytes(2 * 8000))
+    lengths_s = [clips.decode(second, field=f"utterances[{number}]").duration_s for number in range(2)]
+    assert lengths_s == [1.0, 1.0]
+    with pytest.raises(AudioTooLongError, match=r"last 3 s up to here, more than 2\.5 s") as caught:
+        clips.decode(second, field="utterances[2]")
+    assert caught.value.field == "utterances[2]"
 
 
 def test_no_policy_is_the_servers_own() -> None:

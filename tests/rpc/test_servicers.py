@@ -16,7 +16,7 @@ from equivox.v1 import (
     profiles_pb2_grpc,
     verification_pb2_grpc,
 )
-from equivox.v1.audio_pb2 import Audio
+from equivox.v1.audio_pb2 import PCM_ENCODING_MULAW, Audio, PcmAudio
 from equivox.v1.diarization_pb2 import DiarizeRequest
 from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest
 from equivox.v1.models_pb2 import GetCardRequest, ModelsListRequest
@@ -177,6 +177,8 @@ async def test_models_tell_what_runs_and_their_cards(caller: Caller) -> None:
 
 
 ANN = Voice(audio=said("ann"))
+# More than half of what one request may carry.
+LONG = Audio(pcm=PcmAudio(encoding=PCM_ENCODING_MULAW, sample_rate_hz=8000, samples=bytes(35 * 8000)))
 FOREIGN = Voice(embedding=Embedding(values=[1.0, 0.0], model_fingerprint="other", net_speech_s=3, band=2))  # type: ignore[arg-type]
 BAD_REQUESTS: dict[str, tuple[str, str, Any, StatusCode, str]] = {
     "no audio": ("embeddings", "Embed", EmbedRequest(), StatusCode.INVALID_ARGUMENT, "AUDIO_MISSING"),
@@ -200,6 +202,20 @@ BAD_REQUESTS: dict[str, tuple[str, str, Any, StatusCode, str]] = {
         EmbedRequest(audio=audio_of(np.full(16_000, np.nan, np.float32))),
         StatusCode.INVALID_ARGUMENT,
         "AUDIO_NOT_FINITE",
+    ),
+    "clips too long together": (
+        "profiles",
+        "Enroll",
+        EnrollRequest(profile_id="a", utterances=[LONG, LONG]),
+        StatusCode.INVALID_ARGUMENT,
+        "AUDIO_TOO_LONG",
+    ),
+    "sides too long together": (
+        "verification",
+        "Verify",
+        VerifyRequest(enrolment=Voice(audio=LONG), test=Voice(audio=LONG)),
+        StatusCode.INVALID_ARGUMENT,
+        "AUDIO_TOO_LONG",
     ),
     "4 kHz": (
         "embeddings",
