@@ -33,6 +33,7 @@ from svc.errors import ServiceError
 from svc.rpc.call import Call
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
+from svc.rpc.health import MAX_WATCHERS, HealthServicer
 from svc.rpc.interceptors import Admission, Authentication, GuardInterceptor, RateLimit, reporting_errors, scoping
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
@@ -84,7 +85,7 @@ class Server:
         max_streams = application.config.transcription.max_streams
         self.stream_admission = Admission(max_streams, what="streams")
         self.transcription = TranscriptionServicer(application, metrics.streams)
-        self.health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+        self.health = HealthServicer()
         self.offload = Offload(
             light_threads=min(MAX_LIGHT_THREADS, self.config.max_concurrent_calls),
             heavy_threads=num_workers(application.config),
@@ -92,7 +93,9 @@ class Server:
         self.grpc_server = grpc.aio.server(
             interceptors=[self._guards()],
             options=channel_options(application.config),
-            maximum_concurrent_rpcs=BACKSTOP_FACTOR * (self.config.max_concurrent_calls + max_streams) + 16,
+            maximum_concurrent_rpcs=(
+                BACKSTOP_FACTOR * (self.config.max_concurrent_calls + max_streams) + MAX_WATCHERS + 16
+            ),
         )
         self._register()
         self.port = 0

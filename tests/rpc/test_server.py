@@ -23,7 +23,7 @@ from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
 from svc.backends import loading
-from svc.config import MAX_REQUEST_BYTES, AudioConfig, ServerConfig
+from svc.config import MAX_REQUEST_BYTES, AudioConfig, ServerConfig, TranscriptionConfig
 from svc.errors import StorageError
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES
 from svc.rpc.server import (
@@ -197,6 +197,15 @@ async def test_a_drain_does_not_wait_for_those_who_watch_health(tmp_path: Path) 
         assert (await watching.read()).status == SERVING
         await asyncio.wait_for(server.drain(), 10)
         assert (await watching.read()).status == NOT_SERVING
+
+
+async def test_those_who_watch_health_leave_room_for_calls(tmp_path: Path) -> None:
+    small, one_stream = replace(ANY_PORT, max_concurrent_calls=1), TranscriptionConfig(max_streams=1)
+    async with tiny_server(tmp_path, server=small, transcription=one_stream) as server, to(server) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watching = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(30)]
+        assert [(await each.read()).status for each in watching] == [SERVING] * len(watching)
+        assert await health_of(channel) == SERVING
 
 
 async def test_tls_serves_only_those_who_trust_its_certificate(tmp_path: Path) -> None:
