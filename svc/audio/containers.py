@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 from enum import Enum
 
+from svc.audio.mp3 import after_id3, xing_at
 from svc.errors import AudioFormatError, AudioTruncatedError
 
 FIELD = "container"
@@ -15,7 +16,7 @@ UNKNOWN_SIZE = 0x7FFF_F000
 MAX_RIFF_CHUNKS = 1000
 OGG_HEADER_BYTES = 27
 MAX_OGG_PAGE_BYTES = OGG_HEADER_BYTES + 255 + 255 * 255
-OGG_LAST_PAGE = 0x04
+OGG_FIRST_PAGE, OGG_LAST_PAGE = 0x02, 0x04
 
 
 class Container(Enum):
@@ -43,7 +44,9 @@ def container_of(data: bytes) -> Container:
 
 
 def check_whole(data: bytes, container: Container) -> None:
-    """Raises AudioTruncatedError when the container is shorter than its own headers say."""
+    """Raises AudioTruncatedError when the container is shorter than its own headers say, AudioFormatError for several
+    OGG files in one.
+    """
     if check := CHECKS.get(container):
         check(data)
 
@@ -94,6 +97,29 @@ def _check_ogg(data: bytes) -> None:
         raise _cut_off("it ends inside a page")
     if not data[start + 5] & OGG_LAST_PAGE:
         raise _cut_off("its last page is missing")
+    _check_one_ogg(data)
+
+
+def _check_one_ogg(data: bytes) -> None:
+    """Of files joined end to end decoders play the first; streams side by side all begin before any goes on."""
+    gone_on = False
+    for start in _ogg_pages(data):
+        begins = bool(data[start + 5] & OGG_FIRST_PAGE)
+        if begins and gone_on:
+            raise AudioFormatError(
+                f"another OGG file begins at byte {start}, as in files joined end to end: send each by itself, or "
+                "decode and join them into one",
+                field=FIELD,
+            )
+        gone_on = gone_on or not begins
+
+
+def _ogg_pages(data: bytes) -> Iterator[int]:
+    """Where each page starts; what stands between pages is passed over, as decoders do."""
+    start = data.find(b"OggS")
+    while 0 <= start <= len(data) - OGG_HEADER_BYTES:
+        yield start
+        start = data.find(b"OggS", start + _ogg_page_bytes(data, start))
 
 
 def _last_ogg_page(data: bytes) -> int | None:
@@ -116,35 +142,12 @@ def _ogg_page_bytes(data: bytes, start: int) -> int:
 
 def _check_mp3(data: bytes) -> None:
     """Only encoders that write a Xing header tell the size; any other MP3 may be cut without a trace."""
-    start = _after_id3(data)
+    start = after_id3(data, 0)
     if len(data) <= start:
         raise _cut_off("it ends inside its ID3 tag")
-    promised = _xing_bytes(data[start : start + 64])
-    if promised is not None and promised > len(data) - start:
-        raise _cut_off(f"its header promises {promised} bytes, {len(data) - start} are there")
-
-
-def _after_id3(data: bytes) -> int:
-    if data[:3] != b"ID3" or len(data) < 10:
-        return 0
-    size = 0
-    for byte in data[6:10]:  # seven bits each
-        size = size << 7 | byte & 0x7F
-    return 10 + size
-
-
-def _xing_bytes(frame: bytes) -> int | None:
-    """Bytes of the whole MP3 stream as its Xing (or Info) header tells them; None without one."""
-    if len(frame) < 64:
-        return None
-    mpeg1, mono = frame[1] & 0x18 == 0x18, frame[3] & 0xC0 == 0xC0
-    side_information = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
-    tag = 4 + side_information
-    has_frames, has_bytes = frame[tag + 7] & 1, frame[tag + 7] & 2
-    if frame[tag : tag + 4] not in (b"Xing", b"Info") or not has_bytes:
-        return None
-    (num_bytes,) = struct.unpack_from(">I", frame, tag + (12 if has_frames else 8))
-    return int(num_bytes)
+    xing = xing_at(data, start)
+    if xing and xing.num_bytes is not None and xing.num_bytes > len(data) - start:
+        raise _cut_off(f"its header promises {xing.num_bytes} bytes, {len(data) - start} are there")
 
 
 # FLAC counts its samples in the header: decoding itself shows whether they are all there.

@@ -11,6 +11,7 @@ import soundfile
 
 from svc.audio.collector import SampleCollector
 from svc.audio.containers import Container, check_whole, container_of, opus_input_rate_hz
+from svc.audio.mp3 import with_true_length
 from svc.audio.pcm import PcmEncoding as PcmEncoding
 from svc.audio.pcm import samples_of
 from svc.config import AudioConfig
@@ -44,6 +45,8 @@ def decode_container(
     _check_bytes(len(data), limits, field="container")
     container = container_of(data)
     check_whole(data, container)
+    if container is Container.MP3:
+        data = with_true_length(data)
     with _open(data) as file:
         check_rate(file.samplerate, field="container")
         _check_declared(declared_rate_hz, file, data)
@@ -107,7 +110,9 @@ def _open(data: bytes) -> _BlockFile:
 
 
 def _decode(file: _BlockFile, channel: int, *, container: Container, limits: AudioConfig) -> Waveform:
-    promised = file.frames if 0 <= file.frames < UNKNOWN_FRAMES else None
+    # An MP3's header may tell anything.
+    known = container is not Container.MP3 and 0 <= file.frames < UNKNOWN_FRAMES
+    promised = file.frames if known else None
     collector = SampleCollector(file.samplerate, limits=limits, field="container", promised_samples=promised)
     block = np.empty((BLOCK_FRAMES, file.channels), np.float32)  # (F, C)
     try:
@@ -115,8 +120,7 @@ def _decode(file: _BlockFile, channel: int, *, container: Container, limits: Aud
             collector.add(frames[:, channel])
     except soundfile.LibsndfileError as error:
         raise _breaks_off(collector, promised) from error
-    # Without a Xing header an MP3's length is an estimate.
-    if promised is not None and collector.num_received < promised and container is not Container.MP3:
+    if promised is not None and collector.num_received < promised:
         raise _breaks_off(collector, promised)
     if collector.num_received == 0:
         raise AudioMissingError("the file holds no samples: record it anew", field="container")

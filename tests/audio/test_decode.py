@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from svc.audio.containers import Container, check_whole
 from svc.audio.decode import PcmEncoding, decode_container, decode_pcm, load_waveform
 from svc.config import AudioConfig
 from svc.errors import (
@@ -21,7 +22,7 @@ from svc.errors import (
     RateUnsupportedError,
     ServiceError,
 )
-from tests.audio.containers import WHOLE_FORMATS, encoded, silent_opus, tone
+from tests.audio.containers import WHOLE_FORMATS, encoded, ogg_page, silent_opus, tone
 
 LIMITS = AudioConfig()
 
@@ -59,6 +60,19 @@ def test_ogg_cut_at_a_page_is_noticed() -> None:
     data = silent_opus(3)
     with pytest.raises(AudioTruncatedError, match="last page"):
         decode_container(data[: data.rindex(b"OggS")], limits=LIMITS)
+
+
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
+def test_ogg_files_joined_end_to_end_are_refused_and_not_cut(codec: str) -> None:
+    one, other = (encoded(tone(length), container="OGG", codec=codec) for length in (16_000, 32_000))
+    with pytest.raises(AudioFormatError, match=f"begins at byte {len(one)}, .*: send each by itself") as caught:
+        decode_container(one + other, limits=LIMITS)
+    assert caught.value.field == "container"
+
+
+def test_ogg_streams_side_by_side_are_no_joined_files() -> None:
+    other = ogg_page(b"fishead\0", b"\x08", flags=2, granule=0, serial=9, number=0)
+    check_whole(other + silent_opus(2), Container.OGG)
 
 
 def flac_of_unknown_length(num_samples: int) -> bytes:
