@@ -83,8 +83,8 @@ def markdown(figures: StudyFigures) -> str:
     parts = [
         counts_text(done, READ),
         means_table(done, READ, all_means),
-        "Change against uniform of the same loss, **bold** where the interval excludes zero; of a seed alone it is over "
-        "people:",
+        "Change against uniform of the same loss, **bold** where the interval excludes zero; of a seed alone it is "
+        "over people:",
         changes_table(done, compared, READ, OF_EER),
         "At the one threshold; rates in points:",
         changes_table(done, compared, READ, AT_ONE_THRESHOLD),
