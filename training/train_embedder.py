@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from svc.backends.store import ModelStore
 from svc.config import default_cache
-from svc.errors import InvalidRequestError
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
 from training.command_line import mistakes_told
 from training.data.speaker_batches import SpeakerBatch
@@ -31,13 +30,12 @@ from training.fairness.methods import make_weighting
 from training.fairness.weighting import BatchTerms, BlindWeighting, GroupWeighting, Weighed, Weighting, terms_of
 from training.losses.speaker_loss import make_speaker_loss
 from training.shared_norms import share_norms
+from training.skipped_steps import SkippedSteps
 from training.trained_embedder import TrainedEmbedder, make_embedder
 from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, run_parser, saved, timed
 
 VALIDATION_BATCH = 32
-# In a row: a bad batch is passed over, a run that has gone astray is not.
-MOST_SKIPPED = 20
 
 
 class EmbedderTrainer:
@@ -65,7 +63,7 @@ class EmbedderTrainer:
         self.wrapped = world.wrap(self.embedder, partly_used=False)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.step = 0
-        self.skipped = 0  # steps without finite gradients up to now, in a row
+        self.skipped = SkippedSteps(self.embedder)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with what each group multiplies the learning rate by; an adversary steps by itself."""
@@ -115,6 +113,7 @@ class EmbedderTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
+        self.skipped.begin()
         terms, groups = self.terms(batch)
         weighed = self.weighed(terms, groups)
         weighed.loss.backward()  # type: ignore[no-untyped-call]
@@ -123,22 +122,12 @@ class EmbedderTrainer:
         norm = nn.utils.clip_grad_norm_(learned, optimiser.max_gradient_norm)
         figures = {"loss": float(weighed.loss.detach()), "gradient": float(norm), "rate": rate}
         if not norm.isfinite():
-            self._skip()
+            self.skipped.skip(self.step + 1)
             return figures
-        self.skipped = 0
+        self.skipped.taken()
         self.optimizer.step()
         groups_asking = terms.scores.of_queries(groups)
         return figures | self.weighting.learn(terms) | self._weights_by_group(weighed.weights, groups_asking)
-
-    def _skip(self) -> None:
-        """Raises InvalidRequestError when nothing has been learned for too long."""
-        self.skipped += 1
-        if self.skipped == MOST_SKIPPED:
-            message = (
-                f"{MOST_SKIPPED} steps in a row up to step {self.step + 1} had gradients that are not finite: lower "
-                "optimiser.learning_rate, or look for broken recordings"
-            )
-            raise InvalidRequestError(message, field="optimiser.learning_rate")
 
     def terms(self, batch: SpeakerBatch) -> tuple[BatchTerms, Tensor]:
         """This rank's batch -> the losses of all ranks' batches joined, and (N, M) groups."""

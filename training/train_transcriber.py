@@ -28,7 +28,8 @@ from training.command_line import mistakes_told
 from training.data.batches import Batch
 from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
-from training.shared_norms import restore_statistics, running_statistics, share_norms
+from training.shared_norms import share_norms
+from training.skipped_steps import SkippedSteps
 from training.start_transcriber import start_from, take_parts
 from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, run_parser, saved, timed
@@ -49,12 +50,13 @@ class TranscriberTrainer:
         torch.manual_seed(recipe.seed)
         self.model = Transcriber(replace(recipe.model, num_tokens=data.num_tokens)).to(world.device)
         self.averaged: dict[str, Tensor] = {}
-        # Stages switch losses off, and with them whole heads.
         share_norms(self.model, world)
+        # Stages switch losses off, and with them whole heads.
         self.step_module = world.wrap(TrainingStep(self.model, world.mean))
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
         self.bf16 = bf16_pays(recipe.optimiser.precision, world.device)
         self.step = 0
+        self.skipped = SkippedSteps(self.model)
         # What its checkpoints are of.
         self.digest = recipe.digest
 
@@ -116,7 +118,7 @@ class TranscriberTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
-        statistics = running_statistics(self.model)
+        self.skipped.begin()
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
             losses: LossTerms = self.step_module(batch, stage)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -125,8 +127,9 @@ class TranscriberTrainer:
         if norm.isfinite():
             self.optimizer.step()
             self._average()
+            self.skipped.taken()
         else:
-            restore_statistics(statistics)
+            self.skipped.skip(self.step + 1)
         self.step += 1
         plain = losses.plain() | {"gradient": float(norm)}
         mean = self.world.mean(torch.tensor(list(plain.values()), device=self.world.device))
