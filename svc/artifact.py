@@ -103,6 +103,15 @@ def load_artifact(folder: Path) -> Artifact:
     return Artifact(card=read.card, card_toml=read.card_toml, digest=read.digest, tensors=plain)
 
 
+def amend_card(folder: Path, about: Mapping[str, Any]) -> None:
+    """The card says this in place of what it said under these keys; the tensors stay. By its digest it is another one.
+
+    Raises ArtifactError when there is no card, ValueError for what TOML cannot hold.
+    """
+    card = read_card(folder).card
+    _replace(folder / CARD, toml_text({**card, **about}).encode())
+
+
 def name_report(folder: Path, report: bytes) -> None:
     """The card of the artifact names this report, in place of any other. Raises ArtifactError when there is no card."""
     top, table, rest = _without_report(_read(folder / CARD)).partition(FIRST_TABLE)

@@ -3,20 +3,19 @@
     python -m training.benchmark_transcription --utterances utterances.jsonl --out FOLDER [--config FILE] [--json]
 
 Conversations are those of training.data.conversation_sets: test talkers by domain and condition. Ours is the code that
-serves, fed in pieces of 100 ms; the peers hear whole recordings, so they have no latency. What each system heard is
-left in FOLDER for `equivox evaluate transcription`. The commands are Arabic words with English names: ours was taught
-them, and no peer can know them.
+serves, fed in pieces of 100 ms; the peers hear whole recordings, so their words come when these are over. What each
+system heard is left in FOLDER for `equivox evaluate transcription` and training.transcription_results. The commands are
+Arabic words with English names: ours was taught them, and no peer can know them.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from svc.application import Application
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
@@ -27,12 +26,10 @@ from svc.types import MODEL_RATE_HZ, FloatArray
 from training.command_line import folder_to_write, mistakes_told
 from training.data.conversation_sets import DOMAINS, Conversation, ConversationSet, add_set_options
 from training.data.rendering import Sounds, render
-from training.data.transcripts import Transcript, write_transcripts
+from training.data.transcripts import Transcript, said_at
 from training.data.utterances import Utterance, read_utterances
-from training.evaluate_transcription import TranscriptionEvaluation, TranscriptionSummary, evaluate_transcripts
 from training.grammar_recogniser import GrammarRecogniser
-from training.report_json import write_json
-from training.tables import markdown_table, progress_over
+from training.tables import progress_over
 from training.transcribing_systems import (
     TranscribingSystem,
     diarize_then_recognise,
@@ -40,13 +37,9 @@ from training.transcribing_systems import (
     live_system,
     recognise_alone,
 )
-from training.transcription_tables import bound_notes, measure_text
+from training.transcription_results import Result, evaluated, markdown, write_results
 
 SYSTEMS = ("equivox", "diarization-whisper", "whisper", "pocketsphinx")
-OVERALL = ("orc_wer", "cp_wer", "tcp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
-OVERALL_TITLES = ("ORC-WER %", "cpWER %", "tcpWER %", "turns right %", "end P50 ms", "end P90 ms")
-COUNTS = ("sub / del / ins", "words", "turns", "recordings")
-CELL = "domain, condition"
 STREAM = StreamOptions(sample_rate_hz=MODEL_RATE_HZ, partials=False)
 
 
@@ -56,21 +49,8 @@ class Recording:
 
     name: str
     domain: str
-    condition: str
     samples: FloatArray
     reference: Transcript
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Result:
-    """One system on all conversations; `real_time_factor` is seconds of work per second of audio on one thread."""
-
-    evaluation: TranscriptionEvaluation
-    heard: Mapping[str, Transcript]
-    real_time_factor: float
-
-    def as_json(self) -> dict[str, Any]:
-        return self.evaluation.as_json() | {"real_time_factor": round(self.real_time_factor, 4)}
 
 
 @dataclass(slots=True)
@@ -79,6 +59,15 @@ class _Hearing:
 
     heard: dict[str, Transcript] = field(default_factory=dict)
     took_s: float = 0.0
+
+    def add(self, recording: Recording, system: TranscribingSystem) -> None:
+        """One that is not live gives its words once it has heard everything."""
+        began_s = time.perf_counter()
+        heard = system.transcribe(recording.samples, recording.domain)
+        took_s = time.perf_counter() - began_s
+        whole_s = len(recording.samples) / MODEL_RATE_HZ
+        self.heard[recording.name] = heard if system.live else said_at(heard, whole_s + took_s)
+        self.took_s += took_s
 
 
 def run(
@@ -90,65 +79,18 @@ def run(
     """Every recording with every system, and the references. Recordings may be made as they are asked for."""
     hearings = {system.name: _Hearing() for system in systems}
     references: dict[str, Transcript] = {}
-    groups: dict[str, dict[str, str]] = {CELL: {}, "domain": {}, "condition": {}}
     audio_s = 0.0
     for recording in recordings:
         references[recording.name] = recording.reference
         audio_s += len(recording.samples) / MODEL_RATE_HZ
-        values = (f"{recording.domain}, {recording.condition}", recording.domain, recording.condition)
-        for column, value in zip(groups.values(), values, strict=True):
-            column[recording.name] = value
         for system in systems:
-            began_s = time.perf_counter()
-            hearings[system.name].heard[recording.name] = system.transcribe(recording.samples, recording.domain)
-            hearings[system.name].took_s += time.perf_counter() - began_s
+            hearings[system.name].add(recording, system)
         on_recording()
     results = [
-        Result(
-            evaluation=evaluate_transcripts(references, hearing.heard, system=name, groups=groups),
-            heard=hearing.heard,
-            real_time_factor=hearing.took_s / audio_s,
-        )
+        evaluated(references, hearing.heard, system=name, real_time_factor=hearing.took_s / audio_s)
         for name, hearing in hearings.items()
     ]
     return results, references
-
-
-def markdown(results: Sequence[Result]) -> str:
-    """Two tables: each system over everything, then ORC-WER by domain and condition; 95 % over recordings."""
-    overall = markdown_table(("system", *OVERALL_TITLES, "real-time factor", *COUNTS), _overall_rows(results))
-    names = [result.evaluation.system for result in results]
-    cells = markdown_table(("domain, condition", "recordings", "words", *names), _cell_rows(results))
-    notes = "".join(f"\n\n{note}." for note in bound_notes([result.evaluation for result in results]))
-    return f"{overall}{notes}\n\nORC-WER %:\n\n{cells}"
-
-
-def _overall_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
-    for result in results:
-        summary = result.evaluation.overall
-        figures = (measure_text(name, summary.figures[name]) for name in OVERALL)
-        yield (result.evaluation.system, *figures, f"{result.real_time_factor:.2f}", *_counts(summary))
-
-
-def _counts(summary: TranscriptionSummary) -> tuple[str, ...]:
-    orc, turns = summary.errors.orc, summary.errors.turns
-    edits = f"{orc.substitutions} / {orc.deletions} / {orc.insertions}"
-    return edits, str(orc.words), str(turns.reference), str(turns.recordings)
-
-
-def _cell_rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
-    for cell, summary in results[0].evaluation.by_group[CELL].items():
-        figures = [result.evaluation.by_group[CELL][cell].figures["orc_wer"] for result in results]
-        rates = (measure_text("orc_wer", figure) for figure in figures)
-        yield (cell, str(summary.recordings), str(summary.errors.orc.words), *rates)
-
-
-def write_results(results: Sequence[Result], references: Mapping[str, Transcript], out: Path) -> None:
-    """The report, the references and what every system heard."""
-    write_json(out / "report.json", {"systems": [result.as_json() for result in results]})
-    write_transcripts(out / "references.jsonl", references)
-    for result in results:
-        write_transcripts(out / f"{result.evaluation.system}.jsonl", result.heard)
 
 
 def rendered(conversations: Iterable[Conversation], sounds: Sounds) -> Iterator[Recording]:
@@ -157,7 +99,6 @@ def rendered(conversations: Iterable[Conversation], sounds: Sounds) -> Iterator[
         yield Recording(
             name=conversation.uri,
             domain=conversation.domain,
-            condition=conversation.condition,
             samples=render(conversation.recipe, sounds, with_sources=False).samples,
             reference=conversation.reference,
         )

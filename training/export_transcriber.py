@@ -12,22 +12,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from svc.backends.transcriber_artifact import save_transcriber
-from svc.errors import InvalidRequestError
 from svc.models.transcriber import Transcriber
-from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, existing_checkpoint
 from training.command_line import folder_to_write, mistakes_told
 from training.data.units import UnitEncoder, read_units
-from training.report_json import read_json
 from training.start_transcriber import take_parts
 from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
-
-SERVED = "equivox"
-FIGURES = ("orc_wer", "cp_wer", "turn_count_accuracy", "end_latency_p50_s", "end_latency_p90_s")
+from training.transcription_results import read_figures
 
 
 def export(
@@ -58,29 +52,6 @@ def export(
     } | dict(origin or {})
     figures = read_figures(report) if report else {}
     save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | told | figures)
-
-
-def figures_of(report: dict[str, Any]) -> dict[str, object]:
-    """The report's figures of the served transcriber, by domain and condition: rates as fractions, times in seconds."""
-    (ours,) = [system for system in report["systems"] if system["system"] == SERVED]
-    cells = {"all": ours["overall"]} | ours["by_group"][CELL]
-    return {"figures": {name: _plain(cell) for name, cell in cells.items()}}
-
-
-def read_figures(path: Path) -> dict[str, object]:
-    """Of a report on disk. Raises OSError, and InvalidRequestError for any other file."""
-    report = read_json(path)
-    try:
-        return figures_of(report)
-    except (KeyError, TypeError, ValueError) as error:
-        message = f"{path} is no report of training.benchmark_transcription on {SERVED}: {error!r}"
-        raise InvalidRequestError(message, field="report") from error
-
-
-def _plain(cell: dict[str, Any]) -> dict[str, object]:
-    counts = {name: cell[name] for name in ("n_recordings", "n_words", "n_turns")}
-    values = {name: cell[name]["value"] for name in FIGURES if cell[name] and cell[name]["value"] is not None}
-    return counts | values
 
 
 def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[str]) -> dict[str, object]:

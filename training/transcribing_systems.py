@@ -30,16 +30,19 @@ class SpeakerDiarizer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscribingSystem:
-    """`transcribe` takes (N,) samples at 16 kHz and the name of their domain, which only a grammar asks for."""
+    """`transcribe` takes (N,) samples at 16 kHz and the name of their domain, which only a grammar asks for. A `live`
+    one says when each word came.
+    """
 
     name: str
     transcribe: Callable[[FloatArray, str], Transcript]
+    live: bool = False
 
 
 def live_system(name: str, open_stream: Callable[[], LiveStream]) -> TranscribingSystem:
     """A live transcription as it is served, in pieces of 100 ms."""
     return TranscribingSystem(
-        name=name, transcribe=lambda samples, domain: play(open_stream(), samples, piece_s=PIECE_S)
+        name=name, transcribe=lambda samples, domain: play(open_stream(), samples, piece_s=PIECE_S), live=True
     )
 
 

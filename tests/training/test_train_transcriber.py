@@ -21,18 +21,18 @@ from tests.models.toy_transcriber import toy_config
 from tests.training.data.talkers import talkers
 from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
-from training.benchmark_transcription import CELL
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.data.manifest import TRAIN
 from training.data.mixtures import MixtureConfig
 from training.data.units import UnitEncoder, write_units
 from training.data.utterances import write_utterances
 from training.distributed import World
-from training.export_transcriber import FIGURES, export, figures_of, read_figures
+from training.export_transcriber import export
 from training.training_curves import TrainingCurves
 from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_data import VALIDATION_SEED, DataPaths, TranscriberData, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
+from training.transcription_results import CELL, FIGURES, figures_of, read_figures
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 

@@ -100,6 +100,11 @@ def write_transcripts(path: Path, transcripts: Mapping[str, Sequence[TranscriptT
             file.writelines(line + "\n" for line in lines)
 
 
+def said_at(turns: Transcript, at_s: float) -> Transcript:
+    """As of a system that gives all words at once."""
+    return tuple(replace(turn, words=tuple(replace(word, said_at_s=at_s) for word in turn.words)) for turn in turns)
+
+
 def joined(pieces: Sequence[TranscriptTurn]) -> list[TranscriptTurn]:
     """Pieces of one speaker on one channel that follow each other within TURN_GAP_S, as one turn each."""
     turns: list[TranscriptTurn] = []
