@@ -101,6 +101,7 @@ class TranscriptionConfig:
     # Longest pause between two messages of a stream.
     idle_timeout_s: float = 60.0
     # Tokens the decoder weighs against each other; 1 = greedy.
+    # With more than 1 the words do not depend on the size of messages, but turns closed by silence may.
     beam: int = 1
     # After so long without a word the decoder takes the next for a stream's first; 0 = never.
     forget_after_s: float = 0.8

@@ -52,27 +52,6 @@ class AlignmentBand:
         return outside * self.penalty_nats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BandSchedule:
-    """A band that widens in a straight line from `first` to `last` over `steps`, then opens if `then_open`."""
-
-    first: AlignmentBand
-    last: AlignmentBand
-    steps: int
-    then_open: bool = False
-
-    def at(self, step: int) -> AlignmentBand | None:
-        """The band of a training step, None = all alignments count."""
-        if step >= self.steps:
-            return None if self.then_open else self.last
-        share = step / self.steps
-        return AlignmentBand(
-            left_frames=self.first.left_frames + share * (self.last.left_frames - self.first.left_frames),
-            right_frames=self.first.right_frames + share * (self.last.right_frames - self.first.right_frames),
-            penalty_nats=self.first.penalty_nats + share * (self.last.penalty_nats - self.first.penalty_nats),
-        )
-
-
 def label_arc_penalties(
     targets: Tensor,
     token_frames: Tensor,

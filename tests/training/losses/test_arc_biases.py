@@ -2,10 +2,8 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from training.losses.arc_biases import AlignmentBand, BandSchedule, LatencyPenalty, label_arc_penalties
+from training.losses.arc_biases import AlignmentBand, LatencyPenalty, label_arc_penalties
 
 NONE = LatencyPenalty()
 ONE_PER_FRAME = LatencyPenalty(early_per_frame=1, late_per_frame=1)
@@ -34,17 +32,6 @@ def test_only_turn_boundaries_are_penalised_and_each_by_its_own() -> None:
 
 def test_a_token_due_after_the_end_is_due_at_the_last_frame() -> None:
     assert penalties_of([3], [9], start=NONE, end=ONE_PER_FRAME).T.tolist() == [[3, 2, 1, 0]]
-
-
-@given(st.integers(0, 100))
-def test_schedule_widens_and_ends_as_told(step: int) -> None:
-    schedule = BandSchedule(first=NARROW, last=WIDE, steps=50)
-    now, later = schedule.at(step), schedule.at(step + 1)
-    assert now is not None
-    assert later is not None
-    assert NARROW.left_frames <= now.left_frames <= later.left_frames <= WIDE.left_frames
-    assert (schedule.at(0), schedule.at(50)) == (NARROW, WIDE)
-    assert BandSchedule(first=NARROW, last=WIDE, steps=50, then_open=True).at(50) is None
 
 
 def test_what_would_reward_lateness_is_refused() -> None:
