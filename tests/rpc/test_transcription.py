@@ -221,11 +221,22 @@ SOUNDS: dict[str, FloatArray] = {
 }
 
 
+TOLD = {
+    "silence": {"SILENCE"},
+    "music": {"BAND_MISMATCH"},  # nothing of this chord is above 4 kHz
+    "clipping": {"CLIPPED"},
+    "8 kHz declared as 16": {"RATE_SUSPECT"},
+    "noise": set(),
+}
+
+
 @pytest.mark.parametrize("name", SOUNDS)
-async def test_odd_sounds_are_answered_all_the_same(server: Server, name: str) -> None:
-    answered = await transcribe(server, [CONFIG, *chunks(SOUNDS[name])])
+async def test_odd_sounds_are_answered_all_the_same_and_told_of(server: Server, name: str) -> None:
+    sound = np.resize(SOUNDS[name], 12 * RATE_HZ)
+    answered = await transcribe(server, [CONFIG, *chunks(sound)])
     assert answered.error is None
     assert answered.kinds().count("turn_start") == answered.kinds().count("turn_end")
+    assert {event.warning.reason for event in answered.events if event.HasField("warning")} == TOLD[name]
 
 
 async def test_a_dropped_stream_frees_its_state_at_once(server: Server, channel: grpc.aio.Channel) -> None:
