@@ -39,7 +39,10 @@ from training.transcribing_systems import (
 )
 from training.transcription_results import Result, evaluated, markdown, write_results
 
-SYSTEMS = ("equivox", "diarization-whisper", "whisper", "pocketsphinx")
+REHEARD = "equivox-second-pass"
+SYSTEMS = ("equivox", REHEARD, "diarization-whisper", "whisper", "pocketsphinx")
+DEFAULT = tuple(name for name in SYSTEMS if name != REHEARD)
+PATIENCE_S = 3600.0
 STREAM = StreamOptions(sample_rate_hz=MODEL_RATE_HZ, partials=False)
 
 
@@ -114,6 +117,7 @@ def make_systems(
 
     made: dict[str, Callable[[], TranscribingSystem]] = {
         "equivox": lambda: live_system("equivox", lambda: application.transcriber.open(STREAM)),
+        REHEARD: lambda: live_system(REHEARD, lambda: application.transcriber.open(replace(STREAM, second_pass=True))),
         "diarization-whisper": lambda: diarize_then_recognise("diarization-whisper", application.diarizer, whisper()),
         "whisper": lambda: recognise_alone("whisper", whisper()),
         "pocketsphinx": lambda: grammar_system("pocketsphinx", grammars(utterances)),
@@ -136,8 +140,11 @@ def grammars(utterances: Sequence[Utterance]) -> dict[str, GrammarRecogniser]:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     config = load_settings(options.config)
-    # Recognition waits for the voices: then speakers do not depend on how busy the machine is.
-    config = replace(config, transcription=replace(config.transcription, voice_threads=0))
+    # Recognition waits for the voices, and no turn is given up on: what is heard does not depend on how busy we are.
+    live = replace(
+        config.transcription, voice_threads=0, second_pass=REHEARD in options.systems, second_pass_patience_s=PATIENCE_S
+    )
+    config = replace(config, transcription=live)
     with mistakes_told(), closing(Application(config)) as application:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
@@ -154,7 +161,7 @@ def _options() -> argparse.ArgumentParser:
     add_set_options(parser, split="test")
     parser.add_argument("--out", type=folder_to_write, required=True, help="folder for the report and all transcripts")
     parser.add_argument("--config", type=Path, help="the server's TOML configuration: models, transcriber")
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=DEFAULT)
     parser.add_argument("--json", action="store_true", help="rates as fractions, times in seconds")
     return parser
 
