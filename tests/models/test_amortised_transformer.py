@@ -55,10 +55,16 @@ class RowCounter:
         self.rows += inputs[0].shape[:-1].numel()
 
 
-def rows_computed(encoder: AmortisedTransformer, mels: Tensor) -> int:
+def rows_computed(encoder: AmortisedTransformer, mels: Tensor, *, live: bool = False) -> int:
+    """Of a whole pass, or of live streams that step together, a frame of 40 ms at a time."""
     counter = RowCounter(encoder)
     with torch.inference_mode():
-        encoder(mels, encoder.initial_state(len(mels)))
+        if live:
+            streams = [encoder.open_stream(1) for _ in mels]
+            for piece in torch.split(mels, 4, dim=1):
+                _, streams = encoder.step_streams(piece, streams)
+        else:
+            encoder(mels, encoder.initial_state(len(mels)))
     for handle in counter.handles:
         handle.remove()
     return counter.rows
@@ -90,9 +96,10 @@ def test_live_streams_skip_what_a_masked_pass_masks(chunks: list[int], open_logi
     torch.testing.assert_close(torch.cat(pieces, dim=1), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_fewer_open_gates_are_fewer_rows_computed() -> None:
+@pytest.mark.parametrize("live", [False, True])
+def test_fewer_open_gates_are_fewer_rows_computed(live: bool) -> None:
     mels, all_rows = random_mels(2, 80), 2 * 40 * 4 * AMORTISED.num_layers
-    rows = [rows_computed(toy(open_logit), mels) for open_logit in (-99.0, -4.0, 0.0, 4.0, 99.0)]
+    rows = [rows_computed(toy(open_logit), mels, live=live) for open_logit in (-99.0, -4.0, 0.0, 4.0, 99.0)]
     assert rows[0] == 0
     assert rows == sorted(set(rows))
     assert rows[-1] == all_rows
