@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from training.fairness.cohorts.cohort import cohorts_of
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, BEFORE
-from training.mitigation_tables import ALL, CLAIMS, GAP, MIN_SPEAKERS, OTHERS, VARIANCE, WORST, Judges, change, markdown
+from training.mitigation_tables import (
+    ADAPTED,
+    ALL,
+    CLAIMS,
+    GAP,
+    MIN_SPEAKERS,
+    OTHERS,
+    VARIANCE,
+    WORST,
+    Judges,
+    change,
+    markdown,
+)
 
 MEMBERS = {
     "good": [f"g{number}" for number in range(6)],
@@ -118,7 +130,7 @@ def test_the_table_says_who_of_those_who_judge_drew_the_cohorts() -> None:
 
 def test_every_claim_is_the_paper_s_number_of_the_column_it_is_about() -> None:
     assert [(claim.text, claim.column, claim.claimed) for claim in CLAIMS] == [
-        ("EWC: worst region -3.2 % (2207.07850)", WORST, -0.032),
+        ("EWC: worst region -3.2 % (2207.07850)", ADAPTED, -0.032),
         ("EWC: overall -1.3 %", ALL, -0.013),
         ("EWC: variance over regions -7.9 %", VARIANCE, -0.079),
         ("oversampling or cohort vector: gap 56 % to about 40 % (2207.11345)", GAP, 40 / 56 - 1),

@@ -113,13 +113,27 @@ def test_a_rival_is_one_of_the_same_size() -> None:
     assert "against lstm-8m" not in table
 
 
+@pytest.mark.parametrize(
+    ("flops", "errors", "told"),
+    [
+        (2e8, 2, "does not hold here: it saves less"),
+        (1e8, 2, "holds here"),
+        (1e8, 3, "does not hold here: it loses more words"),
+    ],
+)
+def test_a_claim_of_compute_is_of_both_work_and_words(flops: float, errors: int, told: str) -> None:
+    chosen = [contender("whole", EncoderConfig()), contender("skips", SKIPS, strength=2.0)]
+    table = markdown(chosen, {"whole": twice(scores(2)), "skips@2": twice(scores(errors, flops=flops))})
+    assert f"| {told} |" in table
+
+
 def test_compute_is_counted_against_the_transformer_that_looks_back_furthest() -> None:
     far, near = (EncoderConfig(), EncoderConfig())
     near = replace(near, transformer=replace(near.transformer, left_context_frames=8))
     chosen = [contender("whole", far), contender("window", near), contender("skips", SKIPS, strength=2.0)]
     finished = {"window": twice(scores(3)), "skips@2": twice(scores(2, flops=1.2e8))}
     table = markdown(chosen, {"whole": twice(scores(2))} | finished)
-    assert "| skips@2 against whole | 120 | 60 | 0.0100 | 0 | +0.0 % [+0.0, +0.0] |" in table
+    assert "| skips@2 against whole | 120 | 60 | 0.0100 | 0 | +0.0 % [+0.0, +0.0] | holds here |" in table
     assert "against" not in markdown(chosen, finished), "a window is nothing to compare with, even if alone"
     assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] |" in table
 
