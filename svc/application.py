@@ -217,6 +217,11 @@ class Application:
                 f"the transcriber wants voices of width {recogniser.voice_width}, the embedder's are of "
                 f"{self.embedder.dimension}: serve it with the embedder its cohorts were found with"
             )
+        if recogniser.voice_embedder not in ("", self.embedder.fingerprint):
+            raise ArtifactError(
+                f"the transcriber knows voices of embedder {recogniser.voice_embedder}, not of the one served, "
+                f"{self.embedder.fingerprint}: serve it with the embedder its cohorts were found with"
+            )
         parts = LiveParts(
             open_session=self.stream_batcher.open,
             fingerprint=recogniser.fingerprint,

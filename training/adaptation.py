@@ -63,7 +63,8 @@ class Adaptation:
         model, centroids = self.artifact.model.config, self.cohorts.centroids
         if self.recipe.method.cohort_vector:
             voice_width = model.voice_width if centroids is None else centroids.shape[1]
-            model = replace(model, cohort_width=len(self.cohorts), voice_width=voice_width)
+            embedder = self.cohorts.embedder
+            model = replace(model, cohort_width=len(self.cohorts), voice_width=voice_width, voice_embedder=embedder)
         return self.recipe.training(model)
 
 

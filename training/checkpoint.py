@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.pt"
 # Keys that came after runs were made, at the value that changes nothing: left out of digests, so that those runs can
 # still be gone on with.
-NEUTRAL = {"cohort_width": 0, "voice_width": 192, "cohort_vector": False, "cohort_rate": 100.0, "unknown_share": 0.2}
+NEUTRAL = {
+    "cohort_width": 0,
+    "voice_width": 192,
+    "voice_embedder": "",
+    "cohort_vector": False,
+    "cohort_rate": 100.0,
+    "unknown_share": 0.2,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

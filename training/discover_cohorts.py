@@ -147,10 +147,10 @@ def _finders(name: str, people: People, speakers: Sequence[str], options: argpar
         if options.voices is None:
             raise InvalidRequestError("--by embedding needs --voices FILE", field="voices")
         voices = read_voices(options.voices)
-        if voices.keys().isdisjoint(speakers):
+        if voices.of.keys().isdisjoint(speakers):
             raise InvalidRequestError(f"{options.voices} knows none of the speakers", field="voices")
         for count in options.clusters:
-            yield EmbeddingFinder(voices=voices, count=count, seed=options.seed)
+            yield EmbeddingFinder(voices=voices.of, count=count, seed=options.seed, embedder=voices.embedder)
     elif name == REGION_TREE:
         yield region_finder(people, max_leaves=options.leaves)
     else:

@@ -10,6 +10,7 @@ that a talker's voice and words come from the same speech. Letters: S speakers, 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -52,19 +53,29 @@ def mean_voices(
     return voices
 
 
-def write_voices(path: Path, voices: Mapping[str, FloatArray]) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Voices:
+    """Speaker -> (D,) unit mean, and the fingerprint of what embedded them; empty = not known."""
+
+    of: Mapping[str, FloatArray]
+    embedder: str = ""
+
+
+def write_voices(path: Path, voices: Voices) -> None:
     """Beside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(file, speakers=np.array([*voices], dtype=str), vectors=np.stack([*voices.values()]))
+        names, vectors = np.array([*voices.of], dtype=str), np.stack([*voices.of.values()])
+        np.savez(file, speakers=names, vectors=vectors, embedder=np.array(voices.embedder))
 
 
-def read_voices(path: Path) -> dict[str, FloatArray]:
+def read_voices(path: Path) -> Voices:
     """The inverse of write_voices. Raises InvalidRequestError."""
     try:
         with np.load(path, allow_pickle=False) as saved:
             vectors = np.asarray(saved["vectors"], np.float32)
-            return dict(zip(map(str, saved["speakers"]), vectors, strict=True))
+            embedder = str(saved["embedder"]) if "embedder" in saved else ""
+            return Voices(dict(zip(map(str, saved["speakers"]), vectors, strict=True)), embedder)
     except (OSError, ValueError, KeyError) as error:
         message = f"{path}: no voices of speakers, as python -m training.embed_speakers makes them: {error}"
         raise InvalidRequestError(message, field="voices") from error
@@ -82,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 lambda waveform: extractor.extract(waveform).voiceprint,
                 on_recording=on_recording,
             )
-        write_voices(options.out, voices)
+        write_voices(options.out, Voices(voices, application.embedder.fingerprint))
     print(f"{len(voices)} voices in {options.out}")
 
 

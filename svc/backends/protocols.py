@@ -142,6 +142,11 @@ class StreamRecogniser(Protocol[StreamState]):
         """V, of the voices it wants to be told; 0 = it does not ask."""
         ...
 
+    @property
+    def voice_embedder(self) -> str:
+        """Fingerprint of the embedder whose voices it knows; empty = it does not ask, or that is not known."""
+        ...
+
     def open(self) -> StreamState:
         """The state of a stream of which nothing was heard. Constant in size, however long the stream."""
         ...

@@ -72,6 +72,10 @@ class TransducerRecogniser:
     def voice_width(self) -> int:
         return 0 if self.model.from_cohort is None else self.model.config.voice_width
 
+    @property
+    def voice_embedder(self) -> str:
+        return "" if self.model.from_cohort is None else self.model.config.voice_embedder
+
     @torch.inference_mode()
     def open(self) -> LiveState:
         """As the protocol says. The decoder skips what the delay puts before the first sound."""

@@ -45,6 +45,8 @@ class TranscriberConfig:
     # Cohorts of talkers the encoder can be told of (K), and the width of the voices that are put to them; 0 = none.
     cohort_width: int = 0
     voice_width: int = 192
+    # Fingerprint of what embedded the voices of their centroids; empty = not known.
+    voice_embedder: str = ""
 
     def __post_init__(self) -> None:
         check_at_least(0, self, "num_tokens", "cohort_width", "voice_width")

@@ -22,7 +22,7 @@ class MarkRecogniser:
     """Answers with the first value of each frame as activity; waits at `gate`; refuses mels below zero."""
 
     units, fingerprint, frame_s, delay_s, algorithmic_latency_s = Units(()), "0" * 16, 0.04, 0.04, 0.1
-    voice_width = 0
+    voice_width, voice_embedder = 0, ""
 
     def __init__(self) -> None:
         self.steps: list[tuple[int, int]] = []  # streams, and frames of each

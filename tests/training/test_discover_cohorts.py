@@ -8,7 +8,7 @@ import pytest
 from tests.training.data.manifests import write_manifest
 from tests.training.fairness.cohorts.heard_people import lines, names, voices, worse_quarter
 from training.discover_cohorts import main
-from training.embed_speakers import write_voices
+from training.embed_speakers import Voices, write_voices
 from training.fairness.cohorts.cohort import read_cohorts
 from training.utterance_errors import append_errors
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """errors.jsonl, voices.npz and manifest.csv of 80 people, the Kenyans of whom are misheard."""
     path = tmp_path_factory.mktemp("people")
     append_errors(path / "errors.jsonl", lines(worse_quarter))
-    write_voices(path / "voices.npz", voices())
+    write_voices(path / "voices.npz", Voices(voices(), "e" * 16))
     fixed = {"corpus": "c", "split": "test", "sample_rate_hz": 16_000, "duration_s": 1}
     rows = (
         {"path": name, "speaker": name, "country": COUNTRIES[number % 4], "sex": ("", "male")[number % 2]}

@@ -8,7 +8,7 @@ import pytest
 from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.types import Band, Voiceprint, Waveform
 from tests.training.data.talkers import TonesInMemory, talkers
-from training.embed_speakers import mean_voices, read_voices, write_voices
+from training.embed_speakers import Voices, mean_voices, read_voices, write_voices
 from training.recognise_utterances import recordings_of
 
 SPOKEN = talkers(3)
@@ -50,8 +50,10 @@ def test_who_says_too_little_has_no_voice() -> None:
 
 
 def test_voices_are_kept(tmp_path: Path) -> None:
-    write_voices(tmp_path / "voices.npz", {"b": np.eye(2, dtype=np.float32)[0], "a": np.eye(2, dtype=np.float32)[1]})
+    first, second = np.eye(2, dtype=np.float32)
+    write_voices(tmp_path / "voices.npz", Voices({"b": first, "a": second}, "e" * 16))
     read = read_voices(tmp_path / "voices.npz")
-    assert [(who, voice.tolist()) for who, voice in read.items()] == [("b", [1.0, 0.0]), ("a", [0.0, 1.0])]
+    assert [(who, voice.tolist()) for who, voice in read.of.items()] == [("b", [1.0, 0.0]), ("a", [0.0, 1.0])]
+    assert read.embedder == "e" * 16
     with pytest.raises(InvalidRequestError, match="no voices of speakers"):
         read_voices(tmp_path / "other.npz")

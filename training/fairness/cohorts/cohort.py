@@ -2,7 +2,8 @@
 
 Kept as cohorts.json and, for the centroids, an .npz beside it:
 `{"kind": "embedding", "cohorts": [{"name": "voices 0", "speakers": ["saa:german1", ..]}, ..],
-"centroids": "cohorts.centroids.npz", "drawn_by": []}`, where "centroids" is null for cohorts of another kind, and
+"centroids": "cohorts.centroids.npz", "drawn_by": [], "embedder": "16 hex digits"}`, where "centroids" is null for
+cohorts of another kind, "embedder" made the voices they are of (empty, or not there, where that is not known), and
 "drawn_by" lists the speakers whose errors decided where cohorts end: null, or not there, where that is not known.
 Letters: K cohorts, D embedding width.
 """
@@ -34,13 +35,15 @@ class Cohorts:
     """`kind`: how they were made. `centroids` (K, D): unit vectors in the order of the cohorts.
 
     `drawn_by`: the speakers whose errors decided who is of which, in order; none did for cohorts of voices or labels.
-    Judged by these very speakers the worst cohort looks worse than it is. None = not known.
+    Judged by these very speakers the worst cohort looks worse than it is. None = not known. `embedder`: fingerprint of
+    what made the voices that centroids are of.
     """
 
     kind: str
     cohorts: tuple[Cohort, ...]
     centroids: FloatArray | None = None
     drawn_by: tuple[str, ...] | None = None
+    embedder: str = ""
 
     def __post_init__(self) -> None:
         names = [cohort.name for cohort in self.cohorts]
@@ -89,7 +92,8 @@ def write_cohorts(path: Path, cohorts: Cohorts) -> None:
         part.replace(path.with_name(centroids))
     each = [{"name": cohort.name, "speakers": list(cohort.speakers)} for cohort in cohorts]
     drawn_by = None if cohorts.drawn_by is None else list(cohorts.drawn_by)
-    write_json(path, {"kind": cohorts.kind, "cohorts": each, "centroids": centroids, "drawn_by": drawn_by})
+    found = {"kind": cohorts.kind, "cohorts": each, "centroids": centroids, "drawn_by": drawn_by}
+    write_json(path, found | {"embedder": cohorts.embedder})
 
 
 def read_cohorts(path: Path) -> Cohorts:
@@ -103,6 +107,7 @@ def read_cohorts(path: Path) -> Cohorts:
             cohorts=tuple(Cohort(name=name, speakers=speakers) for name, speakers in cohorts),
             centroids=_centroids(path.with_name(content["centroids"])) if content["centroids"] else None,
             drawn_by=None if drawn_by is None else tuple(map(str, drawn_by)),
+            embedder=str(content.get("embedder", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise InvalidRequestError(f"{path}: no cohorts: {error}", field="cohorts") from error

@@ -4,7 +4,7 @@ Letters: S speakers, K cohorts, D embedding width.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -35,13 +35,18 @@ class Rule(Protocol):
 
 
 class Finder(Protocol):
-    """`looks_at_errors`: whether other errors of the same people would make another rule."""
+    """`looks_at_errors`: whether other errors of the same people would make another rule. `embedder`: fingerprint of
+    what made the voices that are put to centroids; empty where there are none, or it is not known.
+    """
 
     @property
     def kind(self) -> str: ...
 
     @property
     def looks_at_errors(self) -> bool: ...
+
+    @property
+    def embedder(self) -> str: ...
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -59,7 +64,8 @@ def found_cohorts(finder: Finder, rule: Rule, speakers: Sequence[str]) -> Cohort
     labels = rule.labels(everybody).tolist()
     cohort_of = {who: rule.names[label] for who, label in zip(everybody, labels, strict=True) if label >= 0}
     drawn_by = tuple(sorted(cohort_of.keys() & {*speakers})) if finder.looks_at_errors else ()
-    return cohorts_of(finder.kind, cohort_of, order=rule.names, centroids=rule.centroids, drawn_by=drawn_by)
+    cohorts = cohorts_of(finder.kind, cohort_of, order=rule.names, centroids=rule.centroids, drawn_by=drawn_by)
+    return replace(cohorts, embedder=finder.embedder)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -69,6 +75,7 @@ class EmbeddingFinder:
     voices: Mapping[str, FloatArray]
     count: int
     seed: int = 0
+    embedder: str = ""
 
     @property
     def kind(self) -> str:
@@ -116,6 +123,10 @@ class LabelFinder:
 
     kind: str
     group_of: Mapping[str, str]
+
+    @property
+    def embedder(self) -> str:
+        return ""
 
     @property
     def looks_at_errors(self) -> bool:

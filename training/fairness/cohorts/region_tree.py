@@ -88,6 +88,10 @@ class RegionTreeFinder:
         return "region-tree"
 
     @property
+    def embedder(self) -> str:
+        return ""
+
+    @property
     def looks_at_errors(self) -> bool:
         return True
 

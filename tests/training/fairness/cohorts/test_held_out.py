@@ -111,6 +111,7 @@ class Shy:
     as_they_are: SpeakerErrors
     kind: str = "shy"
     looks_at_errors: bool = True
+    embedder: str = ""
     known: tuple[str, ...] = ()
 
     def learn(self, errors: SpeakerErrors, *, least_speakers: int) -> LabelFinder:
