@@ -173,7 +173,7 @@ def _options() -> argparse.ArgumentParser:
         "--by",
         action="append",
         required=True,
-        help="embedding, region-tree, or country, language, sex, age, or several of these crossed: sex+age",
+        help="embedding, region-tree, or country, language, native, sex, age, or several of these crossed: sex+age",
     )
     parser.add_argument(
         "--clusters", nargs="+", type=positive, default=CLUSTERS, help="cohorts by voice, once for each"

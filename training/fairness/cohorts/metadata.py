@@ -1,4 +1,4 @@
-"""Cohorts by what is known of people: country, first language, sex, age band, and any of these crossed.
+"""Cohorts by what is known of people: country, first language, native or not, sex, age band, and any of these crossed.
 
 Countries too small are pooled into regions of M49, as in audits; other values too small into "other (pooled)".
 """
@@ -13,18 +13,27 @@ from training.fairness.countries import Minimum
 from training.fairness.groups import COUNTRY, CROSSED_BY, SEX, UNKNOWN, People, attribute
 
 AGE_BANDS = (25, 40, 60)
-LANGUAGE, AGE = "language", "age"
+LANGUAGE, NATIVE, AGE = "language", "native", "age"
+# What all recordings are in.
+SPOKEN = "english"
 OTHER = "other (pooled)"
 
 
 def known_people(clips: Iterable[Clip]) -> People:
     """Of a manifest; what varies over somebody's clips is the first that is known."""
-    columns: dict[str, dict[str, str]] = {name: {} for name in (COUNTRY, LANGUAGE, SEX, AGE)}
+    columns: dict[str, dict[str, str]] = {name: {} for name in (COUNTRY, LANGUAGE, NATIVE, SEX, AGE)}
     for clip in clips:
-        values = (clip.country, clip.language, clip.sex, age_band(clip.age))
+        values = (clip.country, clip.language, nativeness(clip.language), clip.sex, age_band(clip.age))
         for column, value in zip(columns.values(), values, strict=True):
             column[clip.speaker] = column.get(clip.speaker) or value
     return People(columns=columns)
+
+
+def nativeness(language: str) -> str:
+    """Of a first language, in English recordings; empty for unknown."""
+    if not language:
+        return ""
+    return "native" if language.strip().lower() == SPOKEN else "non-native"
 
 
 def age_band(age: float | None) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from svc.errors import InvalidRequestError
 from training.data.manifest import Clip
-from training.fairness.cohorts.metadata import OTHER, age_band, known_people, metadata_finder, region_finder
+from training.fairness.cohorts.metadata import OTHER, age_band, known_people, metadata_finder, nativeness, region_finder
 from training.fairness.cohorts.region_tree import country_place
 
 
@@ -42,6 +42,16 @@ def test_small_countries_are_pooled_into_regions_and_small_languages_into_others
     assert groups("country")["us0"] == "USA"
     assert groups("language")["jp0"] == OTHER
     assert groups("language")["fr0"] == "french"
+
+
+def test_whose_first_language_is_english_is_native() -> None:
+    assert {who: groups("native")[who] for who in ("us0", "fr0", "jp0")} == {
+        "us0": "native",
+        "fr0": "non-native",
+        "jp0": "non-native",
+    }
+    assert nativeness("non-english") == "non-native"
+    assert nativeness("") == ""
 
 
 def test_what_is_unknown_is_of_no_cohort() -> None:
