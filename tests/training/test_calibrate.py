@@ -248,7 +248,7 @@ def test_own_list_becomes_a_calibration_the_service_loads(
     assert alike > 0 > unlike
     printed = capsys.readouterr()
     assert "minCllr" in printed.out
-    assert ("files stand for them" in printed.err) == (not with_speakers)
+    assert ("files stand for people" in printed.err) == (not with_speakers)
 
 
 @pytest.mark.parametrize(
