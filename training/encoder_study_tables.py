@@ -109,11 +109,7 @@ def _words_row(entry: Entry, domains: Sequence[str]) -> tuple[str, ...]:
 def _rivals_table(entries: Sequence[Entry]) -> str:
     """The claim of arXiv 2209.14868: better words than each rival of its size."""
     rows = [
-        (
-            f"{conv.contender.name} against {rival.contender.name}",
-            _change_text(rival, conv),
-            verdict(_change(rival, conv), FEWER, sized=False),
-        )
+        _rivals_row(conv, rival)
         for conv in entries
         if conv.contender.kind == CONV_RNN
         for rival in entries
@@ -121,6 +117,12 @@ def _rivals_table(entries: Sequence[Entry]) -> str:
     ]
     header = ("claimed: ConvRNN-T has the fewest errors of its size", "change of WER", "so it")
     return markdown_table(header, rows) if rows else ""
+
+
+def _rivals_row(conv: Entry, rival: Entry) -> tuple[str, str, str]:
+    change = _change(rival, conv)
+    names = f"{conv.contender.name} against {rival.contender.name}"
+    return names, WER.text(change), verdict(change, FEWER, sized=False)
 
 
 def _compute_table(chosen: Sequence[Contender], entries: Sequence[Entry]) -> str:
@@ -166,7 +168,7 @@ def _so_the_claim(saved: float, change: Figure) -> str:
 def _starts_table(entries: Sequence[Entry]) -> str:
     """Each start of an encoder against those before it."""
     rows = [
-        (f"{other.contender.name} against {first.contender.name}", _change_text(first, other))
+        (f"{other.contender.name} against {first.contender.name}", WER.text(_change(first, other)))
         for first, other in combinations(entries, 2)
         if first.contender.start != other.contender.start
         and (first.contender.encoder, first.contender.strength) == (other.contender.encoder, other.contender.strength)
@@ -178,10 +180,6 @@ def _change(before: Entry, after: Entry) -> Figure:
     """Of errors, over the seeds that both have."""
     seeds = sorted(before.runs.keys() & after.runs.keys())
     return relative_change(before.counts(seeds), after.counts(seeds)) if seeds else Figure(None, None)
-
-
-def _change_text(before: Entry, after: Entry) -> str:
-    return WER.text(_change(before, after))
 
 
 def _alike(one: Entry, other: Entry) -> bool:

@@ -1,10 +1,11 @@
 """What came out of a cross-validation: pooled over folds, fold by fold, and country by country. Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from training.fairness.groups import COUNTRY
 from training.figure_text import figure_text
-from training.metrics.bootstrap import figure_of, floored
+from training.metrics.bootstrap import floored
 from training.study_arms import ARMS
 from training.study_figures import (
     CLLR,
@@ -84,7 +85,8 @@ def folds_table(by_fold: Mapping[int, StudyFigures]) -> str:
 
 
 def _fold_cell(runs: Mapping[int, RunFigures]) -> str:
-    return " / ".join(f"{100 * mean_of(runs, READ, column)[0]:.2f}" for column in OF_FOLD)
+    means = (replace(mean_of(runs, READ, column), ci95=None) for column in OF_FOLD)
+    return " / ".join(figure_text(mean, digits=2) for mean in means)
 
 
 def _counts(groups: GroupFigures, group: str) -> tuple[str, str]:
@@ -96,8 +98,7 @@ def _errors(runs: Mapping[int, RunFigures], group: str) -> Iterator[str]:
     groups = next(iter(runs.values())).lists[READ].groupings[COUNTRY]
     n_speakers = groups.n_speakers[groups.groups.index(group)]
     for measure in ("eer", "fmr", "fnmr"):
-        rows = mean_of(runs, READ, group_column(measure, COUNTRY, group))
-        yield figure_text(floored(figure_of(float(rows[0]), rows[1:]), n_speakers))
+        yield figure_text(floored(mean_of(runs, READ, group_column(measure, COUNTRY, group)), n_speakers))
 
 
 def _changes(done: StudyFigures, compared: Sequence[str], group: str) -> Iterator[str]:

@@ -117,10 +117,9 @@ def compared_arms(done: StudyFigures) -> list[str]:
     return [arm for arm in done if arm != ARMS[arm].against and ARMS[arm].against in done]
 
 
-def mean_of(runs: Mapping[int, RunFigures], corpus: str, column: Column) -> Array:
-    """(1 + R,) the mean over seeds: of all people, then by draw."""
-    mean: Array = _rows(runs, sorted(runs), corpus, column).mean(axis=0)
-    return mean
+def mean_of(runs: Mapping[int, RunFigures], corpus: str, column: Column) -> Figure:
+    """The mean over seeds; of a seed alone the interval is over its people."""
+    return _over_seeds(_rows(runs, sorted(runs), corpus, column)[None], lambda mean: mean)
 
 
 def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], corpus: str, column: Column) -> Figure:
@@ -231,7 +230,7 @@ def _rows(runs: Mapping[int, RunFigures], seeds: Sequence[int], corpus: str, col
 def mean_cells(runs: Mapping[int, RunFigures], corpus: str, columns: Sequence[Column]) -> Iterator[str]:
     """Means over seeds; an EER with its interval."""
     for column in columns:
-        figure = _over_seeds(_rows(runs, sorted(runs), corpus, column)[None], lambda mean: mean)
+        figure = mean_of(runs, corpus, column)
         yield figure_text(
             figure if column in WITH_INTERVALS else Figure(figure.value, None), scale=column.scale, digits=2
         )

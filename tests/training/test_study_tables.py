@@ -84,7 +84,7 @@ def test_only_seeds_that_both_have_are_compared() -> None:
 def test_a_mean_is_that_of_the_seeds() -> None:
     runs = runs_of(0, 1, 2)
     by_seed = [EER.statistic(run.lists[READ])[0] for run in runs.values()]
-    assert mean_of(runs, READ, EER)[0] == pytest.approx(np.mean(by_seed))
+    assert mean_of(runs, READ, EER).value == pytest.approx(np.mean(by_seed))
 
 
 def test_groups_too_small_have_no_gap() -> None:
