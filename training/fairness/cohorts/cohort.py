@@ -72,6 +72,7 @@ def cohorts_of(
     order: tuple[str, ...] = (),
     centroids: FloatArray | None = None,
     drawn_by: tuple[str, ...] | None = None,
+    embedder: str = "",
 ) -> Cohorts:
     """Speaker to the name of the cohort -> cohorts, by name unless an order of all names is given."""
     names = order or tuple(sorted({*cohort_of.values()}))
@@ -79,7 +80,7 @@ def cohorts_of(
     for speaker, name in cohort_of.items():
         speakers[name].append(speaker)
     made = (Cohort(name=name, speakers=tuple(sorted(of_name))) for name, of_name in speakers.items())
-    return Cohorts(kind=kind, cohorts=tuple(made), centroids=centroids, drawn_by=drawn_by)
+    return Cohorts(kind=kind, cohorts=tuple(made), centroids=centroids, drawn_by=drawn_by, embedder=embedder)
 
 
 def write_cohorts(path: Path, cohorts: Cohorts) -> None:

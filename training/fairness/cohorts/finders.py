@@ -4,7 +4,7 @@ Letters: S speakers, K cohorts, D embedding width.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -64,8 +64,14 @@ def found_cohorts(finder: Finder, rule: Rule, speakers: Sequence[str]) -> Cohort
     labels = rule.labels(everybody).tolist()
     cohort_of = {who: rule.names[label] for who, label in zip(everybody, labels, strict=True) if label >= 0}
     drawn_by = tuple(sorted(cohort_of.keys() & {*speakers})) if finder.looks_at_errors else ()
-    cohorts = cohorts_of(finder.kind, cohort_of, order=rule.names, centroids=rule.centroids, drawn_by=drawn_by)
-    return replace(cohorts, embedder=finder.embedder)
+    return cohorts_of(
+        finder.kind,
+        cohort_of,
+        order=rule.names,
+        centroids=rule.centroids,
+        drawn_by=drawn_by,
+        embedder=finder.embedder,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
