@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from svc.backends.transcriber import bfloat16_pays
 from svc.models.attention_encoder import POSITION_RING
 from svc.models.transcriber import Transcriber
 from training.data.batches import Batch
 from training.losses.auxiliary import MeanCount, alone
 from training.losses.transcriber_loss import LossTerms, transcriber_loss
 from training.transcriber_recipe import Stage
+
+# With either a step takes less time in bfloat16: with the latter, on Zen 5, six tenths of float32's.
+FAST_IN_BF16 = ("amx_bf16", "avx512_bf16")
 
 
 class TrainingStep(nn.Module):
@@ -68,4 +70,5 @@ def bf16_pays(precision: str, device: torch.device) -> bool:
         return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bfloat16_pays("auto")
+    has = torch.cpu.get_capabilities()
+    return any(has.get(instructions) for instructions in FAST_IN_BF16)
