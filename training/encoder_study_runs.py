@@ -15,15 +15,24 @@ SKIPPING = "amortised"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """An artifact, and what names its weights."""
+
+    folder: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing.
-    `start`: where its weights start, if that is what is compared.
+    `start`: where its weights start, if that is what is compared. `trained`: a transcriber it goes on from.
     """
 
     encoder: str
     recipe: TranscriberRecipe
     strength: float = 0.0
     start: str = ""
+    trained: Trained | None = None
 
     @property
     def name(self) -> str:
@@ -36,13 +45,19 @@ class Contender:
 
 
 def contenders(
-    recipe: Path, encoders: Sequence[Path], strengths: Sequence[float], starts: Sequence[str] = ()
+    recipe: Path,
+    encoders: Sequence[Path],
+    strengths: Sequence[float],
+    starts: Sequence[str] = (),
+    trained: Trained | None = None,
 ) -> list[Contender]:
-    """Files as those in training/configs/encoders; without `starts` each from the recipe's.
+    """Files as those in training/configs/encoders; without `starts` each from the recipe's, then from `trained`.
 
     Raises ValueError naming the file and the key at fault, or a start there is not.
     """
-    found = [Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders]
+    found = [
+        Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path), trained=trained) for path in encoders
+    ]
     if starts:
         found = [_from(start, contender) for contender in found for start in starts]
     return [
@@ -66,13 +81,17 @@ def _runs_of(contender: Contender, seed: int) -> Iterator[AblationRun]:
     whole = replace(contender.recipe, seed=seed)
     *first, last = whole.stages
     charged = replace(last, losses=replace(last.losses, compute=contender.strength))
-    start = None
+    trained = contender.trained
+    start, made_by = (str(trained.folder.absolute()), trained.fingerprint) if trained else (None, None)
     if first:
         recipe = replace(whole, stages=tuple(first))
-        start = f"{contender.encoder}-first-{seed}-{recipe.digest[:8]}"
-        yield AblationRun(name=start, recipe=recipe)
+        name = f"{contender.encoder}-first-{seed}-{_digest(recipe.digest, made_by)}"
+        yield AblationRun(name=name, recipe=recipe, recogniser=start)
+        start = made_by = name
     recipe = replace(whole, stages=(charged,))
-    made_by = hashlib.sha256(f"{recipe.digest} {start}".encode()).hexdigest()[:8]
-    yield AblationRun(
-        name=f"{contender.name}-{seed}-{made_by}", recipe=recipe, variant=contender.name, recogniser=start
-    )
+    name = f"{contender.name}-{seed}-{_digest(recipe.digest, made_by)}"
+    yield AblationRun(name=name, recipe=recipe, variant=contender.name, recogniser=start)
+
+
+def _digest(recipe: str, made_by: str | None) -> str:
+    return hashlib.sha256(f"{recipe} {made_by}".encode()).hexdigest()[:8]

@@ -17,7 +17,7 @@ from svc.backends.transcriber_artifact import save_transcriber
 from svc.models.transcriber import Transcriber
 from training.checkpoint import Checkpoint, existing_checkpoint
 from training.command_line import folder_to_write, mistakes_told
-from training.data.units import UnitEncoder, read_units
+from training.data.units import SCORES, UnitEncoder, read_units
 from training.start_transcriber import take_parts
 from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
@@ -49,6 +49,7 @@ def export(
         "licence": licence_of(recipe),
         "data": data_of(recipe, synthesised),
         "limits": limits_of(recipe, separator=separator),
+        SCORES: list(units.scores),
     } | dict(origin or {})
     figures = read_figures(report) if report else {}
     save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | told | figures)

@@ -6,8 +6,9 @@
     python -m training.study_encoders .. --table
 
 Every encoder with every seed, on one recipe, and one that skips work with every strength of `--strengths`; a recipe
-says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights. Killed, a
-study goes on where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
+says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights; with
+`--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words. Killed, a study goes on
+where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
 DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
 """
 
@@ -15,11 +16,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from svc.backends.transcriber_artifact import load_transcriber
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
 from training.ablation_variants import AblationRun
 from training.command_line import names_among, positive
-from training.encoder_study_runs import contenders, encoder_runs
+from training.encoder_study_runs import Trained, contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
 from training.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
@@ -33,11 +35,12 @@ ALONE = "0S"
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     starts = options.starts.split(",") if options.starts else []
-    chosen = contenders(options.recipe, options.encoders, strengths, starts)
+    chosen = contenders(options.recipe, options.encoders, strengths, starts, trained_of(options))
     runs = encoder_runs(chosen, seeds_of(options))
     paths = DataPaths.of(options)
     names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
     chosen_by = ["--encoders", *map(str, options.encoders), *(["--starts", options.starts] if starts else [])]
+    chosen_by += ["--recogniser", str(options.recogniser)] if options.recogniser else []
     return StudyPlan(
         runs=runs,
         command=["training.study_encoders", str(options.recipe), *chosen_by, *words_of(options, names)],
@@ -46,6 +49,12 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
         table=lambda: markdown(chosen, finished_scores(runs, options.out, read_encoder_scores)),
         prepare=lambda: prepare(study_of(options), paths, options.out),
     )
+
+
+def trained_of(options: argparse.Namespace) -> Trained | None:
+    """Raises ArtifactError when there is none in the folder."""
+    folder: Path | None = options.recogniser
+    return Trained(folder=folder, fingerprint=load_transcriber(folder).fingerprint) if folder else None
 
 
 def study_of(options: argparse.Namespace) -> Study:
@@ -60,6 +69,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--strengths", default=STRENGTHS, help="of charging for compute (default %(default)s)")
     listed = names_among(STARTS, "start")
     parser.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
+    parser.add_argument("--recogniser", type=Path, help="an artifact, all go on from its weights but for its separator")
     add_speech(parser)
     parser.add_argument("--per-cell", type=positive, default=20, help="test conversations a domain (%(default)s)")
     add_study_options(parser, seeds="0,1,2")

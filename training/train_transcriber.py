@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from svc.models.amortised_transformer import Arbitrator
 from svc.models.transcriber import Transcriber
 from training.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
 from training.command_line import mistakes_told
@@ -61,8 +62,10 @@ class TranscriberTrainer:
         self.digest = recipe.digest
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Parameters with what each group multiplies the learning rate by."""
-        encoder = list(self.model.encoder.parameters())
+        """Parameters with what each group multiplies the learning rate by; no pretrained encoder has arbitrators."""
+        gates = [module for module in self.model.encoder.modules() if isinstance(module, Arbitrator)]
+        new = {id(parameter) for gate in gates for parameter in gate.parameters()}
+        encoder = [parameter for parameter in self.model.encoder.parameters() if id(parameter) not in new]
         known = set(map(id, encoder))
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
         return [{"params": others, "share": 1.0}, {"params": encoder, "share": self.recipe.optimiser.encoder_rate}]

@@ -61,7 +61,7 @@ class DataPaths:
 def add_speech(parser: argparse.ArgumentParser, *, units: str = "made by python -m training.data.units") -> None:
     """What to learn from; `units` says which, for the help."""
     parser.add_argument("--utterances", type=Path, required=True, help="made by python -m training.data.align")
-    parser.add_argument("--units", type=Path, required=True, help=units)
+    parser.add_argument("--units", type=Path, required=True, help=f"{units}, or an artifact's folder")
 
 
 def read_synthesised(folder: Path) -> list[Utterance]:

@@ -1,12 +1,14 @@
 """The encoder study: which runs it makes, how it judges them, and what its tables conclude."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from svc.backends.protocols import Emission
 from svc.models.amortised_transformer import AmortisedTransformerConfig
+from svc.models.chunked_transformer import ChunkedTransformerConfig
 from svc.models.encoders import EncoderConfig
 from svc.models.lstm_encoder import LstmEncoderConfig
 from svc.units import START_OF_TURN
@@ -15,10 +17,13 @@ from tests.training.test_ablate_transcriber import toy_workshop
 from tests.training.toy_transcriber_run import RECIPE
 from training.ablation_run import SCORES, do, is_done
 from training.ablation_scores import ConversationScore, Heard
-from training.encoder_study_runs import Contender, contenders, encoder_runs
+from training.checkpoint import read_checkpoint
+from training.distributed import World
+from training.encoder_study_runs import Contender, Trained, contenders, encoder_runs
 from training.encoder_study_scores import EncoderScores, first_word_delays_s, judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
 from training.study_encoders import main
+from training.train_transcriber import TranscriberTrainer
 
 CONFIGS = Path("training/configs")
 STUDY = CONFIGS / "encoder-study-commands.toml"
@@ -148,6 +153,41 @@ def test_starts_are_trained_apart_and_compared() -> None:
     assert len({run.recogniser for run in runs if run.variant}) == 2
     table = markdown(chosen, {plain: twice(scores(4)), whisper: twice(scores(1))})
     assert f"| {whisper} against {plain} | -75.0 % [-75.0, -75.0] |" in table
+
+
+def test_what_goes_on_from_an_artifact_is_named_by_its_weights(tmp_path: Path) -> None:
+    known, other = (Trained(folder=tmp_path / "known", fingerprint=name) for name in ("one", "other"))
+    toy = contender("toy", SKIPS)
+    (first,), (again,), (elsewhere,) = (encoder_runs([replace(toy, trained=it)], [0]) for it in (known, other, None))
+    assert first.recogniser == again.recogniser == str(tmp_path / "known")
+    assert elsewhere.recogniser is None
+    assert len({first.name, again.name, elsewhere.name}) == 3
+
+
+def test_with_a_stage_before_the_last_that_stage_goes_on_from_the_artifact(tmp_path: Path) -> None:
+    trained = Trained(folder=tmp_path, fingerprint="one")
+    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0], trained=trained)
+    first, last = encoder_runs(chosen, [0])
+    assert (first.recogniser, last.recogniser) == (str(tmp_path), first.name)
+
+
+def test_an_encoder_that_skips_goes_on_from_one_that_does_not(tmp_path: Path) -> None:
+    sizes = asdict(SKIPS.amortised)
+    whole = {name: sizes[name] for name in ChunkedTransformerConfig.__dataclass_fields__}
+    encoder = EncoderConfig(kind="transformer", transformer=ChunkedTransformerConfig(**whole))
+    (known,) = encoder_runs([contender("whole", encoder)], [0])
+    shop = toy_workshop(tmp_path)
+    do(known, shop, judged_alone)
+    trained = Trained(folder=tmp_path / known.name, fingerprint="one")
+    (run,) = encoder_runs([replace(contender("skips", SKIPS), trained=trained)], [1])
+    trainer = TranscriberTrainer(run.recipe, shop.data_of(run.recipe), out=tmp_path / "skips", world=World())
+    trainer.start(recogniser=tmp_path / known.name)
+    told = read_checkpoint(trained.folder)
+    assert told is not None
+    named = dict(trainer.model.named_parameters())
+    taken = {name for name in named.keys() & told.averaged.keys() if not name.startswith("separator.")}
+    assert all(torch.equal(named[name], told.averaged[name]) for name in taken)
+    assert {name.split(".")[-3] for name in named.keys() - told.averaged.keys()} == {"attention_gate", "mlp_gate"}
 
 
 def test_only_encoders_of_one_start_are_compared_for_what_they_skip() -> None:

@@ -24,7 +24,7 @@ from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, 
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.data.manifest import TRAIN
 from training.data.mixtures import MixtureConfig
-from training.data.units import UnitEncoder, write_units
+from training.data.units import UnitEncoder, read_units, write_units
 from training.data.utterances import write_utterances
 from training.distributed import World
 from training.export_transcriber import export
@@ -119,6 +119,17 @@ def test_an_amortised_encoder_is_trained_on_what_it_computes(tmp_path: Path) -> 
     assert 0 < terms["compute"] < 1
 
 
+def test_arbitrators_are_new_in_an_encoder_that_was_trained_and_learn_as_fast_as_what_is(tmp_path: Path) -> None:
+    sizes = AmortisedTransformerConfig(block_width=8, num_heads=2, num_layers=1, left_context_frames=2, width=8)
+    model = replace(RECIPE.model, encoder=EncoderConfig(kind="amortised", amortised=sizes))
+    optimiser = replace(RECIPE.optimiser, encoder_rate=0.5)
+    trainer = trainer_at(replace(RECIPE, model=model, optimiser=optimiser), tmp_path)
+    share_of = {id(one): group["share"] for group in trainer.optimizer.param_groups for one in group["params"]}
+    slower = {name for name, one in trainer.model.named_parameters() if share_of[id(one)] == 0.5}
+    encoders = {name for name, _ in trainer.model.named_parameters() if name.startswith("encoder.")}
+    assert slower == {name for name in encoders if "_gate." not in name} < encoders
+
+
 def test_silent_channels_may_be_left_out(tmp_path: Path) -> None:
     trainer = trainer_at(replace(RECIPE, stages=(replace(RECIPE.stages[2], silent_share=0.01),)), tmp_path)
     trainer.start()
@@ -170,6 +181,25 @@ def test_an_artifact_may_stand_for_a_run(tmp_path: Path) -> None:
         wanted = {name for name in told if name.startswith("separator.") == (part == "separator")}
         assert wanted <= taken < told.keys()
         assert all(torch.equal(trainer.averaged[name], told[name]) for name in wanted)
+
+
+def test_an_artifact_spells_words_as_it_was_trained_to(tmp_path: Path) -> None:
+    pieces = (*toy_data().runtime_units.pieces[:-3], *"abc")
+    units = UnitEncoder(units=Units(pieces), scores=tuple(-float(number) for number in range(len(pieces))))
+    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", units)
+    assert read_units(artifact) == units
+
+
+def test_an_artifact_without_scores_spells_in_the_fewest_pieces() -> None:
+    shipped = Path("svc/artifacts/transcriber-english")
+    told = read_units(shipped)
+    assert told.units == load_transcriber(shipped).units
+    assert [told.units.piece(number) for number in told.encode("seven")] == ["▁seven"]
+
+
+def test_units_of_another_kind_of_artifact_are_refused() -> None:
+    with pytest.raises(ArtifactError, match="not a transcriber"):
+        read_units(Path("svc/artifacts/calibration-campplus"))
 
 
 def test_an_artifact_of_other_units_gives_its_separator_alone(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@
 
 Pieces come from SentencePiece's unigram model (Kudo 2018), one a line with its log-probability. How often a word occurs
 counts by its logarithm only: one text read by hundreds must not fill the vocabulary. Encoding is Viterbi over the
-scores, which is what SentencePiece does, so nothing but the file is needed afterwards. With --whole-words each word of
-the training texts is a piece, for a closed vocabulary; other words are `<unk>`.
+scores, which is what SentencePiece does, so nothing but the file is needed afterwards, or the card of an artifact. With
+--whole-words each word of the training texts is a piece, for a closed vocabulary; other words are `<unk>`.
 """
 
 import argparse
@@ -20,7 +20,9 @@ from pathlib import Path
 
 import sentencepiece
 
-from svc.errors import InvalidRequestError
+from svc.artifact import CARD, first_fault, read_card
+from svc.backends.transcriber_artifact import KIND
+from svc.errors import ArtifactError, InvalidRequestError
 from svc.units import SPECIAL_TOKENS, UNKNOWN, WORD_START, Units
 from svc.whole_file import replacing
 from training.command_line import file_to_write, mistakes_told, positive
@@ -28,6 +30,8 @@ from training.data.manifest import TRAIN
 from training.data.spoken_text import UNKNOWN_WORD
 from training.data.utterances import Utterance, read_utterances
 
+# Of the pieces, in the card of an artifact.
+SCORES = "unit_scores"
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 
 
@@ -142,7 +146,12 @@ def write_units(path: Path, encoder: UnitEncoder) -> None:
 
 
 def read_units(path: Path) -> UnitEncoder:
-    """Raises InvalidRequestError naming the line at fault."""
+    """Those of a file, or of a transcriber's artifact; if its card has no scores it spells with the fewest pieces.
+
+    Raises InvalidRequestError naming the line at fault, ArtifactError when the folder is no transcriber's.
+    """
+    if (path / CARD).is_file():
+        return _units_of_artifact(path)
     if not path.is_file():
         raise InvalidRequestError(f"no units at {path}: make them with python -m training.data.units")
     pieces, scores = [], []
@@ -159,6 +168,15 @@ def read_units(path: Path) -> UnitEncoder:
         return UnitEncoder(units=Units(tuple(pieces)), scores=tuple(scores))
     except ValueError as error:
         raise InvalidRequestError(f"{path}: {error}") from None
+
+
+def _units_of_artifact(folder: Path) -> UnitEncoder:
+    read = read_card(folder)
+    read.check_kind(KIND, folder)
+    try:
+        return UnitEncoder(units=Units(tuple(read.card["units"])), scores=tuple(read.card.get(SCORES, ())))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"the units of {folder} cannot be read: {first_fault(error)}") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
