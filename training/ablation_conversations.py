@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from svc.artifact import CARD
 from svc.errors import InvalidRequestError
 from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
 from training.data.manifest import JUDGED_SPLITS, TEST
@@ -95,6 +96,8 @@ def _file(out: Path, split: str) -> Path:
 
 
 def _digest(path: Path) -> str:
+    """Of a file, or of an artifact's card, which names its weights."""
+    path = card if (card := path / CARD).is_file() else path
     if not path.is_file():
         raise InvalidRequestError(f"no file {path}", field=path.stem)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from svc.artifact import CARD
 from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
@@ -155,6 +156,20 @@ def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "data.json").stat().st_mtime_ns == told, "another run may be reading it"
     with pytest.raises(InvalidRequestError, match="give another --out"):
         prepare(nothing, replace(paths, units=tmp_path / "b"), tmp_path / "out")
+
+
+def test_an_artifact_may_stand_for_its_units(tmp_path: Path) -> None:
+    utterances = tmp_path / "utterances"
+    utterances.write_text("")
+    (tmp_path / "manifest.csv").write_text(",".join(COLUMNS) + "\n")
+    for card in ("one", "other"):
+        (tmp_path / card).mkdir()
+        (tmp_path / card / CARD).write_text(card)
+    paths = DataPaths(utterances=utterances, units=tmp_path / "one", root=tmp_path, cache=tmp_path)
+    nothing = replace(STUDIES["commands"], domains=())
+    prepare(nothing, paths, tmp_path / "out")
+    with pytest.raises(InvalidRequestError, match="give another --out"):
+        prepare(nothing, replace(paths, units=tmp_path / "other"), tmp_path / "out")
 
 
 def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
