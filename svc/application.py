@@ -32,8 +32,8 @@ from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.tensor_threads import multiply_on
 from svc.config import EquivoxConfig, TranscriptionConfig
 from svc.errors import ArtifactError, FairnessReportNotFoundError, PolicyUnknownError
-from svc.fairness_report import REMEDY, FairnessReport, load_fairness_report
-from svc.loaded_model import LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
+from svc.fairness_report import OF_VOICES, OF_WORDS, FairnessReport, load_fairness_report
+from svc.loaded_model import TRANSCRIBER, LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
@@ -243,7 +243,7 @@ class Application:
             self._loaded_model("silero-vad", "voice-activity", self.voice_activity),
             self._loaded_model("pyannote-segmentation-3.0", "segmenter", self.segmenter),
             *self._loaded_transcriber(),
-            *([self._loaded_model(WHISPER, "transcriber", self.second_pass)] if self.second_pass else []),
+            *([self._loaded_model(WHISPER, TRANSCRIBER, self.second_pass)] if self.second_pass else []),
             calibration,
         )
 
@@ -259,8 +259,9 @@ class Application:
         folder = transcriber_folder(self.config.transcription)
         if folder is None:
             return ()
-        loaded = loaded_artifact(folder, "transcriber", self.transcriber.fingerprint)
-        return (replace(loaded, card_toml=loaded.card_toml + transcriber_compute_toml(folder)),)
+        loaded = loaded_artifact(folder, TRANSCRIBER, self.transcriber.fingerprint)
+        card_toml = loaded.card_toml + transcriber_compute_toml(folder)
+        return (replace(loaded, card_toml=card_toml, audited_in=(folder,)),)
 
     def _loaded_model(self, name: str, role: str, model: object) -> LoadedModel:
         entry = {entry.name: entry for entry in self.store.entries()}.get(name)
@@ -268,19 +269,27 @@ class Application:
 
     def fairness_report(self, model: LoadedModel) -> FairnessReport:
         """Raises FairnessReportNotFoundError where nobody has measured it, ArtifactError for one of something else."""
+        remedy = OF_WORDS if model.role == TRANSCRIBER else OF_VOICES
         for folder in model.audited_in:
-            if report := load_fairness_report(folder):
-                report.check(
-                    fingerprint=self.embedder.fingerprint,
-                    calibration_id=self.calibration.calibration_id,
-                    policies=self.policies,
-                )
+            if report := load_fairness_report(folder, remedy):
+                self._check_report(report, model)
                 return report
         if not model.audited_in:
-            message = f"errors by group are measured of embedder and calibration, and {model.name} is {model.role}"
+            measured = "embedder and calibration, and of a transcriber trained here"
+            message = f"errors by group are measured of {measured}; {model.name} is {model.role}"
             raise FairnessReportNotFoundError(message, field="name")
-        remedy = REMEDY.format(folder=model.audited_in[0])
-        raise FairnessReportNotFoundError(f"nobody has measured {model.name} by group: {remedy}", field="name")
+        measure = remedy.format(folder=model.audited_in[0])
+        raise FairnessReportNotFoundError(f"nobody has measured {model.name} by group: {measure}", field="name")
+
+    def _check_report(self, report: FairnessReport, model: LoadedModel) -> None:
+        if model.role == TRANSCRIBER:
+            report.check_transcriber(model.fingerprint)
+            return
+        report.check(
+            fingerprint=self.embedder.fingerprint,
+            calibration_id=self.calibration.calibration_id,
+            policies=self.policies,
+        )
 
     def warm_up(self) -> None:
         """Loads every part and runs every model once, so that no caller pays for it or finds it missing.

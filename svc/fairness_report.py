@@ -1,5 +1,7 @@
 """The audit that lies in the folder of a model or calibration, and whether it is of what runs.
 
+Voices verified are of embedder and calibration together, words misheard of a transcriber.
+
 training.report_page puts it there (`--artifact FOLDER`), and the artifact's card then names it by its digest. A report
 of other weights, another calibration or a policy that has moved since would be worse than none, so it is refused; one
 that the card does not name, too.
@@ -19,9 +21,14 @@ from svc.scoring.policy import Policies
 REPORT, PAGE = "fairness.json", "fairness.html"
 # As training.evaluate writes where a threshold is from.
 POLICY = "policy "
-REMEDY = (
+SERVED = "--out OUT, then python -m training.report_page OUT/report.json --artifact {folder}"
+OF_VOICES = (
     "measure what runs: equivox evaluate verification --trials LIST --audio-root FOLDER --people PEOPLE --by sex "
-    "--out OUT, then python -m training.report_page OUT/report.json --artifact {folder}"
+    f"{SERVED}"
+)
+OF_WORDS = (
+    "measure what runs: python -m training.recognise_utterances --utterances UTTERANCES --artifact {folder} "
+    f"--out ERRORS, python -m training.discover_cohorts --errors ERRORS --by sex {SERVED}"
 )
 
 
@@ -33,15 +40,23 @@ class FairnessReport:
     content: Mapping[str, Any]
     report_json: str
     report_html: str
+    # How to measure what runs; {folder} is where the report should lie.
+    remedy: str = OF_VOICES
 
     def check(self, *, fingerprint: str, calibration_id: str, policies: Policies | None = None) -> None:
-        """Raises ArtifactError unless it was measured on this model, this calibration and a policy as it stands."""
-        wanted = {"fingerprint": fingerprint, "calibration_id": calibration_id}
+        """Raises ArtifactError unless it was measured on this embedder, this calibration and a policy as it stands."""
+        self._check_names({"fingerprint": fingerprint, "calibration_id": calibration_id})
+        self._check_policy(policies or Policies())
+
+    def check_transcriber(self, fingerprint: str) -> None:
+        """Raises ArtifactError unless it is of the words of this transcriber."""
+        self._check_names({"transcriber": fingerprint})
+
+    def _check_names(self, wanted: Mapping[str, str]) -> None:
         for name, value in wanted.items():
             if self.content.get(name) != value:
                 found = self.content.get(name) or "none"
                 raise self._not_of(f"{name.replace('_', ' ')} {found}, and here runs {value}")
-        self._check_policy(policies or Policies())
 
     def _check_policy(self, policies: Policies) -> None:
         threshold = self.content.get("threshold", {})
@@ -56,16 +71,16 @@ class FairnessReport:
             raise self._not_of(f"{source} at LLR {threshold.get('value')}, and here it stands at {stands_at}")
 
     def _not_of(self, what: str) -> ArtifactError:
-        remedy = REMEDY.format(folder=self.folder)
+        remedy = self.remedy.format(folder=self.folder)
         return ArtifactError(f"{self.folder / REPORT} is of {what}; {remedy}")
 
 
-def load_fairness_report(folder: Path) -> FairnessReport | None:
-    """None where there is none.
+def load_fairness_report(folder: Path, remedy: str = OF_VOICES) -> FairnessReport | None:
+    """None where there is none. `remedy`: OF_VOICES or OF_WORDS.
 
     Raises ArtifactError when it is broken, not what the card beside it names, or the page is not of the report.
     """
-    named = named_report(folder)
+    named, remedy_here = named_report(folder), remedy.format(folder=folder)
     try:
         texts = [(folder / name).read_text(encoding="utf-8") for name in (REPORT, PAGE)]
         content = json.loads(texts[0])
@@ -75,12 +90,12 @@ def load_fairness_report(folder: Path) -> FairnessReport | None:
             raise ArtifactError(f"{error.filename} is missing, and {CARD} names it; restore it") from error
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{folder / REPORT} is broken: {error}; {REMEDY.format(folder=folder)}"
+        message = f"{folder / REPORT} is broken: {error}; {remedy_here}"
         raise ArtifactError(message) from error
     if named is not None and named != hashlib.sha256(texts[0].encode()).hexdigest():
-        message = f"{folder / REPORT} is not the report that {CARD} names; {REMEDY.format(folder=folder)}"
+        message = f"{folder / REPORT} is not the report that {CARD} names; {remedy_here}"
         raise ArtifactError(message)
     if not isinstance(inputs, str) or inputs not in texts[1]:
-        message = f"{folder / PAGE} is not the page of {REPORT}; {REMEDY.format(folder=folder)}"
+        message = f"{folder / PAGE} is not the page of {REPORT}; {remedy_here}"
         raise ArtifactError(message)
-    return FairnessReport(folder=folder, content=content, report_json=texts[0], report_html=texts[1])
+    return FairnessReport(folder=folder, content=content, report_json=texts[0], report_html=texts[1], remedy=remedy)

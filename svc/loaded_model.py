@@ -8,8 +8,9 @@ from svc.artifact import read_card
 from svc.backends.lockfile import LockEntry
 from svc.scoring.calibration import Calibration
 
+TRANSCRIBER = "transcriber"
 # Of the models that have but one; others tell theirs.
-RUNTIME_OF = {"segmenter": "torch", "transcriber": "ctranslate2"}
+RUNTIME_OF = {"segmenter": "torch", TRANSCRIBER: "ctranslate2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,9 @@ def card(
 @command(app)
 def fairness(
     session: Session,
-    name: Annotated[str, typer.Argument(help="The embedder or calibration, as `loaded` names it.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="The embedder, calibration or transcriber, as `loaded` names it.", show_default=False)
+    ],
     *,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it: a page as .html, else the report as JSON.")

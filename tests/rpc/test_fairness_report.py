@@ -10,8 +10,15 @@ from grpc import StatusCode
 
 from equivox.v1.models_pb2 import GetFairnessReportRequest, GetFairnessReportResponse
 from equivox.v1.models_pb2_grpc import ModelsStub
+from svc.artifact import name_report
+from svc.backends.transcriber_artifact import save_transcriber
+from svc.config import ServerConfig, TranscriptionConfig
+from tests.backends.toy_recogniser import UNITS
+from tests.models.toy_transcriber import toy_transcriber
+from tests.rpc.conftest import tiny_server
 from tests.rpc.tiny_application import TINY_FINGERPRINT
 from tests.rpc.toy_server import reason_of
+from tests.rpc.toy_transcriber import ToyTranscriber
 
 REPORT = {
     "fingerprint": TINY_FINGERPRINT,
@@ -49,12 +56,40 @@ async def test_an_audit_of_what_runs_is_served_whole(name: str, channel: grpc.ai
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("tiny", "equivox evaluate verification"), ("silero-vad", "silero-vad is voice-activity")],
+    [
+        ("tiny", "equivox evaluate verification"),
+        ("silero-vad", "silero-vad is voice-activity"),
+    ],
 )
 async def test_what_nobody_has_measured_is_not_found(name: str, told: str, channel: grpc.aio.Channel) -> None:
     code, reason, message = await refused(channel, name)
     assert (code, reason) == (StatusCode.NOT_FOUND, "FAIRNESS_REPORT_NOT_FOUND")
     assert told in message
+
+
+@pytest.mark.parametrize(
+    ("transcriber", "code"), [(ToyTranscriber.fingerprint, StatusCode.OK), ("another", StatusCode.UNAVAILABLE)]
+)
+async def test_words_misheard_are_served_of_the_transcriber_that_runs(
+    transcriber: str, code: StatusCode, tmp_path: Path
+) -> None:
+    folder = tmp_path / "words"
+    save_transcriber(folder, toy_transcriber(), UNITS, {"name": "toy"})
+    page, text = "<p>abab", json.dumps({"transcriber": transcriber, "inputs_sha256": "abab"})
+    name_report(folder, text.encode())
+    (folder / "fairness.json").write_text(text)
+    (folder / "fairness.html").write_text(page)
+    quick = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
+    words = TranscriptionConfig(artifact=folder)
+    async with (
+        tiny_server(tmp_path, server=quick, transcription=words) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        if code is StatusCode.OK:
+            answer = await asked(channel, "toy")
+            assert (answer.report_json, answer.report_html) == (text, page)
+        else:
+            assert (await refused(channel, "toy"))[0] is code
 
 
 async def test_an_unknown_name_is_not_found(channel: grpc.aio.Channel) -> None:

@@ -2,13 +2,12 @@
 
 python -m training.report_page REPORT.json --out PAGE.html
 python -m training.report_page REPORT.json --artifact FOLDER      for Models.GetFairnessReport: FOLDER is that of the
-                                                                  calibration (or embedder) the report is of
+                                                                  calibration, embedder or transcriber it is of
 """
 
 import argparse
 from pathlib import Path
 
-from svc.errors import InvalidRequestError
 from training.command_line import file_to_write, mistakes_told
 from training.report_json import read_json, write_text
 from training.report_page.attaching import attach
@@ -23,7 +22,7 @@ def main() -> None:
         "report", type=Path, help="report.json of `equivox evaluate verification`, or of training.discover_cohorts"
     )
     parser.add_argument("--out", type=file_to_write, help="the page to write")
-    parser.add_argument("--artifact", type=Path, help="folder of the calibration or embedder the report is of")
+    parser.add_argument("--artifact", type=Path, help="folder of the calibration, embedder or transcriber it is of")
     parser.add_argument(
         "--weights", type=Path, help="OUT/curves of training.train_embedder: adds the adversary's weights"
     )
@@ -32,15 +31,13 @@ def main() -> None:
         parser.error("give --out PAGE, --artifact FOLDER, or both")
     with mistakes_told():
         raw = read_json(chosen.report)
-        if on_recognition := "rankings" in raw:
+        if "rankings" in raw:
             page = render_recognition(raw)
         else:
             page = render_page(raw, _weights(chosen.weights) if chosen.weights else ())
         if chosen.out:
             write_text(chosen.out, page)
             print(f"wrote {chosen.out}")
-        if chosen.artifact and on_recognition:
-            raise InvalidRequestError("a server tells of verification alone: give --out PAGE", field="artifact")
         if chosen.artifact:
             attach(raw, page, chosen.artifact)
             print(f"put beside {chosen.artifact}, for Models.GetFairnessReport of a server that runs it")

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from svc.artifact import Artifact, load_artifact, name_report
-from svc.backends import embedder_artifact
+from svc.backends import embedder_artifact, transcriber_artifact
 from svc.errors import ArtifactError
-from svc.fairness_report import PAGE, REPORT, FairnessReport
+from svc.fairness_report import OF_VOICES, OF_WORDS, PAGE, REPORT, FairnessReport
 from svc.scoring import calibration
 from training.report_json import write_text
 from training.report_page.reading import Json
@@ -18,14 +18,28 @@ def attach(raw: Json, page: str, folder: Path) -> None:
     Raises ArtifactError for a folder that is no artifact, or of something else.
     """
     artifact = load_artifact(folder)
-    unheard = [f"recording {number}" for number, _ in enumerate(raw["sides_without_speech"], 1)]
-    content = {**raw, "sides_without_speech": unheard}
-    report = FairnessReport(folder=folder, content=content, report_json=_compact(content), report_html=page)
-    fingerprint, calibration_id = _measured_with(artifact, folder)
-    report.check(fingerprint=fingerprint, calibration_id=calibration_id or str(raw["calibration_id"]))
+    if artifact.card.get("kind") == transcriber_artifact.KIND:
+        report = _report(raw, page, folder, remedy=OF_WORDS)
+        report.check_transcriber(artifact.digest)
+    else:
+        fingerprint, calibration_id = _measured_with(artifact, folder)
+        report = _report(_without_names(raw), page, folder, remedy=OF_VOICES)
+        report.check(fingerprint=fingerprint, calibration_id=calibration_id or str(raw.get("calibration_id", "")))
+    if str(raw.get("inputs_sha256")) not in page:
+        raise ArtifactError(f"the report does not say what it was measured on; {report.remedy.format(folder=folder)}")
     write_text(folder / PAGE, report.report_html)
     write_text(folder / REPORT, report.report_json)
     name_report(folder, report.report_json.encode())
+
+
+def _report(content: Json, page: str, folder: Path, *, remedy: str) -> FairnessReport:
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
+    return FairnessReport(folder=folder, content=content, report_json=text, report_html=page, remedy=remedy)
+
+
+def _without_names(raw: Json) -> Json:
+    unheard = [f"recording {number}" for number, _ in enumerate(raw.get("sides_without_speech", ()), 1)]
+    return {**raw, "sides_without_speech": unheard}
 
 
 def _measured_with(artifact: Artifact, folder: Path) -> tuple[str, str]:
@@ -36,8 +50,5 @@ def _measured_with(artifact: Artifact, folder: Path) -> tuple[str, str]:
         return fitted.model_fingerprint, fitted.calibration_id
     if kind == embedder_artifact.KIND:
         return embedder_artifact.fingerprint_of_card(artifact.card), ""
-    raise ArtifactError(f"artifact {folder} is a {kind}: errors by group are of a calibration, or of an embedder")
-
-
-def _compact(content: Json) -> str:
-    return json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
+    measured = "a calibration, an embedder or a transcriber"
+    raise ArtifactError(f"artifact {folder} is a {kind}: errors by group are of {measured}")

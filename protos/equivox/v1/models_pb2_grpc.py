@@ -71,9 +71,10 @@ class ModelsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetFairnessReport(self, request, context):
-        """Error rates by group of the embedder and calibration in use, measured together at the policy the report names.
-        Nobody has measured them, or it is another kind of model: NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report
-        that is of something else than what runs is never sent: UNAVAILABLE, reason ARTIFACT_INVALID.
+        """Error rates by group: of the embedder and calibration in use, measured together at the policy the report names, or
+        of the words that a transcriber trained here mishears. Nobody has measured them, or it is another kind of model:
+        NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report that is of something else than what runs is never sent:
+        UNAVAILABLE, reason ARTIFACT_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

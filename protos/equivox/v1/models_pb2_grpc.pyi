@@ -38,9 +38,10 @@ class ModelsStub:
     GetCard: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetCardRequest, _models_pb2.GetCardResponse]
     """The card of one of them."""
     GetFairnessReport: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetFairnessReportRequest, _models_pb2.GetFairnessReportResponse]
-    """Error rates by group of the embedder and calibration in use, measured together at the policy the report names.
-    Nobody has measured them, or it is another kind of model: NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report
-    that is of something else than what runs is never sent: UNAVAILABLE, reason ARTIFACT_INVALID.
+    """Error rates by group: of the embedder and calibration in use, measured together at the policy the report names, or
+    of the words that a transcriber trained here mishears. Nobody has measured them, or it is another kind of model:
+    NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report that is of something else than what runs is never sent:
+    UNAVAILABLE, reason ARTIFACT_INVALID.
     """
 
 @_typing.type_check_only
@@ -53,9 +54,10 @@ class ModelsAsyncStub(ModelsStub):
     GetCard: _aio.UnaryUnaryMultiCallable[_models_pb2.GetCardRequest, _models_pb2.GetCardResponse]  # type: ignore[assignment]
     """The card of one of them."""
     GetFairnessReport: _aio.UnaryUnaryMultiCallable[_models_pb2.GetFairnessReportRequest, _models_pb2.GetFairnessReportResponse]  # type: ignore[assignment]
-    """Error rates by group of the embedder and calibration in use, measured together at the policy the report names.
-    Nobody has measured them, or it is another kind of model: NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report
-    that is of something else than what runs is never sent: UNAVAILABLE, reason ARTIFACT_INVALID.
+    """Error rates by group: of the embedder and calibration in use, measured together at the policy the report names, or
+    of the words that a transcriber trained here mishears. Nobody has measured them, or it is another kind of model:
+    NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report that is of something else than what runs is never sent:
+    UNAVAILABLE, reason ARTIFACT_INVALID.
     """
 
 class ModelsServicer(metaclass=_abc_1.ABCMeta):
@@ -83,9 +85,10 @@ class ModelsServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.GetFairnessReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.GetFairnessReportResponse, _abc.Awaitable[_models_pb2.GetFairnessReportResponse]]:
-        """Error rates by group of the embedder and calibration in use, measured together at the policy the report names.
-        Nobody has measured them, or it is another kind of model: NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report
-        that is of something else than what runs is never sent: UNAVAILABLE, reason ARTIFACT_INVALID.
+        """Error rates by group: of the embedder and calibration in use, measured together at the policy the report names, or
+        of the words that a transcriber trained here mishears. Nobody has measured them, or it is another kind of model:
+        NOT_FOUND, reason FAIRNESS_REPORT_NOT_FOUND. A report that is of something else than what runs is never sent:
+        UNAVAILABLE, reason ARTIFACT_INVALID.
         """
 
 def add_ModelsServicer_to_server(servicer: ModelsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

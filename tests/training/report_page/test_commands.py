@@ -116,10 +116,44 @@ def test_an_embedder_takes_a_report_of_its_own_weights_alone(tmp_path: Path) -> 
     assert load_fairness_report(tmp_path / "mine") is not None
 
 
-def test_a_transcriber_has_no_errors_of_verification(tmp_path: Path) -> None:
+@pytest.fixture
+def transcriber(tmp_path: Path) -> Path:
     save_artifact(tmp_path / "words", {"a": np.zeros(1, np.float32)}, {"kind": "transcriber"})
-    with pytest.raises(ArtifactError, match="is a transcriber: errors by group are of a calibration"):
-        attach(report(), "", tmp_path / "words")
+    return tmp_path / "words"
+
+
+def test_a_transcriber_takes_a_report_on_its_own_words(
+    transcriber: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = cohorts_report() | {"transcriber": load_artifact(transcriber).digest}
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    run(monkeypatch, tmp_path / "report.json", "--artifact", transcriber)
+    found = load_fairness_report(transcriber)
+    assert found is not None
+    assert found.content == content
+    assert found.report_html == render_recognition(content)
+    found.check_transcriber(load_artifact(transcriber).digest)
+
+
+def test_a_transcriber_has_no_errors_of_verification_nor_of_another(transcriber: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"transcriber none, and here runs .*recognise_utterances"):
+        attach(report(), "", transcriber)
+    with pytest.raises(ArtifactError, match="transcriber toy, and here runs"):
+        attach(cohorts_report() | {"transcriber": "toy"}, "", transcriber)
+    assert load_fairness_report(transcriber) is None
+
+
+def test_a_report_from_before_reports_said_what_they_rest_on_is_not_attached(transcriber: Path) -> None:
+    content = cohorts_report() | {"transcriber": load_artifact(transcriber).digest}
+    del content["inputs_sha256"]
+    with pytest.raises(ArtifactError, match="does not say what it was measured on"):
+        attach(content, render_recognition(content), transcriber)
+
+
+def test_other_models_have_no_errors_by_group(tmp_path: Path) -> None:
+    save_artifact(tmp_path / "other", {"a": np.zeros(1, np.float32)}, {"kind": "segmenter"})
+    with pytest.raises(ArtifactError, match="is a segmenter: errors by group are of a calibration"):
+        attach(report(), "", tmp_path / "other")
 
 
 def test_a_folder_of_no_curves_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,12 +173,12 @@ def test_mistakes_end_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_report_on_cohorts_becomes_its_page_and_is_not_attached(
+def test_a_report_on_cohorts_becomes_its_page_and_is_not_attached_to_a_calibration(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "report.json").write_text(json.dumps(cohorts_report()))
     run(monkeypatch, tmp_path / "report.json", "--out", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text() == render_recognition(cohorts_report())
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=f"fingerprint none, and here runs {MODEL}"):
         run(monkeypatch, tmp_path / "report.json", "--artifact", folder)
     assert load_fairness_report(folder) is None

@@ -41,6 +41,7 @@ class Discovery:
             "form": FORM,
             "system": self.system,
             "transcriber": self.transcriber,
+            "inputs_sha256": self.heard.digest,
             "before": self.before or None,
             "n_speakers": len(errors.speakers),
             "n_utterances": len(self.heard),

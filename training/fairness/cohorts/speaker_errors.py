@@ -7,6 +7,7 @@ domain alone this is the plain WER.
 Letters: S speakers, D domains, U utterances, K cohorts, R draws.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -108,6 +109,15 @@ class HeardUtterances:
         )  # (U,)
         self._errors = np.array([one.errors.errors for one in utterances], np.float64)
         self._words = np.array([one.errors.words for one in utterances], np.float64)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of utterances, talkers, domains and errors: the same for the same, in whatever order."""
+        names = "\n".join((*self.utterance_ids, *self.speakers, *self.domains))
+        digest = hashlib.sha256(names.encode())
+        for column in (self._cell, self._errors, self._words):
+            digest.update(column.tobytes())
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self._cell)
