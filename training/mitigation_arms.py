@@ -14,7 +14,8 @@ class Arm:
     """A method. One that is not `trained` is the artifact as it is.
 
     One with a cohort vector is judged with each talker's cohort told from the file, from the first frame: better than
-    live, where it comes softly, of the voice of the latest turn, and for cohorts by label or region never.
+    live, where it comes softly, of the voice of the latest turn or of a profile, and for cohorts by label or region
+    never. With voices it is told as live, of a talker who is known.
     """
 
     name: str
@@ -24,7 +25,7 @@ class Arm:
 
     @property
     def is_told(self) -> bool:
-        """Whether it is an upper bound of what would be served."""
+        """Whether it hears of cohorts: told from the file it is an upper bound of what would be served."""
         return self.method.cohort_vector
 
 
@@ -55,12 +56,12 @@ ARMS = {
         ),
         Arm(
             name="vector",
-            title="cohort vector, told: an upper bound",
+            title="cohort vector",
             method=MethodConfig(everybody_share=1.0, cohort_vector=True),
         ),
         Arm(
             name="vector-oversampling",
-            title="cohort vector, told: an upper bound, and oversampling",
+            title="cohort vector and oversampling",
             method=MethodConfig(everybody_share=1.0, oversampling=4.0, cohort_vector=True),
         ),
     )
@@ -69,10 +70,11 @@ ARMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmRun:
-    """One training of an arm. Its name changes with anything it is made by."""
+    """One training of an arm. Its name changes with anything it is made by. `voices`: names those it is told by."""
 
     arm: str
     adaptation: Adaptation
+    voices: str = ""
     starts: tuple[str, ...] = ()
 
     @property
@@ -81,19 +83,23 @@ class ArmRun:
 
     @property
     def name(self) -> str:
-        return f"{self.arm}-{self.seed}-{self.adaptation.digest[:8]}"
+        by_voice = f"-{self.voices}" if self.voices else ""
+        return f"{self.arm}-{self.seed}-{self.adaptation.digest[:8]}{by_voice}"
 
 
-def arm_runs(whole: Adaptation, arms: Sequence[Arm], seeds: Sequence[int]) -> list[ArmRun]:
-    """Seed by seed, so that what is done can be compared at any time; what is not trained, once."""
-    return list(_runs(whole, arms, seeds))
+def arm_runs(whole: Adaptation, arms: Sequence[Arm], seeds: Sequence[int], voices: str = "") -> list[ArmRun]:
+    """Seed by seed, so that what is done can be compared at any time; what is not trained, once. `voices`: the digest
+    of those that arms are told cohorts by; empty = by the file of cohorts.
+    """
+    return list(_runs(whole, arms, seeds, voices))
 
 
-def _runs(whole: Adaptation, arms: Sequence[Arm], seeds: Sequence[int]) -> Iterator[ArmRun]:
+def _runs(whole: Adaptation, arms: Sequence[Arm], seeds: Sequence[int], voices: str) -> Iterator[ArmRun]:
     for seed in seeds:
         for arm in arms:
             if arm.trained or seed == seeds[0]:
                 fisher_mixtures = whole.recipe.method.fisher_mixtures
                 method = replace(arm.method, fisher_mixtures=fisher_mixtures)
                 recipe = replace(whole.recipe, name=arm.name, seed=seed, method=method)
-                yield ArmRun(arm=arm.name, adaptation=replace(whole, recipe=recipe))
+                told_by = voices if arm.is_told else ""
+                yield ArmRun(arm=arm.name, adaptation=replace(whole, recipe=recipe), voices=told_by)

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from svc.models.transcriber import Transcriber
 from training.ablation_run import alone_in
 from training.adaptation import AdaptationTrainer
+from training.data.cohort_vectors import CohortVectors
 from training.data.manifest import TEST
 from training.data.rendering import Sounds
 from training.data.speech_store import SpeechStore
 from training.data.utterances import Utterance, read_utterances
+from training.embed_speakers import Voices
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.heard_alone import hear_alone
 from training.mitigation_arms import ARMS, ArmRun
@@ -25,15 +29,18 @@ SCORES, FISHER = "scores.json", "fisher.pt"
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Bench:
-    """Where runs are kept, what they learn from, and what is said by those who judge them."""
+    """Where runs are kept, what they learn from, and what is said by those who judge them. `voices`: of theirs, by
+    which a run that is told cohorts is told them; None = by the file of cohorts.
+    """
 
     out: Path
     data_of: Callable[[int], TranscriberData]
     judged: Sequence[Utterance]
     sounds: Sounds
+    voices: Voices | None = None
 
 
-def bench_at(out: Path, paths: DataPaths, *, domains: Sequence[str]) -> Bench:
+def bench_at(out: Path, paths: DataPaths, *, domains: Sequence[str], voices: Voices | None = None) -> Bench:
     """On the real data: whole utterances of the test talkers, as they were recorded."""
     judged = judged_utterances(paths, domains=domains)
     return Bench(
@@ -41,6 +48,7 @@ def bench_at(out: Path, paths: DataPaths, *, domains: Sequence[str]) -> Bench:
         data_of=lambda seed: TranscriberData.open(paths, seed=seed, workers=0),
         judged=judged,
         sounds=Sounds(SpeechStore.open(judged, root=paths.root, folder=paths.cache)),
+        voices=voices,
     )
 
 
@@ -68,9 +76,19 @@ def do(run: ArmRun, bench: Bench) -> None:
             with TrainingCurves(folder / "curves", total_steps=steps, first_step=trainer.step) as curves:
                 trainer.run(curves)
             model = trainer.averaged_model()
-        told = run.adaptation.vectors()
+        told = told_by_voice(model, bench.voices) if run.voices and bench.voices else run.adaptation.vectors()
         errors = hear_alone(model, bench.judged, bench.sounds, data.units, cohorts=told)
         write_errors(folder / SCORES, errors)
+
+
+@torch.no_grad()
+def told_by_voice(model: Transcriber, voices: Voices) -> CohortVectors:
+    """What a live stream tells the model of these talkers. Raises ValueError when the model hears of no cohorts."""
+    if model.from_cohort is None:
+        raise ValueError("this transcriber has no cohort vector")
+    shares = model.from_cohort.shares(torch.from_numpy(np.stack([*voices.of.values()])))
+    told = dict(zip(voices.of, shares.numpy(), strict=True))
+    return CohortVectors(number_of={}, num_cohorts=model.config.cohort_width, shares_of=told)
 
 
 def write_errors(path: Path, errors: SpeakerErrors) -> None:

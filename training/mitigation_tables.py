@@ -39,17 +39,24 @@ class Judges:
     labels: Labels
     names: tuple[str, ...]
     adapted: int | None  # the number of the cohort that was adapted to
+    # Whether methods with a cohort vector were told it as live, of the voice.
+    by_voice: bool = False
 
     @classmethod
-    def of(cls, cohorts: Cohorts, adapted: str, before: SpeakerErrors) -> "Judges":
+    def of(cls, cohorts: Cohorts, adapted: str, before: SpeakerErrors, *, by_voice: bool = False) -> "Judges":
         whole = labels_of(cohorts, before.speakers)
         large = np.flatnonzero(sizes(whole, len(cohorts)) >= MIN_SPEAKERS)
         names = tuple(cohorts.cohorts[number].name for number in large)
         number_of = {int(old): new for new, old in enumerate(large)}
         labels = np.array([number_of.get(int(old), -1) for old in whole], np.int64)
-        return cls(
-            before=before, labels=labels, names=names, adapted=names.index(adapted) if adapted in names else None
-        )
+        number = names.index(adapted) if adapted in names else None
+        return cls(before=before, labels=labels, names=names, adapted=number, by_voice=by_voice)
+
+    def title(self, arm: str) -> str:
+        """What a table calls a method."""
+        if not ARMS[arm].is_told:
+            return ARMS[arm].title
+        return f"{ARMS[arm].title}, {'by voice' if self.by_voice else 'told: an upper bound'}"
 
     def draws(self) -> Array:
         """(1 + R, U) how often each talker counts; cohorts keep their sizes."""
@@ -144,13 +151,16 @@ CLAIMS = (
 )
 
 
-def markdown(cohorts: Cohorts, adapted: str, errors: StudyErrors) -> str:
-    """Rates before and after, their changes with intervals, claims; methods without a finished run are left out."""
+def markdown(cohorts: Cohorts, adapted: str, errors: StudyErrors, *, by_voice: bool = False) -> str:
+    """Rates before and after, their changes with intervals, claims; methods without a finished run are left out.
+
+    `by_voice`: a cohort vector was told as live, not from the file.
+    """
     done = {arm: errors[arm] for arm in ARMS if errors.get(arm)}
     if not done.get(BEFORE):
         return "no finished run yet of the artifact as it is"
     (before,) = done[BEFORE].values()
-    judges = Judges.of(cohorts, adapted, before)
+    judges = Judges.of(cohorts, adapted, before, by_voice=by_voice)
     if len(judges.names) < 2:
         return f"fewer than two cohorts have {MIN_SPEAKERS} held-out talkers: nothing to compare"
     rates = {arm: judges.rates([runs[seed] for seed in sorted(runs)]) for arm, runs in done.items()}
@@ -195,14 +205,14 @@ def _rates_table(done: StudyErrors, rates: Mapping[str, Rates], judges: Judges) 
     for arm, of_arm in rates.items():
         figures = (rate(column, of_arm, judges) for column in COLUMNS)
         cells = (figure_text(one, scale=column.scale) for one, column in zip(figures, COLUMNS, strict=True))
-        rows.append((ARMS[arm].title, str(len(done[arm])), *cells))
+        rows.append((judges.title(arm), str(len(done[arm])), *cells))
     titles = (f"{column.title} {'points²' if column is VARIANCE else '%'}" for column in COLUMNS)
     return markdown_table(("method", "seeds", *titles), rows)
 
 
 def _changes_table(rates: Mapping[str, Rates], judges: Judges) -> str:
     rows = [
-        (ARMS[arm].title, *(_change_text(change(column, rates[BEFORE], after, judges)) for column in COLUMNS))
+        (judges.title(arm), *(_change_text(change(column, rates[BEFORE], after, judges)) for column in COLUMNS))
         for arm, after in rates.items()
         if arm != BEFORE
     ]
@@ -212,7 +222,7 @@ def _changes_table(rates: Mapping[str, Rates], judges: Judges) -> str:
 def _cohorts_table(rates: Mapping[str, Rates], judges: Judges) -> str:
     """WER % of each cohort, the means alone."""
     rows = [_cohort_row(number, rates, judges) for number in range(len(judges.names))]
-    return markdown_table(("cohort, WER %", "talkers", "words", *(ARMS[arm].title for arm in rates)), rows)
+    return markdown_table(("cohort, WER %", "talkers", "words", *map(judges.title, rates)), rows)
 
 
 def _cohort_row(number: int, rates: Mapping[str, Rates], judges: Judges) -> tuple[str, ...]:
@@ -227,8 +237,9 @@ def _claims_table(rates: Mapping[str, Rates], judges: Judges) -> str:
         for arm in claim.arms:
             if arm in rates:
                 found = change(claim.column, rates[BEFORE], rates[arm], judges)
-                so_it = NOT_JUDGED if ARMS[arm].is_told else verdict(found, claim.claimed)
-                rows.append((claim.text, ARMS[arm].title, _change_text(found), so_it))
+                bound = ARMS[arm].is_told and not judges.by_voice
+                so_it = NOT_JUDGED if bound else verdict(found, claim.claimed)
+                rows.append((claim.text, judges.title(arm), _change_text(found), so_it))
     return markdown_table(("claimed", "method", "here", "so it"), rows)
 
 

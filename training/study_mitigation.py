@@ -6,12 +6,15 @@
 
 Every method of training/mitigation_arms.py with every seed, on one configuration that says all else, judged by word
 errors of whole utterances of test talkers, each alone; where their own errors drew the cohorts, the study says so. The
-cohort is --cohort, or the worst on dev talkers; the first start settles it. Killed, a study goes on where it was when
+cohort is --cohort, or the worst on dev talkers; the first start settles it. With --voices methods with a cohort vector
+are judged as served, told of each test talker's voice how near it lies to the cohorts, which then must be of voices;
+without, they are told the cohort itself, an upper bound. Killed, a study goes on where it was when
 started again: finished runs are kept, the others have checkpoints; what each says is in DIR/RUN/log.txt. With
 `--run NAME` one run is done in this process.
 """
 
 import argparse
+import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,6 +26,7 @@ from training.adapt_transcriber import add_repaired, worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
 from training.command_line import names_among
+from training.embed_speakers import Voices, read_voices
 from training.fairness.cohorts.cohort import Cohorts, overlap_caution, read_cohorts
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.mitigation_arms import ARMS, ArmRun, arm_runs
@@ -55,16 +59,19 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     artifact, cohorts = load_transcriber(options.artifact), read_cohorts(options.cohorts)
     recipe, name = read_adaptation(options.recipe), settled_cohort(options, artifact, cohorts)
     whole = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
-    runs = arm_runs(whole, [ARMS[name] for name in options.methods.split(",")], seeds_of(options))
+    voices = voices_of(options, cohorts)
+    arms, heard = [ARMS[name] for name in options.methods.split(",")], digest_of(options.voices) if voices else ""
+    runs = arm_runs(whole, arms, seeds_of(options), heard)
     if not options.run:
         warn_of_overlap(options, recipe, cohorts)
-    names = ("artifact", "cohorts", "utterances", "units", "out", "root", "cache", "methods", "seeds")
+    names = ["artifact", "cohorts", "utterances", "units", "out", "root", "cache", "methods", "seeds"]
+    names += ["voices"] if voices else []
     return StudyPlan(
         runs=runs,
         command=["training.study_mitigation", str(options.recipe), *words_of(options, names)],
-        do=lambda run: do_alone(run, options, recipe),
+        do=lambda run: do_alone(run, options, recipe, voices),
         is_done=lambda run: is_done(run, options.out),
-        table=lambda: markdown(cohorts, name, errors_of(runs, options.out)),
+        table=lambda: markdown(cohorts, name, errors_of(runs, options.out), by_voice=voices is not None),
         prepare=lambda: prepare_fisher(runs, options),
     )
 
@@ -76,10 +83,28 @@ def warn_of_overlap(options: argparse.Namespace, recipe: AdaptationRecipe, cohor
         print(caution, file=sys.stderr)
 
 
-def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe) -> None:
+def voices_of(options: argparse.Namespace, cohorts: Cohorts) -> Voices | None:
+    """Raises InvalidRequestError for cohorts that no voice can be put to, or voices of another embedder."""
+    if options.voices is None:
+        return None
+    if cohorts.centroids is None:
+        message = f"cohorts by {cohorts.kind} are not of voices: take those of --by embedding, or leave out --voices"
+        raise InvalidRequestError(message, field="voices")
+    voices = read_voices(options.voices)
+    if voices.embedder != cohorts.embedder:
+        message = f"voices of embedder {voices.embedder}, and the cohorts are of {cohorts.embedder}"
+        raise InvalidRequestError(message, field="voices")
+    return voices
+
+
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe, voices: Voices | None) -> None:
     """On the real data, in a process that does nothing else."""
     flush_denormals()
-    do(run, bench_at(options.out, DataPaths.of(options), domains=recipe.stage.mixtures.domains))
+    do(run, bench_at(options.out, DataPaths.of(options), domains=recipe.stage.mixtures.domains, voices=voices))
 
 
 def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, cohorts: Cohorts) -> str:
@@ -111,6 +136,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_repaired(parser)
     listed = names_among(ARMS, "method")
     parser.add_argument("--methods", type=listed, default=",".join(ARMS), help="by commas, of %(default)s")
+    parser.add_argument("--voices", type=Path, help="of training.embed_speakers, to judge cohort vectors as served")
     add_study_options(parser, seeds="0,1,2")
     return parser.parse_args(arguments)
 

@@ -120,6 +120,14 @@ def test_an_arm_that_is_told_the_cohort_is_an_upper_bound_and_gets_no_verdict() 
     assert "cohort vector, told: an upper bound" in claims[1]
 
 
+def test_an_arm_that_was_told_as_live_gets_its_verdict() -> None:
+    halved = replace(BEFORE_ERRORS, errors=BEFORE_ERRORS.errors / 2)
+    text = markdown(COHORTS, "bad", {BEFORE: {0: BEFORE_ERRORS}, "vector": {0: halved, 1: halved}}, by_voice=True)
+    (claim,) = [line for line in text.splitlines() if "2207.11345" in line]
+    assert "cohort vector, by voice" in claim
+    assert "is not judged" not in text
+
+
 def test_the_table_says_who_of_those_who_judge_drew_the_cohorts() -> None:
     errors = {BEFORE: {0: BEFORE_ERRORS}}
     told = markdown(replace(COHORTS, drawn_by=("b0", "g0", "elsewhere")), "bad", errors)

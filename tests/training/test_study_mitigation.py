@@ -3,18 +3,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from svc.errors import ServiceError
+from svc.errors import InvalidRequestError, ServiceError
 from tests.training.data.talkers import talkers
 from tests.training.toy_adaptation import COHORTS, TOY, toy_adaptation, toy_artifact
 from tests.training.toy_transcriber_run import toy_data
 from training.adaptation import AdaptationTrainer
 from training.data.utterances import write_utterances
+from training.embed_speakers import Voices, write_voices
+from training.fairness.cohorts.cohort import Cohorts
 from training.many_runs import Outcome, do_all
 from training.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
-from training.mitigation_run import FISHER, SCORES, Bench, do, is_done
-from training.study_mitigation import errors_of, parsed, settled_cohort, warn_of_overlap
+from training.mitigation_run import FISHER, SCORES, Bench, do, is_done, told_by_voice
+from training.study_mitigation import errors_of, parsed, settled_cohort, voices_of, warn_of_overlap
 
 WHOLE = toy_adaptation()
 RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc", "vector")], [0, 1])
@@ -67,6 +70,49 @@ def test_names_of_runs_change_with_what_they_are_made_by() -> None:
     others = arm_runs(replace(WHOLE, name="even"), [ARMS["plain"]], [0, 1])
     names = {run.name for run in (*RUNS, *others)}
     assert len(names) == len(RUNS) + len(others)
+
+
+BY_VOICE = replace(COHORTS, kind="embedding", centroids=np.eye(2, 3, dtype=np.float32), embedder="ears")
+HEARD = Voices({f"t{number}": np.eye(3, dtype=np.float32)[number] for number in range(3)}, "ears")
+
+
+def test_a_run_with_voices_is_told_cohorts_by_them_as_served(tmp_path: Path) -> None:
+    (run,) = arm_runs(toy_adaptation(cohorts=BY_VOICE), [ARMS["vector"]], [0], "voices")
+    model = AdaptationTrainer(run.adaptation, toy_data(), out=tmp_path, fisher=tmp_path / FISHER)
+    model.begin()
+    told = told_by_voice(model.model, HEARD)
+    assert told.number_of == {}
+    nearest = [int(told.shares_of[f"t{number}"].argmax()) for number in range(2)]
+    assert nearest == [0, 1]
+    assert told.shares_of["t0"].max() > 0.9
+    assert told.shares_of["t2"] == pytest.approx([0.5, 0.5])
+    do(run, replace(bench(tmp_path), voices=HEARD))
+    assert is_done(run, tmp_path)
+
+
+def test_only_runs_that_are_told_cohorts_change_with_the_voices() -> None:
+    for name in ("vector", "plain"):
+        (with_voices,), (without,) = (arm_runs(WHOLE, [ARMS[name]], [0], voices) for voices in ("voices", ""))
+        assert (with_voices.name != without.name) == (name == "vector")
+
+
+def test_a_model_without_cohorts_is_told_of_none() -> None:
+    with pytest.raises(ValueError, match="no cohort vector"):
+        told_by_voice(toy_artifact().model, HEARD)
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "told"),
+    [(COHORTS, "cohorts by toy are not of voices"), (replace(BY_VOICE, embedder="others"), "voices of embedder ears")],
+)
+def test_voices_that_cannot_be_put_to_the_cohorts_are_refused(cohorts: Cohorts, told: str, tmp_path: Path) -> None:
+    write_voices(tmp_path / "voices.npz", HEARD)
+    options = parsed([*words_of_command(tmp_path), "--voices", str(tmp_path / "voices.npz")])
+    with pytest.raises(InvalidRequestError, match=told):
+        voices_of(options, cohorts)
+    found = voices_of(options, BY_VOICE)
+    assert found is not None
+    assert found.of.keys() == HEARD.of.keys()
 
 
 def words_of_command(out: Path, utterances: Path | str = "none") -> list[str]:

@@ -23,6 +23,20 @@ def test_a_channel_is_told_of_the_cohort_of_its_only_talker() -> None:
     assert seen == {None, 0, 1}
 
 
+def test_a_talker_with_shares_is_told_by_them() -> None:
+    shares = np.array([0.25, 0.75], np.float32)
+    told = CohortVectors(number_of={"t1": 0}, num_cohorts=2, shares_of={"t0": shares})
+    expected_of: dict[tuple[str, ...], list[float]] = {("t0",): [0.25, 0.75], ("t1",): [1.0, 0.0]}
+    seen = set()
+    for recipe in RECIPES:
+        for channel, vector in enumerate(told.of(recipe)):
+            here = {turn.speaker.partition("@")[0] for turn in recipe.turns if turn.channel == channel}
+            expected = expected_of.get(tuple(here), [0.0, 0.0])
+            assert vector.tolist() == expected
+            seen.add(tuple(expected))
+    assert len(seen) == 3
+
+
 def test_in_some_mixtures_nothing_is_told() -> None:
     sure, shy = (CohortVectors(number_of=NUMBER_OF, num_cohorts=2, unknown_share=share) for share in (0.0, 0.5))
     told = [recipe for recipe in RECIPES if sure.of(recipe).any()]
