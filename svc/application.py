@@ -31,8 +31,8 @@ from svc.backends.stream_batching import StepReport, StreamBatcher
 from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.tensor_threads import multiply_on
 from svc.config import EquivoxConfig, TranscriptionConfig
-from svc.errors import ArtifactError, FairnessReportNotFoundError, PolicyUnknownError
-from svc.fairness_report import OF_VOICES, OF_WORDS, FairnessReport, load_fairness_report
+from svc.errors import ArtifactError, PolicyUnknownError
+from svc.fairness_report import FairnessReport, find_fairness_report
 from svc.loaded_model import TRANSCRIBER, LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
@@ -269,27 +269,16 @@ class Application:
 
     def fairness_report(self, model: LoadedModel) -> FairnessReport:
         """Raises FairnessReportNotFoundError where nobody has measured it, ArtifactError for one of something else."""
-        remedy = OF_WORDS if model.role == TRANSCRIBER else OF_VOICES
-        for folder in model.audited_in:
-            if report := load_fairness_report(folder, remedy):
-                self._check_report(report, model)
-                return report
-        if not model.audited_in:
-            measured = "embedder and calibration, and of a transcriber trained here"
-            message = f"errors by group are measured of {measured}; {model.name} is {model.role}"
-            raise FairnessReportNotFoundError(message, field="name")
-        measure = remedy.format(folder=model.audited_in[0])
-        raise FairnessReportNotFoundError(f"nobody has measured {model.name} by group: {measure}", field="name")
-
-    def _check_report(self, report: FairnessReport, model: LoadedModel) -> None:
+        report = find_fairness_report(model)
         if model.role == TRANSCRIBER:
             report.check_transcriber(model.fingerprint)
-            return
-        report.check(
-            fingerprint=self.embedder.fingerprint,
-            calibration_id=self.calibration.calibration_id,
-            policies=self.policies,
-        )
+        else:
+            report.check(
+                fingerprint=self.embedder.fingerprint,
+                calibration_id=self.calibration.calibration_id,
+                policies=self.policies,
+            )
+        return report
 
     def warm_up(self) -> None:
         """Loads every part and runs every model once, so that no caller pays for it or finds it missing.

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from svc.artifact import CARD, named_report
-from svc.errors import ArtifactError, PolicyUnknownError
+from svc.errors import ArtifactError, FairnessReportNotFoundError, PolicyUnknownError
+from svc.loaded_model import TRANSCRIBER, LoadedModel
 from svc.scoring.policy import Policies
 
 REPORT, PAGE = "fairness.json", "fairness.html"
@@ -73,6 +74,20 @@ class FairnessReport:
     def _not_of(self, what: str) -> ArtifactError:
         remedy = self.remedy.format(folder=self.folder)
         return ArtifactError(f"{self.folder / REPORT} is of {what}; {remedy}")
+
+
+def find_fairness_report(model: LoadedModel) -> FairnessReport:
+    """The first there is. Raises FairnessReportNotFoundError where nobody has measured it, ArtifactError as below."""
+    remedy = OF_WORDS if model.role == TRANSCRIBER else OF_VOICES
+    for folder in model.audited_in:
+        if report := load_fairness_report(folder, remedy):
+            return report
+    if not model.audited_in:
+        measured = "embedder and calibration, and of a transcriber trained here"
+        message = f"errors by group are measured of {measured}; {model.name} is {model.role}"
+        raise FairnessReportNotFoundError(message, field="name")
+    measure = remedy.format(folder=model.audited_in[0])
+    raise FairnessReportNotFoundError(f"nobody has measured {model.name} by group: {measure}", field="name")
 
 
 def load_fairness_report(folder: Path, remedy: str = OF_VOICES) -> FairnessReport | None:

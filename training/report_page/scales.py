@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtri
 
+STEPS = (1, 2, 5, 10)
 DEVIATE_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
@@ -22,10 +23,14 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round numbers inside, 1, 2 or 5 times a power of ten apart."""
+        """Round numbers inside, at least one, 1, 2 or 5 times a power of ten apart."""
         rough = (self.high - self.low) / about
         power = 10.0 ** math.floor(math.log10(rough))
-        step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough * 0.999)
+        number = next(number for number, times in enumerate(STEPS) if times * power >= rough * 0.999)
+        # Steps as wide as all there is may have none inside, but not those after the next narrower.
+        return self._multiples(STEPS[number] * power) or self._multiples(STEPS[number - 1] * power)
+
+    def _multiples(self, step: float) -> list[float]:
         first = math.ceil(self.low / step - 1e-9)
         return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 from torch.utils.tensorboard import SummaryWriter
@@ -20,6 +20,7 @@ STYLE = resources.files("training.report_page").joinpath("templates/style.css").
 
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.integers(2, 8))
+@example(1.0, 401.0, 2)
 def test_ticks_are_round_inside_and_few(low: float, width: float, about: int) -> None:
     scale = Scale(low=low, high=low + width, start=0, end=100)
     ticks = scale.ticks(about)
