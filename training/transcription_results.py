@@ -181,6 +181,15 @@ def read_figures(path: Path) -> dict[str, object]:
         raise InvalidRequestError(message, field="report") from error
 
 
+def _figures_scored(results: Sequence[Result]) -> dict[str, object]:
+    """Of the served transcriber as scored now. Raises InvalidRequestError unless it was heard once."""
+    served = [result.as_json() for result in results if result.evaluation.system == SERVED]
+    if len(served) != 1:
+        message = f"--card needs one folder in which {SERVED} was heard, and there are {len(served)}"
+        raise InvalidRequestError(message, field="card")
+    return figures_of({"systems": served})
+
+
 def _plain(cell: dict[str, Any]) -> dict[str, object]:
     counts = {name: cell[name] for name in ("n_recordings", "n_words", "n_turns")}
     values = {name: cell[name]["value"] for name in FIGURES if cell.get(name) and cell[name]["value"] is not None}
@@ -190,16 +199,17 @@ def _plain(cell: dict[str, Any]) -> dict[str, object]:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="the --out of training.benchmark_transcription")
-    parser.add_argument("--card", type=Path, help="write the first folder's figures of equivox into this artifact")
+    parser.add_argument("--card", type=Path, help="write the figures of equivox into the card of this artifact")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parsed(arguments)
     with mistakes_told():
-        print(markdown(read_results(chosen.folders)))
+        results = read_results(chosen.folders)
+        print(markdown(results))
         if chosen.card:
-            amend_card(chosen.card, read_figures(chosen.folders[0] / REPORT))
+            amend_card(chosen.card, _figures_scored(results))
             print(f"\nwrote the figures into {chosen.card}")
 
 

@@ -1,5 +1,6 @@
 """The benchmark of transcription, on toy systems that were told what to hear."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,11 +113,19 @@ def test_results_of_other_conversations_are_not_put_side_by_side(results: list[R
 def test_figures_go_into_the_card_of_what_was_served(results: list[Result], tmp_path: Path) -> None:
     references = {each.name: each.reference for each in RECORDINGS}
     served = replace(results[1], evaluation=replace(results[1].evaluation, system="equivox"))
+    write_results(results[:1], references, tmp_path / "peer")
     write_results([served], references, tmp_path / "out")
     save_artifact(
         tmp_path / "artifact", {"w": np.ones(2, np.float32)}, {"kind": "transcriber", "figures": {"old": {"x": 1}}}
     )
-    main([str(tmp_path / "out"), "--card", str(tmp_path / "artifact")])
+    # What a report says of the figures is not asked, but what was heard.
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    report["systems"][0]["overall"]["orc_wer"]["value"] = 0.5
+    (tmp_path / "out" / "report.json").write_text(json.dumps(report))
+    peer, ours, card_option = str(tmp_path / "peer"), str(tmp_path / "out"), ["--card", str(tmp_path / "artifact")]
+    with pytest.raises(SystemExit, match="equivox was heard, and there are 0"):
+        main([peer, *card_option])
+    main([peer, ours, *card_option])
     card = load_artifact(tmp_path / "artifact").card
     assert set(card["figures"]) == {"all", "digits, clean", "read, clean"}
     assert card["figures"]["all"]["orc_wer"] == 0
