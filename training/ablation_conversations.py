@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from svc.artifact import CARD
+from svc.artifact import CARD, read_card
 from svc.errors import InvalidRequestError
 from training.data.conversation_sets import CONDITIONS, Conversation, ConversationSet
 from training.data.manifest import JUDGED_SPLITS, TEST
@@ -53,6 +53,16 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
 
     Raises InvalidRequestError when the folder holds a study of other data, or the sets are not the recorded ones.
     """
+    settle_data(paths, out)
+    for split in JUDGED_SPLITS:
+        if not _file(out, split).exists():
+            made = _conversation_set(paths, split)
+            chosen = made.selected(study.domains, study.conditions, per_cell=study.number(split))
+            keep(out, split, chosen)
+
+
+def settle_data(paths: DataPaths, out: Path) -> None:
+    """Notes what a study learns from. Raises InvalidRequestError when the folder holds one of other data."""
     made_from = {"utterances": _digest(paths.utterances), "units": _digest(paths.units)}
     told = out / "data.json"
     if told.exists() and json.loads(told.read_text(encoding="utf-8")) != made_from:
@@ -60,11 +70,6 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
     # Not written again, and never half: runs that start at once all read it.
     if not told.exists():
         write_text(told, json.dumps(made_from))
-    for split in JUDGED_SPLITS:
-        if not _file(out, split).exists():
-            made = _conversation_set(paths, split)
-            chosen = made.selected(study.domains, study.conditions, per_cell=study.number(split))
-            keep(out, split, chosen)
 
 
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:
@@ -96,8 +101,9 @@ def _file(out: Path, split: str) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """Of a file, or of an artifact's card, which names its weights."""
-    path = card if (card := path / CARD).is_file() else path
+    """Of a file; of an artifact its own, which a report put beside it does not change."""
+    if (path / CARD).is_file():
+        return read_card(path).digest
     if not path.is_file():
         raise InvalidRequestError(f"no file {path}", field=path.stem)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -1,11 +1,12 @@
 """Fine-tuning of an artifact for a cohort: a training run that starts from its weights, moves some and holds them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from svc.backends.transcriber_artifact import TranscriberArtifact
 from svc.errors import InvalidRequestError
@@ -98,6 +99,10 @@ class AdaptationTrainer(TranscriberTrainer):
         for group in groups:
             group["params"] = [parameter for parameter in group["params"] if id(parameter) not in known]
         return [*groups, {"params": new, "share": self.adaptation.recipe.method.cohort_rate}] if new else groups
+
+    def _new_in_encoder(self) -> Iterator[nn.Parameter]:
+        """Nothing: an artifact's arbitrators have been trained."""
+        yield from ()
 
     def _hold_the_rest(self, parts: tuple[str, ...]) -> None:
         """What does not adapt is not disturbed either: no dropout, no running means."""

@@ -14,8 +14,8 @@ class Arm:
     """A method. One that is not `trained` is the artifact as it is.
 
     One with a cohort vector is judged with each talker's cohort told from the file, from the first frame: better than
-    live, where it comes softly, of the voice of the latest turn or of a profile, and for cohorts by label or region
-    never. With voices it is told as live, of a talker who is known.
+    live, where it comes softly, of the voice of the latest turn, and for cohorts by label or region never. With voices
+    it is told as live of a lone talker from the second turn on.
     """
 
     name: str

@@ -56,7 +56,7 @@ class Judges:
         """What a table calls a method."""
         if not ARMS[arm].is_told:
             return ARMS[arm].title
-        return f"{ARMS[arm].title}, {'by voice' if self.by_voice else 'told: an upper bound'}"
+        return f"{ARMS[arm].title}, {'by voice from the second turn on' if self.by_voice else 'told: an upper bound'}"
 
     def draws(self) -> Array:
         """(1 + R, U) how often each talker counts; cohorts keep their sizes."""

@@ -16,11 +16,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from svc.backends.transcriber_artifact import load_transcriber
+from svc.artifact import read_card
+from svc.backends.transcriber_artifact import KIND
+from svc.errors import InvalidRequestError
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
 from training.ablation_variants import AblationRun
 from training.command_line import names_among, positive
+from training.data.units import read_units
 from training.encoder_study_runs import Trained, contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
@@ -35,7 +38,8 @@ ALONE = "0S"
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     starts = options.starts.split(",") if options.starts else []
-    chosen = contenders(options.recipe, options.encoders, strengths, starts, trained_of(options))
+    trained = trained_of(options)
+    chosen = contenders(options.recipe, options.encoders, strengths, starts, trained)
     runs = encoder_runs(chosen, seeds_of(options))
     paths = DataPaths.of(options)
     names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
@@ -47,14 +51,33 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
         do=lambda run: do_alone(run, options.out, paths, judged_alone),
         is_done=lambda run: is_done(run, options.out),
         table=lambda: markdown(chosen, finished_scores(runs, options.out, read_encoder_scores)),
-        prepare=lambda: prepare(study_of(options), paths, options.out),
+        prepare=lambda: prepared(options, paths, trained),
     )
 
 
+def prepared(options: argparse.Namespace, paths: DataPaths, trained: Trained | None) -> None:
+    """As training.ablation_conversations.prepare."""
+    check_units(paths, trained)
+    prepare(study_of(options), paths, options.out)
+
+
 def trained_of(options: argparse.Namespace) -> Trained | None:
-    """Raises ArtifactError when there is none in the folder."""
+    """Raises ArtifactError when there is none in the folder, InvalidRequestError where its weights replace a start."""
     folder: Path | None = options.recogniser
-    return Trained(folder=folder, fingerprint=load_transcriber(folder).fingerprint) if folder else None
+    if folder is None:
+        return None
+    if options.starts:
+        message = "--recogniser takes the place of every start: give it without --starts"
+        raise InvalidRequestError(message, field="starts")
+    card = read_card(folder)
+    card.check_kind(KIND, folder)
+    return Trained(folder=folder, fingerprint=card.digest)
+
+
+def check_units(paths: DataPaths, trained: Trained | None) -> None:
+    """Raises InvalidRequestError when the units are not those of the transcriber gone on from."""
+    if trained and read_units(paths.units).units != read_units(trained.folder).units:
+        raise InvalidRequestError(f"--units are not those of {trained.folder}: give that folder", field="units")
 
 
 def study_of(options: argparse.Namespace) -> Study:

@@ -6,22 +6,23 @@
 
 Every method of training/mitigation_arms.py with every seed, on one configuration that says all else, judged by word
 errors of whole utterances of test talkers, each alone; where their own errors drew the cohorts, the study says so. The
-cohort is --cohort, or the worst on dev talkers; the first start settles it. With --voices methods with a cohort vector
-are judged as served, told of each test talker's voice how near it lies to the cohorts, which then must be of voices;
-without, they are told the cohort itself, an upper bound. Killed, a study goes on where it was when
-started again: finished runs are kept, the others have checkpoints; what each says is in DIR/RUN/log.txt. With
-`--run NAME` one run is done in this process.
+cohort is --cohort, or the worst on dev talkers; the first start settles it. Methods with a cohort vector are told each
+test talker's cohort, an upper bound; with --voices, for cohorts by voice, how near his voice lies to each, as a live
+stream is told of a lone talker from the second turn on. Killed, a study goes on where it was when started again:
+finished runs are kept, the others have checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is
+done in this process.
 """
 
 import argparse
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
 from svc.errors import InvalidRequestError
+from training.ablation_conversations import settle_data
 from training.adapt_transcriber import add_repaired, worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
@@ -63,7 +64,10 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     arms, heard = [ARMS[name] for name in options.methods.split(",")], digest_of(options.voices) if voices else ""
     runs = arm_runs(whole, arms, seeds_of(options), heard)
     if not options.run:
-        warn_of_overlap(options, recipe, cohorts)
+        judges = {spoken.speaker for spoken in judged_utterances(DataPaths.of(options), domains=domains_of(recipe))}
+        warn_of_overlap(cohorts, judges)
+        if voices:
+            check_voices(voices, judges)
     names = ["artifact", "cohorts", "utterances", "units", "out", "root", "cache", "methods", "seeds"]
     names += ["voices"] if voices else []
     return StudyPlan(
@@ -72,29 +76,46 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
         do=lambda run: do_alone(run, options, recipe, voices),
         is_done=lambda run: is_done(run, options.out),
         table=lambda: markdown(cohorts, name, errors_of(runs, options.out), by_voice=voices is not None),
-        prepare=lambda: prepare_fisher(runs, options),
+        prepare=lambda: prepare(runs, options),
     )
 
 
-def warn_of_overlap(options: argparse.Namespace, recipe: AdaptationRecipe, cohorts: Cohorts) -> None:
+def domains_of(recipe: AdaptationRecipe) -> Sequence[str]:
+    """What test talkers are judged by."""
+    return recipe.stage.mixtures.domains
+
+
+def warn_of_overlap(cohorts: Cohorts, judges: Collection[str]) -> None:
     """On stderr, where those who judge have drawn the cohorts themselves."""
-    judged = judged_utterances(DataPaths.of(options), domains=recipe.stage.mixtures.domains)
-    if caution := overlap_caution(cohorts, {spoken.speaker for spoken in judged}):
+    if caution := overlap_caution(cohorts, judges):
         print(caution, file=sys.stderr)
 
 
 def voices_of(options: argparse.Namespace, cohorts: Cohorts) -> Voices | None:
-    """Raises InvalidRequestError for cohorts that no voice can be put to, or voices of another embedder."""
+    """Raises InvalidRequestError for cohorts that no voice can be put to, or voices of another embedder or unknown."""
     if options.voices is None:
         return None
     if cohorts.centroids is None:
         message = f"cohorts by {cohorts.kind} are not of voices: take those of --by embedding, or leave out --voices"
         raise InvalidRequestError(message, field="voices")
     voices = read_voices(options.voices)
-    if voices.embedder != cohorts.embedder:
-        message = f"voices of embedder {voices.embedder}, and the cohorts are of {cohorts.embedder}"
-        raise InvalidRequestError(message, field="voices")
+    if not voices.embedder or voices.embedder != cohorts.embedder:
+        made = [name or "a file that does not say" for name in (voices.embedder, cohorts.embedder)]
+        raise InvalidRequestError(f"voices of embedder {made[0]}, and the cohorts are of {made[1]}", field="voices")
     return voices
+
+
+def check_voices(voices: Voices, judged: Collection[str]) -> None:
+    """Says on stderr how many of those who judge have no voice. Raises InvalidRequestError when none has one."""
+    everybody = {*judged}
+    missing = everybody - voices.of.keys()
+    if missing == everybody:
+        message = "--voices knows none of the test talkers: make them with training.embed_speakers --split test"
+        raise InvalidRequestError(message, field="voices")
+    if missing:
+        print(
+            f"{len(missing)} of {len(everybody)} test talkers have no voice: nothing is told of them", file=sys.stderr
+        )
 
 
 def digest_of(path: Path) -> str:
@@ -104,7 +125,7 @@ def digest_of(path: Path) -> str:
 def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe, voices: Voices | None) -> None:
     """On the real data, in a process that does nothing else."""
     flush_denormals()
-    do(run, bench_at(options.out, DataPaths.of(options), domains=recipe.stage.mixtures.domains, voices=voices))
+    do(run, bench_at(options.out, DataPaths.of(options), domains=domains_of(recipe), voices=voices))
 
 
 def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, cohorts: Cohorts) -> str:
@@ -121,8 +142,12 @@ def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, c
     return str(name)
 
 
-def prepare_fisher(runs: Sequence[ArmRun], options: argparse.Namespace) -> None:
-    """Once for all runs: several at a time would each compute it."""
+def prepare(runs: Sequence[ArmRun], options: argparse.Namespace) -> None:
+    """The Fisher information once for all runs: several at a time would each compute it.
+
+    Raises InvalidRequestError when the folder holds a study of other utterances or units.
+    """
+    settle_data(DataPaths.of(options), options.out)
     of_ewc = [run for run in runs if run.adaptation.recipe.method.penalty == EWC]
     if of_ewc and not (options.out / FISHER).exists():
         flush_denormals()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from svc.models.amortised_transformer import Arbitrator
 from svc.models.transcriber import Transcriber
@@ -62,13 +62,18 @@ class TranscriberTrainer:
         self.digest = recipe.digest
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Parameters with what each group multiplies the learning rate by; no pretrained encoder has arbitrators."""
-        gates = [module for module in self.model.encoder.modules() if isinstance(module, Arbitrator)]
-        new = {id(parameter) for gate in gates for parameter in gate.parameters()}
+        """Parameters with what each group multiplies the learning rate by."""
+        new = {id(parameter) for parameter in self._new_in_encoder()}
         encoder = [parameter for parameter in self.model.encoder.parameters() if id(parameter) not in new]
         known = set(map(id, encoder))
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
         return [{"params": others, "share": 1.0}, {"params": encoder, "share": self.recipe.optimiser.encoder_rate}]
+
+    def _new_in_encoder(self) -> Iterator[nn.Parameter]:
+        """What no pretrained encoder has: arbitrators."""
+        for module in self.model.encoder.modules():
+            if isinstance(module, Arbitrator):
+                yield from module.parameters()
 
     def start(self, *, separator: Path | None = None, recogniser: Path | None = None) -> None:
         """From the checkpoint when there is one, else from what the recipe says, or parts of runs and artifacts."""

@@ -7,12 +7,13 @@ systems may be heard at different times. With --card ARTIFACT our figures go int
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svc.artifact import amend_card
+from svc.artifact import amend_card, named_report
 from svc.errors import InvalidRequestError
 from training.command_line import mistakes_told
 from training.data.transcripts import Transcript, read_transcripts, write_transcripts
@@ -211,6 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.card:
             amend_card(chosen.card, _figures_scored(results))
             print(f"\nwrote the figures into {chosen.card}")
+            if named_report(chosen.card):
+                print("its fairness report is of the card as it was: measure whom it mishears again", file=sys.stderr)
 
 
 if __name__ == "__main__":

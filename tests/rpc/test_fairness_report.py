@@ -92,6 +92,19 @@ async def test_words_misheard_are_served_of_the_transcriber_that_runs(
             assert (await refused(channel, "toy"))[0] is code
 
 
+async def test_of_words_nobody_has_counted_it_says_how_to(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    save_transcriber(folder, toy_transcriber(), UNITS, {"name": "toy"})
+    quick = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
+    async with (
+        tiny_server(tmp_path, server=quick, transcription=TranscriptionConfig(artifact=folder)) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        code, reason, message = await refused(channel, "toy")
+    assert (code, reason) == (StatusCode.NOT_FOUND, "FAIRNESS_REPORT_NOT_FOUND")
+    assert f"training.recognise_utterances --utterances UTTERANCES --artifact {folder}" in message
+
+
 async def test_an_unknown_name_is_not_found(channel: grpc.aio.Channel) -> None:
     assert (await refused(channel, "nobody"))[:2] == (StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from svc.artifact import CARD
+from svc.artifact import name_report, save_artifact
 from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
@@ -163,11 +164,12 @@ def test_an_artifact_may_stand_for_its_units(tmp_path: Path) -> None:
     utterances.write_text("")
     (tmp_path / "manifest.csv").write_text(",".join(COLUMNS) + "\n")
     for card in ("one", "other"):
-        (tmp_path / card).mkdir()
-        (tmp_path / card / CARD).write_text(card)
+        save_artifact(tmp_path / card, {"a": np.zeros(1, np.float32)}, {"kind": "transcriber", "name": card})
     paths = DataPaths(utterances=utterances, units=tmp_path / "one", root=tmp_path, cache=tmp_path)
     nothing = replace(STUDIES["commands"], domains=())
     prepare(nothing, paths, tmp_path / "out")
+    name_report(tmp_path / "one", b"{}")
+    prepare(nothing, paths, tmp_path / "out")  # it is the same artifact with a report as without
     with pytest.raises(InvalidRequestError, match="give another --out"):
         prepare(nothing, replace(paths, units=tmp_path / "other"), tmp_path / "out")
 

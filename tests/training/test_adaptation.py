@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from svc.errors import ArtifactError, InvalidRequestError
+from svc.models.amortised_transformer import AmortisedTransformerConfig
+from svc.models.encoders import EncoderConfig
+from svc.models.transcriber import Transcriber
 from tests.training.toy_adaptation import COHORT, COHORTS, TOY, toy_adaptation, toy_artifact, toy_trainer
-from tests.training.toy_transcriber_run import toy_data
+from tests.training.toy_transcriber_run import RECIPE, toy_data
 from training.adaptation import AdaptationTrainer
 from training.adaptation_recipe import AdaptationRecipe, MethodConfig, read_adaptation
 from training.data.batches import collate
@@ -125,6 +128,19 @@ def test_it_learns_to_use_what_it_is_told(tmp_path: Path) -> None:
     assert trainer.model.from_cohort is not None
     assert trainer.model.from_cohort.project.weight.detach().abs().max() > 0.1
     assert moved_parts({name: value for name, value in trainer.model.state_dict().items() if "from_cohort" not in name})
+
+
+def test_the_arbitrators_of_an_artifact_are_not_new_to_it(tmp_path: Path) -> None:
+    sizes = AmortisedTransformerConfig(block_width=8, num_heads=2, num_layers=1, left_context_frames=2, width=8)
+    config = replace(
+        RECIPE.model, num_tokens=toy_data().num_tokens, encoder=EncoderConfig(kind="amortised", amortised=sizes)
+    )
+    skips = replace(toy_artifact(), model=Transcriber(config).eval())
+    slow = replace(TOY, optimiser=replace(TOY.optimiser, encoder_rate=0.5))
+    adaptation = replace(toy_adaptation(slow), artifact=skips)
+    trainer = AdaptationTrainer(adaptation, toy_data(), out=tmp_path, fisher=tmp_path / "fisher.pt")
+    share_of = {id(one): group["share"] for group in trainer.optimizer.param_groups for one in group["params"]}
+    assert {share_of[id(one)] for one in trainer.model.encoder.parameters()} == {0.5}
 
 
 def test_what_is_new_is_held_by_no_penalty(tmp_path: Path) -> None:

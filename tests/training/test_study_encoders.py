@@ -1,5 +1,6 @@
 """The encoder study: which runs it makes, how it judges them, and what its tables conclude."""
 
+import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 from svc.backends.protocols import Emission
+from svc.backends.transcriber_artifact import load_transcriber
+from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.chunked_transformer import ChunkedTransformerConfig
 from svc.models.encoders import EncoderConfig
@@ -22,11 +25,13 @@ from training.distributed import World
 from training.encoder_study_runs import Contender, Trained, contenders, encoder_runs
 from training.encoder_study_scores import EncoderScores, first_word_delays_s, judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
-from training.study_encoders import main
+from training.study_encoders import check_units, main, parsed, trained_of
 from training.train_transcriber import TranscriberTrainer
+from training.transcriber_data import DataPaths
 
 CONFIGS = Path("training/configs")
 STUDY = CONFIGS / "encoder-study-commands.toml"
+SHIPPED = Path("svc/artifacts/transcriber-english")
 WORD = 4
 STARTED = (("transformer-8m", ""), ("amortised-8m", "@0"), ("amortised-8m", "@2"))
 SKIPS = EncoderConfig(
@@ -162,6 +167,30 @@ def test_what_goes_on_from_an_artifact_is_named_by_its_weights(tmp_path: Path) -
     assert first.recogniser == again.recogniser == str(tmp_path / "known")
     assert elsewhere.recogniser is None
     assert len({first.name, again.name, elsewhere.name}) == 3
+
+
+def study_from(artifact: Path, *options: str) -> argparse.Namespace:
+    encoders = ("--encoders", str(CONFIGS / "encoders" / "transformer-8m.toml"))
+    data = ("--utterances", "none", "--units", "none", "--out", "none")
+    return parsed([str(STUDY), *encoders, *data, "--recogniser", str(artifact), *options])
+
+
+def test_an_artifact_takes_the_place_of_every_start() -> None:
+    assert trained_of(study_from(SHIPPED)) == Trained(folder=SHIPPED, fingerprint=load_transcriber(SHIPPED).fingerprint)
+    with pytest.raises(InvalidRequestError, match="without --starts"):
+        trained_of(study_from(SHIPPED, "--starts", "random,standardised"))
+    with pytest.raises(ArtifactError, match="not a transcriber"):
+        trained_of(study_from(SHIPPED.with_name("calibration-campplus")))
+
+
+def test_units_other_than_the_artifact_s_are_refused_before_any_run(tmp_path: Path) -> None:
+    trained = Trained(folder=SHIPPED, fingerprint="one")
+    (tmp_path / "units.txt").write_text("a\t-1\n")
+    paths = DataPaths(utterances=tmp_path, units=tmp_path / "units.txt", root=tmp_path, cache=tmp_path)
+    with pytest.raises(InvalidRequestError, match="--units are not those of"):
+        check_units(paths, trained)
+    check_units(replace(paths, units=SHIPPED), trained)
+    check_units(paths, None)
 
 
 def test_with_a_stage_before_the_last_that_stage_goes_on_from_the_artifact(tmp_path: Path) -> None:

@@ -16,8 +16,18 @@ from training.embed_speakers import Voices, write_voices
 from training.fairness.cohorts.cohort import Cohorts
 from training.many_runs import Outcome, do_all
 from training.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
-from training.mitigation_run import FISHER, SCORES, Bench, do, is_done, told_by_voice
-from training.study_mitigation import errors_of, parsed, settled_cohort, voices_of, warn_of_overlap
+from training.mitigation_run import FISHER, SCORES, Bench, do, is_done, judged_utterances, told_by_voice
+from training.study_mitigation import (
+    check_voices,
+    domains_of,
+    errors_of,
+    parsed,
+    prepare,
+    settled_cohort,
+    voices_of,
+    warn_of_overlap,
+)
+from training.transcriber_data import DataPaths
 
 WHOLE = toy_adaptation()
 RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc", "vector")], [0, 1])
@@ -113,6 +123,30 @@ def test_voices_that_cannot_be_put_to_the_cohorts_are_refused(cohorts: Cohorts, 
     found = voices_of(options, BY_VOICE)
     assert found is not None
     assert found.of.keys() == HEARD.of.keys()
+    write_voices(tmp_path / "voices.npz", Voices(HEARD.of))
+    with pytest.raises(InvalidRequestError, match="a file that does not say"):
+        voices_of(options, replace(BY_VOICE, embedder=""))
+
+
+def test_test_talkers_without_a_voice_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    check_voices(HEARD, {"t0", "t1"})
+    assert capsys.readouterr().err == ""
+    check_voices(HEARD, {"t0", "t8", "t9"})
+    assert capsys.readouterr().err.startswith("2 of 3 test talkers have no voice")
+    with pytest.raises(InvalidRequestError, match="knows none of the test talkers"):
+        check_voices(HEARD, {"t8"})
+
+
+def test_a_folder_with_a_study_of_other_units_is_refused(tmp_path: Path) -> None:
+    for name in ("utterances", "units", "others"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "out").mkdir()
+    words = words_of_command(tmp_path / "out", tmp_path / "utterances")
+    options = parsed([*words, "--units", str(tmp_path / "units")])
+    prepare([], options)
+    prepare([], options)
+    with pytest.raises(InvalidRequestError, match="other utterances or units"):
+        prepare([], parsed([*words, "--units", str(tmp_path / "others")]))
 
 
 def words_of_command(out: Path, utterances: Path | str = "none") -> list[str]:
@@ -124,9 +158,10 @@ def test_a_study_warns_of_cohorts_drawn_by_its_judges(tmp_path: Path, capsys: py
     splits = {"t0": "test", "t1": "test", "t2": "dev"}
     write_utterances(tmp_path / "u.jsonl", (replace(each, split=splits[each.speaker]) for each in talkers(3)))
     options = parsed(words_of_command(tmp_path / "out", tmp_path / "u.jsonl"))
-    warn_of_overlap(options, TOY, replace(COHORTS, drawn_by=("t1", "t2")))
+    judges = {each.speaker for each in judged_utterances(DataPaths.of(options), domains=domains_of(TOY))}
+    warn_of_overlap(replace(COHORTS, drawn_by=("t1", "t2")), judges)
     assert capsys.readouterr().err.startswith("Caution: 1 of 2 talkers judged drew these regions")
-    warn_of_overlap(options, TOY, replace(COHORTS, drawn_by=("t2",)))
+    warn_of_overlap(replace(COHORTS, drawn_by=("t2",)), judges)
     assert capsys.readouterr().err == ""
 
 

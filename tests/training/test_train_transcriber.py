@@ -32,6 +32,7 @@ from training.training_curves import TrainingCurves
 from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_data import VALIDATION_SEED, DataPaths, TranscriberData, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
+from training.transcriber_step import bf16_pays
 from training.transcription_results import CELL, FIGURES, figures_of, read_figures
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -128,6 +129,17 @@ def test_arbitrators_are_new_in_an_encoder_that_was_trained_and_learn_as_fast_as
     slower = {name for name, one in trainer.model.named_parameters() if share_of[id(one)] == 0.5}
     encoders = {name for name, _ in trainer.model.named_parameters() if name.startswith("encoder.")}
     assert slower == {name for name in encoders if "_gate." not in name} < encoders
+
+
+@pytest.mark.parametrize(
+    ("has", "auto"), [({"amx_bf16": True}, True), ({"avx512_bf16": True, "amx_bf16": False}, True), ({}, False)]
+)
+def test_it_trains_in_bfloat16_where_the_processor_has_it_or_as_told(
+    has: dict[str, bool], auto: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    chosen = [bf16_pays(precision, torch.device("cpu")) for precision in ("auto", "bf16", "fp32")]
+    assert chosen == [auto, True, False]
 
 
 def test_silent_channels_may_be_left_out(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import argparse
 import io
 import itertools
 import math
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -173,8 +174,10 @@ def read_units(path: Path) -> UnitEncoder:
 def _units_of_artifact(folder: Path) -> UnitEncoder:
     read = read_card(folder)
     read.check_kind(KIND, folder)
+    if not (scores := tuple(read.card.get(SCORES, ()))):
+        print(f"{folder}: no scores of its units, so words are spelled in the fewest of them", file=sys.stderr)
     try:
-        return UnitEncoder(units=Units(tuple(read.card["units"])), scores=tuple(read.card.get(SCORES, ())))
+        return UnitEncoder(units=Units(tuple(read.card["units"])), scores=scores)
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"the units of {folder} cannot be read: {first_fault(error)}") from error
 

@@ -144,7 +144,7 @@ def test_a_transcriber_has_no_errors_of_verification_nor_of_another(transcriber:
 
 
 def test_a_report_from_before_reports_said_what_they_rest_on_is_not_attached(transcriber: Path) -> None:
-    content = cohorts_report() | {"transcriber": load_artifact(transcriber).digest}
+    content = cohorts_report() | {"transcriber": load_artifact(transcriber).digest, "system": "None"}
     del content["inputs_sha256"]
     with pytest.raises(ArtifactError, match="does not say what it was measured on"):
         attach(content, render_recognition(content), transcriber)

@@ -1,14 +1,16 @@
 """Rates of cohorts with the domain's effect taken out, draws, and halves."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.fairness.cohorts.heard_people import heard, utterance, worse_quarter
+from tests.training.fairness.cohorts.heard_people import heard, lines, utterance, worse_quarter
 from training.fairness.cohorts.speaker_errors import HeardUtterances, halves
+from training.metrics.transcription import WordErrors
 
 COUNTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 20), st.integers(0, 2)), min_size=1, max_size=8)
 
@@ -34,6 +36,15 @@ def test_a_hard_domain_makes_no_cohort_worse() -> None:
     rates = both.rates(np.array([0 if name.startswith("hard") else 1 for name in both.speakers]), 2)
     assert rates[0] == pytest.approx(rates[1]) == pytest.approx(float(both.overall))
     assert float(hard.by_speaker().overall) > float(easy.by_speaker().overall)
+
+
+def test_the_digest_is_of_what_was_heard_in_whatever_order() -> None:
+    people = lines(worse_quarter)
+    of_all = HeardUtterances(people).digest
+    assert HeardUtterances(reversed(people)).digest == of_all
+    one_error_more = replace(people[0], errors=people[0].errors + WordErrors(insertions=1))
+    assert HeardUtterances([one_error_more, *people[1:]]).digest != of_all
+    assert HeardUtterances([replace(people[0], speaker="another"), *people[1:]]).digest != of_all
 
 
 def test_draws_lie_around_the_value_and_vary_with_speakers_and_utterances() -> None:
