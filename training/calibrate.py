@@ -2,7 +2,7 @@ r"""Fits the calibration of an embedder and prints Cllr and minCllr: `python -m 
 
     python -m training.calibrate                    figures of the shipped recipe, cross-validated over speakers
     python -m training.calibrate --test             and of its final weights on the test sets of the README
-    python -m training.calibrate --out svc/artifacts/calibration-campplus          writes the shipped artifact
+    python -m training.calibrate --test --out svc/artifacts/calibration-campplus   writes the shipped artifact
     python -m training.calibrate --trials T.csv --audio-root DIR --out FOLDER      on your own trials
     python -m training.calibrate --policy REQUEST.toml --trials T.csv --audio-root DIR --people P.csv --by sex \
         --out door.toml        no fit: the threshold that costs least within limits (training.choose_policy)

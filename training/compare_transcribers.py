@@ -1,6 +1,6 @@
 """Word errors of transcribers on dev talkers, each heard alone, by domain, and how each differs from the first.
 
-    python -m training.compare_transcribers svc/artifacts/transcriber-english runs/digits/artifact \\
+    python -m training.compare_transcribers svc/artifacts/transcriber-english runs/repaired/artifact \\
         --utterances U --units F --domains digits phrases --ways
 
 Whole utterances go through the recogniser and are decoded as served. With --ways each comes ten times, at five speeds,

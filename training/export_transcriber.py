@@ -1,6 +1,6 @@
 """Makes the artifact the service loads out of a training run.
 
-    python -m training.export_transcriber RUN --recipe training/configs/english.toml --units F --out FOLDER
+    python -m training.export_transcriber RUN --recipe training/configs/english-turns.toml --units F --out FOLDER
 
 The averaged weights go in, in float16, with the vocabulary and a card: recipe, commands, data and its licence.
 Serve it with `transcription.artifact = "FOLDER"`.

@@ -1,6 +1,6 @@
 """Trains a transcriber.
 
-    python -m training.train_transcriber training/configs/english.toml --utterances U --units F --out DIR
+    python -m training.train_transcriber training/configs/english-turns.toml --utterances U --units F --out DIR
 
 Alone, or on many processes with the same configuration: `torchrun --nproc_per_node 2 -m training.train_transcriber ..`.
 The run keeps a checkpoint every few minutes and goes on from it when started again, on one CPU to the very bit.
