@@ -106,8 +106,7 @@ class Application:
             embedder = load_embedder(models, self.store)
         return BatchingEmbedder(
             embedder,
-            # torch spreads one call over the cores by itself; ONNX Runtime is told to keep to one.
-            workers=num_workers(self.config) if embedder.runtime == "onnxruntime" else 1,
+            workers=embedder_workers(self.config, embedder.runtime),
             max_batch=models.max_batch,
             max_queued_clips=models.max_queued_clips,
             on_batch=self.on_batch,
@@ -319,6 +318,20 @@ def live_config(config: TranscriptionConfig) -> LiveConfig:
     )
 
 
+def embedder_workers(config: EquivoxConfig, runtime: str) -> int:
+    """Calls of the embedder at a time: torch spreads one over its threads, ONNX Runtime is told to keep to one."""
+    if runtime == "onnxruntime":
+        return num_workers(config)
+    import torch  # seconds, but for an embedder that has it
+
+    return 1 if torch.get_num_threads() > 1 else num_workers(config)
+
+
 def num_workers(config: EquivoxConfig) -> int:
-    """Embedder threads: as configured, else one per core."""
-    return config.models.threads or os.cpu_count() or 1
+    """Embedder threads: as configured, else one for each core the process may use."""
+    return config.models.threads or usable_cores()
+
+
+def usable_cores() -> int:
+    """Of the machine, those this process is not kept from."""
+    return len(os.sched_getaffinity(os.getpid())) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
