@@ -1,18 +1,22 @@
 # One line each; every target sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Whether there is an environment that can be installed into: one that was half made is made anew.
+SOUND = $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 export EQUIVOX_DATA ?= $(abspath ../shared/data)
 
+# Targets share one environment: two installations at once would spoil it.
+.NOTPARALLEL:
 .PHONY: demo test test-fast lint types protos tree serve bench fuzz evaluation models clean
 
 .venv/.server: pyproject.toml
-	test -d .venv || $(PYTHON) -m venv .venv
+	$(SOUND) || $(PYTHON) -m venv --clear .venv
 	@echo 'installing the server: about 4 minutes and 6 GB, most of it torch'
 	$(BIN)/pip install --quiet --editable '.[server]'
 	touch $@
 
 .venv/.dev: pyproject.toml
-	test -d .venv || $(PYTHON) -m venv .venv
+	$(SOUND) || $(PYTHON) -m venv --clear .venv
 	@echo 'installing everything: about 5 minutes and 6 GB, most of it torch'
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch .venv/.server $@

@@ -278,6 +278,8 @@ def _value(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - whatever 
     if get_origin(kind) is tuple:
         return _tuple(choices, value, name)
     if kind is Path and isinstance(value, str):
+        if not value:
+            raise ValueError(f"{name} must be a path, got an empty one: leave it out for none")
         return Path(value).expanduser()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

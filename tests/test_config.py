@@ -45,6 +45,11 @@ def test_a_pair_is_a_list_of_two_and_each_of_its_kind() -> None:
     assert (plan.span_s, plan.how) == ((1.0, 2), "slow")
 
 
+def test_an_empty_path_is_no_way_to_say_none() -> None:
+    with pytest.raises(ValueError, match=r"server\.tokens_file must be a path, got an empty one: leave it out"):
+        parse_config(EquivoxConfig, {"server": {"tokens_file": ""}})
+
+
 def test_an_optional_table_is_none_until_it_is_there() -> None:
     assert parse_config(Plan, {}).first is None
     assert parse_config(Plan, {"first": {"name": "a"}, "limit": 3}) == Plan(first=Stage(name="a"), limit=3.0)

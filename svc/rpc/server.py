@@ -3,11 +3,9 @@
 import asyncio
 import gc
 import signal
-import ssl
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -41,6 +39,7 @@ from svc.rpc.offload import Offload
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES, RequestParser
 from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.telemetry import Metrics, configure_logging, log
+from svc.rpc.tls import server_credentials
 from svc.rpc.transcription import TranscriptionServicer
 from svc.rpc.verification import VerificationServicer
 
@@ -204,38 +203,6 @@ def bind(server: grpc.aio.Server, config: ServerConfig) -> int:
         return server.add_insecure_port(config.address)
     except RuntimeError as error:
         raise OSError(f"cannot listen on {config.address}: in use or not an address of this machine") from error
-
-
-def server_credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
-    """TLS, mutual when client certificates are asked for; None = plain. Raises ValueError, OSError."""
-    if not (config.tls_certificate and config.tls_key):
-        if config.tls_certificate or config.tls_key or config.tls_client_authority:
-            raise ValueError("TLS needs both tls_certificate and tls_key; tls_client_authority is in addition to them")
-        return None
-    pair = (config.tls_key.read_bytes(), config.tls_certificate.read_bytes())
-    check_pem(config.tls_certificate, config.tls_key, authority=config.tls_client_authority)
-    if config.tls_client_authority:
-        authority = config.tls_client_authority.read_bytes()
-        return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=True)
-    return grpc.ssl_server_credentials([pair])
-
-
-def check_pem(certificate: Path, key: Path, *, authority: Path | None) -> None:
-    """Raises ValueError naming the files at fault: of them gRPC says no more than that it cannot bind."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certificate, key, password="")  # else it would ask for one at the terminal
-    except ssl.SSLError as error:
-        raise ValueError(
-            f"server.tls_certificate {certificate} and server.tls_key {key} do not fit ({error}): give a certificate "
-            "and its own key, both as PEM, the key unencrypted"
-        ) from error
-    if authority is None:
-        return
-    try:
-        context.load_verify_locations(authority)
-    except ssl.SSLError as error:
-        raise ValueError(f"server.tls_client_authority {authority} is no certificate as PEM ({error})") from error
 
 
 async def sweep(application: Application) -> None:

@@ -1,9 +1,12 @@
 """What is retried, how secrets travel, and what the base install pulls in."""
 
+import json
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -51,6 +54,30 @@ def test_the_service_config_retries_every_idempotent_call_and_no_other() -> None
     retried = {f"{name['service']}/{name['method']}" for name in service_config()["methodConfig"][0]["name"]}
     assert len(service_config()["methodConfig"]) == 1
     assert retried == contract - UNSAFE
+
+
+def answering(number: int) -> tuple[grpc.Server, int]:
+    """A server that says its number, and its port."""
+    handler = grpc.unary_unary_rpc_method_handler(lambda request, context: b"%d" % number)
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", {"Ask": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+def test_calls_go_round_all_servers_behind_a_name() -> None:
+    servers = [answering(number) for number in range(2)]
+    target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for _, port in servers)
+    options = [("grpc.service_config", json.dumps(service_config()))]
+    with grpc.insecure_channel(target, options=options) as channel:
+        ask = channel.unary_unary("/t.T/Ask", bytes, bytes)
+        deadline, answers = time.monotonic() + 10, {ask(b"", timeout=10, wait_for_ready=True)}
+        while len(answers) < len(servers) and time.monotonic() < deadline:
+            answers.add(ask(b"", timeout=10))
+    for server, _ in servers:
+        server.stop(None)
+    assert answers == {b"0", b"1"}
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,10 @@ from svc.rpc.server import (
     channel_options,
     leave_uncollected,
     run,
-    server_credentials,
     sweep,
 )
 from svc.rpc.telemetry import Metrics
 from svc.types import FloatArray
-from tests.rpc.certificates import Authority
 from tests.rpc.conftest import tiny_server
 from tests.rpc.live import CONFIG, transcribe
 from tests.rpc.speech import said
@@ -206,70 +204,6 @@ async def test_those_who_watch_health_leave_room_for_calls(tmp_path: Path) -> No
         watching = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(30)]
         assert [(await each.read()).status for each in watching] == [SERVING] * len(watching)
         assert await health_of(channel) == SERVING
-
-
-async def test_tls_serves_only_those_who_trust_its_certificate(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    certificate, key = authority.issue("server")
-    config = replace(ANY_PORT, tls_certificate=certificate, tls_key=key)
-    trusting = grpc.ssl_channel_credentials(authority.certificate.read_bytes())
-    async with tiny_server(tmp_path, server=config) as server:
-        async with grpc.aio.secure_channel(f"localhost:{server.port}", trusting) as channel:
-            assert await health_of(channel) == SERVING
-        async with grpc.aio.insecure_channel(f"localhost:{server.port}") as channel:
-            with pytest.raises(grpc.aio.AioRpcError):
-                await health_of(channel)
-
-
-async def test_mutual_tls_turns_away_who_shows_no_certificate(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    certificate, key = authority.issue("server")
-    config = replace(ANY_PORT, tls_certificate=certificate, tls_key=key, tls_client_authority=authority.certificate)
-    root = authority.certificate.read_bytes()
-    own_certificate, own_key = (path.read_bytes() for path in authority.issue("client"))
-    async with tiny_server(tmp_path, server=config) as server:
-        target = f"localhost:{server.port}"
-        async with grpc.aio.secure_channel(
-            target, grpc.ssl_channel_credentials(root, own_key, own_certificate)
-        ) as known:
-            assert await health_of(known) == SERVING
-        async with grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(root)) as unknown:
-            with pytest.raises(grpc.aio.AioRpcError):
-                await health_of(unknown)
-
-
-def test_half_a_tls_configuration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="tls_key"):
-        server_credentials(ServerConfig(tls_certificate=tmp_path / "c.pem"))
-
-
-def swapped(authority: Authority) -> dict[str, Path]:
-    certificate, key = authority.issue("server")
-    return {"tls_certificate": key, "tls_key": certificate}
-
-
-def of_another(authority: Authority) -> dict[str, Path]:
-    return {"tls_certificate": authority.issue("server")[0], "tls_key": authority.issue("other")[1]}
-
-
-def key_as_authority(authority: Authority) -> dict[str, Path]:
-    certificate, key = authority.issue("server")
-    return {"tls_certificate": certificate, "tls_key": key, "tls_client_authority": key}
-
-
-@pytest.mark.parametrize(
-    ("files", "named"),
-    [
-        (swapped, r"server\.tls_certificate \S*server\.key and server\.tls_key \S*server\.pem"),
-        (of_another, r"server\.tls_key \S*other\.key do not fit"),
-        (key_as_authority, r"server\.tls_client_authority \S*server\.key"),
-    ],
-)
-async def test_certificates_that_cannot_serve_are_named_and_not_the_port(
-    tmp_path: Path, files: Callable[[Authority], dict[str, Path]], named: str
-) -> None:
-    with pytest.raises(ValueError, match=named):
-        bind(grpc.aio.server(), replace(ANY_PORT, **files(Authority(tmp_path))))  # type: ignore[arg-type]
 
 
 async def test_tenants_do_not_see_each_others_profiles(tmp_path: Path) -> None:
