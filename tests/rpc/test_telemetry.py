@@ -2,16 +2,12 @@
 
 import urllib.request
 
-import grpc
 import pytest
 from grpc import StatusCode
 
-from equivox.v1.embeddings_pb2 import EmbedRequest
 from svc.backends.batching import BatchReport
-from svc.errors import TooLittleSpeechError
 from svc.rpc.call import Call
 from svc.rpc.telemetry import Metrics
-from tests.rpc.toy_server import Toy, serving, stub_of
 
 METHOD = "/equivox.v1.Embeddings/Embed"
 
@@ -62,11 +58,3 @@ def test_a_taken_metrics_port_is_named_with_the_remedy() -> None:
     with pytest.raises(OSError, match="metrics_address"):
         Metrics().expose(f"127.0.0.1:{port}")
     first.close()
-
-
-async def test_a_failed_call_is_counted_through_the_guards() -> None:
-    metrics, toy = Metrics(), Toy(error=TooLittleSpeechError("0.1 s of speech, need 0.5"))
-    async with serving(toy, guards=(metrics.observing,)) as address, stub_of(address) as stub:
-        with pytest.raises(grpc.aio.AioRpcError):
-            await stub.Embed(EmbedRequest())
-    assert metrics.registry.get_sample_value("equivox_calls_in_flight") == 0
