@@ -1,0 +1,64 @@
+"""Diarization's servicer: nothing more is done for a recording that nobody waits for."""
+
+from collections.abc import Iterator
+from contextvars import copy_context
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equivox.v1.diarization_pb2 import DiarizeRequest, DiarizeResponse
+from svc.backends.call_scope import CallScope, current_call
+from svc.config import AudioConfig
+from svc.errors import CallAbandonedError
+from svc.rpc.diarization import DiarizationServicer
+from svc.rpc.offload import Offload
+from svc.types import FloatArray
+from tests.rpc.speech import RATE_HZ, audio_of
+from tests.rpc.tiny_application import EnergySegmenter, TinyApplication, tiny_config
+
+# Windows start every 2.5 s and come in batches of 8. Nobody talks, so that no embedder asks who waits, either.
+SILENCE = DiarizeRequest(audio=audio_of(np.zeros(90 * RATE_HZ, np.float32)))
+
+
+class CountingSegmenter(EnergySegmenter):
+    num_batches = 0
+
+    def activities(self, windows: FloatArray) -> FloatArray:
+        self.num_batches += 1
+        return super().activities(windows)
+
+
+class CountingApplication(TinyApplication):
+    @cached_property
+    def segmenter(self) -> CountingSegmenter:
+        return CountingSegmenter()
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[CountingApplication]:
+    application = CountingApplication(tiny_config(tmp_path, audio=AudioConfig()))
+    yield application
+    application.close()
+
+
+def diarize(application: CountingApplication, scope: CallScope) -> DiarizeResponse:
+    """As a thread that works for the call."""
+    servicer = DiarizationServicer(application, Offload(light_threads=1, heavy_threads=1))
+    context = copy_context()
+    context.run(current_call.set, scope)
+    return context.run(servicer.diarize, SILENCE)
+
+
+def test_a_recording_that_is_waited_for_is_heard_to_its_end(application: CountingApplication) -> None:
+    assert not diarize(application, CallScope()).turns
+    assert application.segmenter.num_batches == 5
+
+
+def test_a_recording_that_nobody_waits_for_is_left_after_the_batch_under_way(application: CountingApplication) -> None:
+    scope = CallScope()
+    scope.cancelled.set()
+    with pytest.raises(CallAbandonedError):
+        diarize(application, scope)
+    assert application.segmenter.num_batches == 1
