@@ -17,6 +17,7 @@ from svc.errors import CallAbandonedError, DeadlinePassedError, ProfileNotFoundE
 from svc.rpc.interceptors import Admission, Authentication, RateLimit
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.telemetry import configure_logging
+from tests.rpc.test_server import until
 from tests.rpc.toy_server import Toy, open_admission, reason_of, retry_after_s, serving, stub_of
 
 BLOCKING = EmbedRequest(audio=Audio(channel=1))
@@ -198,17 +199,18 @@ async def test_work_of_a_cancelled_call_is_told_and_its_slot_freed(toy: Toy) -> 
 
 
 async def test_a_call_cancelled_before_a_thread_is_free_never_begins(toy: Toy) -> None:
-    async with serving(toy) as address, stub_of(address) as stub:
+    admission = open_admission(64)
+    async with serving(toy, admission=admission) as address, stub_of(address) as stub:
         blocking = [stub.Embed(BLOCKING) for _ in range(2)]  # as many as the toy has threads
         await entered(toy)
         await entered(toy)
         waiting = stub.Embed(EmbedRequest())
-        await asyncio.sleep(0.1)
+        await until(lambda: admission.num_running == 3)
         waiting.cancel()
-        await asyncio.sleep(0.1)
+        await until(lambda: admission.num_running == 2)
         toy.release.set()
         await asyncio.gather(*blocking)
-    assert len(toy.answered) == 2
+    assert (len(toy.answered), toy.abandoned) == (2, [])
 
 
 async def test_a_deadline_reaches_the_threads_that_work_for_the_call(toy: Toy) -> None:
