@@ -1,4 +1,4 @@
-"""What the application refuses to serve together, and how it shares out cores."""
+"""What the application refuses to serve together, which settings it hands on, and how it shares out cores."""
 
 import os
 import subprocess
@@ -8,9 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from svc.application import Application, embedder_workers, num_workers, usable_cores
-from svc.config import EquivoxConfig, ModelConfig
+from svc.application import Application, embedder_workers, live_config, num_workers, usable_cores
+from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
 from svc.errors import ArtifactError
+from svc.pipelines.speaker_labels import LabelConfig
+from svc.pipelines.stream_opening import LiveConfig
+from svc.pipelines.turns import TurnConfig
+from svc.pipelines.voice_changes import VoiceChangeConfig
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,29 @@ def test_an_embedder_has_the_cores_one_way_or_the_other(
 ) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: torch_threads)
     assert embedder_workers(EquivoxConfig(models=ModelConfig(threads=4)), runtime) == workers
+
+
+@pytest.mark.parametrize(("split_turns", "changes"), [(True, VoiceChangeConfig()), (False, None)])
+def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: VoiceChangeConfig | None) -> None:
+    settings = TranscriptionConfig(
+        max_streams=7,
+        idle_turn_s=1.25,
+        longest_turn_s=42.0,
+        join_llr=0.5,
+        found_llr=-2.5,
+        merge_llr=6.0,
+        split_turns=split_turns,
+        voice_threads=3,
+        second_pass_patience_s=8.0,
+    )
+    assert live_config(settings) == LiveConfig(
+        max_streams=7,
+        second_pass_patience_s=8.0,
+        voice_threads=3,
+        turns=TurnConfig(idle_s=1.25, longest_turn_s=42.0),
+        labels=LabelConfig(join_llr=0.5, found_llr=-2.5, merge_llr=6.0),
+        changes=changes,
+    )
 
 
 def test_no_library_reports_who_uses_it(tmp_path: Path) -> None:
