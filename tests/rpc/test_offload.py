@@ -1,4 +1,4 @@
-"""Work on other threads: what is kept of a call that leaves before its turn."""
+"""Work on other threads: on which, and what is kept of a call that leaves before its turn."""
 
 import asyncio
 import gc
@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
+from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest
-from svc.rpc.offload import Offload
+from svc.rpc.offload import HEAVY_BYTES, Offload
 
 
 async def test_a_request_that_is_not_waited_for_is_let_go_while_the_threads_are_busy() -> None:
@@ -27,4 +28,17 @@ async def test_a_request_that_is_not_waited_for_is_let_go_while_the_threads_are_
     assert sys.getrefcount(request) == num_holders
     release.set()
     assert await busy
+    offload.close()
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "said_to_be_heavy", "pool"),
+    [(HEAVY_BYTES - 100, False, "light"), (HEAVY_BYTES, False, "heavy"), (0, True, "heavy")],
+)
+async def test_large_requests_and_diarization_go_to_the_few_heavy_threads(
+    num_bytes: int, said_to_be_heavy: bool, pool: str
+) -> None:
+    offload, request = Offload(light_threads=1, heavy_threads=1), EmbedRequest(audio=Audio(container=bytes(num_bytes)))
+    thread = await offload.run(lambda _: threading.current_thread().name, request, heavy=said_to_be_heavy)
+    assert thread.startswith(pool)
     offload.close()
