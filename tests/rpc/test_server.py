@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
 
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest
@@ -23,7 +25,7 @@ from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
 from svc.backends import loading
-from svc.config import MAX_REQUEST_BYTES, AudioConfig, ServerConfig, TranscriptionConfig
+from svc.config import MAX_REQUEST_BYTES, AudioConfig, EquivoxConfig, ServerConfig, TranscriptionConfig
 from svc.errors import StorageError
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES
 from svc.rpc.server import (
@@ -35,6 +37,7 @@ from svc.rpc.server import (
     leave_uncollected,
     run,
     sweep,
+    warn_about,
 )
 from svc.rpc.telemetry import Metrics
 from svc.types import FloatArray
@@ -219,20 +222,67 @@ async def test_tenants_do_not_see_each_others_profiles(tmp_path: Path) -> None:
     assert reason_of(caught.value) == "PROFILE_NOT_FOUND"
 
 
-async def test_expired_profiles_are_swept_in_the_background(tmp_path: Path) -> None:
+async def test_expired_profiles_are_swept_in_the_background_though_the_disk_was_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tiny_config(tmp_path)
     application = TinyApplication(replace(config, profiles=replace(config.profiles, sweep_interval_s=0.05)))
-    application.profiles.create("t", profile_id="p", consent_reference="paper", expires_at_s=time.time() + 0.2)
-    sweeping = asyncio.create_task(sweep(application))
-    await until(lambda: not application.profiles.list("t")[0])
-    sweeping.cancel()
+    profiles, full = application.profiles, [StorageError("the disk is full")]
+    erase = profiles.sweep
+
+    def erase_where_there_is_room(now_s: float) -> int:
+        if full:
+            raise full.pop()
+        return erase(now_s)
+
+    monkeypatch.setattr(profiles, "sweep", erase_where_there_is_room)
+    profiles.create("t", profile_id="p", consent_reference="paper", expires_at_s=time.time() + 0.2)
+    with capture_logs() as logged:
+        sweeping = asyncio.create_task(sweep(application))
+        await until(lambda: not profiles.list("t")[0])
+        sweeping.cancel()
+    assert [line["reason"] for line in logged if line["event"] == "sweep failed"] == ["STORAGE_UNAVAILABLE"]
     application.close()
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        config = tiny_config(tmp_path, server=ServerConfig(address=f"127.0.0.1:{taken.getsockname()[1]}"))
-        assert run(config) == 1
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert run(tiny_config(tmp_path, server=ServerConfig(address=address))) == 1
+    last = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (last["event"], last["error"]) == ("cannot serve", "OSError")
+    assert f"cannot listen on {address}" in last["message"]
+
+
+NO_KEY, NO_TOKEN, NO_TLS = "not encrypted at rest", "anybody who reaches the port", "in the clear"
+ELSEWHERE, SECRETS, AUTHORITY = "0.0.0.0:50051", Path("tokens.toml"), Path("authority.pem")
+
+
+@pytest.mark.parametrize(
+    ("server", "warnings"),
+    [
+        (ServerConfig(), {NO_KEY}),
+        (ServerConfig(address="[::1]:1"), {NO_KEY}),
+        (ServerConfig(address=ELSEWHERE), {NO_KEY, NO_TOKEN, NO_TLS}),
+        (ServerConfig(address=ELSEWHERE, tokens_file=SECRETS), {NO_KEY, NO_TLS}),
+        (ServerConfig(address=ELSEWHERE, tls_certificate=Path("own.pem")), {NO_KEY, NO_TOKEN}),
+        (ServerConfig(address=ELSEWHERE, tls_certificate=Path("own.pem"), tls_client_authority=AUTHORITY), {NO_KEY}),
+    ],
+)
+def test_what_no_production_server_is_run_with_is_warned_of(
+    tmp_path: Path, server: ServerConfig, warnings: set[str]
+) -> None:
+    config = tiny_config(tmp_path, server=server)
+    with_key = replace(config, profiles=replace(config.profiles, key_file=tmp_path / "key"))
+    assert warned_of(config) == warnings
+    assert warned_of(with_key) == warnings - {NO_KEY}
+
+
+def warned_of(config: EquivoxConfig) -> set[str]:
+    with capture_logs() as logged:
+        warn_about(config)
+    assert all(line["log_level"] == "warning" and line["remedy"] for line in logged)
+    return {what for what in (NO_KEY, NO_TOKEN, NO_TLS) if any(what in line["event"] for line in logged)}
 
 
 async def test_binding_to_a_taken_port_says_so() -> None:
