@@ -154,7 +154,8 @@ class Server:
 
     async def drain(self) -> None:
         """Lets what is under way finish, at most drain_s, live streams once their open turns are closed; new calls are
-        told to go elsewhere. Then closes the port.
+        told to go elsewhere. Then cuts the rest and closes the port; threads that still work for a call that was cut
+        are waited for, and stop where they next ask whether anybody waits.
         """
         await self.health.enter_graceful_shutdown()
         for admission in self.admissions:

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import json
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from equivox.v1.audio_pb2 import Audio
-from equivox.v1.embeddings_pb2 import EmbedRequest
+from equivox.v1.embeddings_pb2 import EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
 from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
@@ -148,23 +150,25 @@ async def test_requests_may_be_as_large_as_a_message_can_be(tmp_path: Path) -> N
     await server.stop(None)
 
 
-class SlowApplication(TinyApplication):
-    """Its embedder takes half a second."""
+class GatedApplication(TinyApplication):
+    """Its embedder waits for the gate to open."""
 
     def warm_up(self) -> None:
         super().warm_up()
+        self.gate = threading.Event()
         inner = self.embedder.embedder
         embed = inner.embed
 
-        def slowly(clips: Sequence[FloatArray]) -> FloatArray:
-            time.sleep(0.5)
+        def once_let_through(clips: Sequence[FloatArray]) -> FloatArray:
+            assert self.gate.wait(10)
             return embed(clips)
 
-        inner.embed = slowly  # type: ignore[method-assign]
+        inner.embed = once_let_through  # type: ignore[method-assign]
 
 
-async def test_a_drain_lets_what_is_under_way_finish_and_refuses_the_rest(tmp_path: Path) -> None:
-    application = SlowApplication(tiny_config(tmp_path, server=ANY_PORT))
+@asynccontextmanager
+async def under_way(application: GatedApplication) -> AsyncIterator[tuple[Server, Any, asyncio.Future[EmbedResponse]]]:
+    """A server, its stub and a call that waits at the gate."""
     server = Server(application, Metrics())
     await server.start()
     await server.warm_up()
@@ -172,15 +176,39 @@ async def test_a_drain_lets_what_is_under_way_finish_and_refuses_the_rest(tmp_pa
         stub: Any = EmbeddingsStub(channel)
         running = asyncio.ensure_future(stub.Embed(EmbedRequest(audio=said("ann"))))
         await until(lambda: server.admission.num_running == 1)
+        yield server, stub, running
+    application.close()
+
+
+async def test_a_drain_lets_what_is_under_way_finish_and_refuses_the_rest(tmp_path: Path) -> None:
+    application = GatedApplication(tiny_config(tmp_path, server=ANY_PORT))
+    async with under_way(application) as (server, stub, running), to(server) as channel:
         draining = asyncio.create_task(server.drain())
-        await asyncio.sleep(0.05)
+        await until(lambda: bool(server.admission.closed_because))
         assert await health_of(channel) == NOT_SERVING
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.Embed(EmbedRequest(audio=said("ann")))
+        application.gate.set()
         assert len((await running).embedding.values) > 0
         await draining
-    application.close()
-    assert refused.value.code() is StatusCode.UNAVAILABLE
+    assert (refused.value.code(), reason_of(refused.value)) == (StatusCode.UNAVAILABLE, "NOT_READY")
+    assert "shutting down" in str(refused.value.details())
+
+
+async def test_a_drain_cuts_what_outlasts_it_and_waits_for_the_thread(tmp_path: Path) -> None:
+    application = GatedApplication(tiny_config(tmp_path, server=replace(ANY_PORT, drain_s=0.1)))
+    with capture_logs() as logged:
+        async with under_way(application) as (server, _, running):
+            draining = asyncio.create_task(server.drain())
+            with pytest.raises(grpc.aio.AioRpcError) as cut:
+                await asyncio.wait_for(running, 5)
+            ended, _ = await asyncio.wait([draining], timeout=0.5)
+            assert not ended
+            application.gate.set()
+            await asyncio.wait_for(draining, 5)
+    assert cut.value.code() is StatusCode.UNAVAILABLE
+    assert [line["num_cut"] for line in logged if line["event"] == "drained"] == [1]
+    assert [line["reason"] for line in logged if line["event"] == "call"] == ["CALL_ABANDONED"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
