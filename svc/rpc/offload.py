@@ -2,8 +2,9 @@
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -48,3 +49,22 @@ def _unless_gone(work: Callable[[Request], Response], held: list[Request]) -> Re
     if scope := current_call.get():
         scope.check()
     return work(held.pop())
+
+
+def on_its_own(work: Callable[[], None], name: str) -> asyncio.Future[None]:
+    """`work()` in a thread that nobody waits for once this is cancelled: not the event loop at its end, as it does for
+    asyncio.to_thread, nor the interpreter.
+    """
+    done = Future[None]()
+    done.set_running_or_notify_cancel()
+    threading.Thread(target=_settle, args=(done, work), name=name, daemon=True).start()
+    return asyncio.wrap_future(done)
+
+
+def _settle(done: Future[None], work: Callable[[], None]) -> None:
+    try:
+        work()
+    except BaseException as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -35,7 +37,7 @@ from svc.rpc.health import MAX_WATCHERS, HealthServicer
 from svc.rpc.interceptors import Admission, Authentication, GuardInterceptor, RateLimit, reporting_errors, scoping
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
-from svc.rpc.offload import Offload
+from svc.rpc.offload import Offload, on_its_own
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES, RequestParser
 from svc.rpc.profiles import ProfilesServicer
 from svc.rpc.telemetry import Metrics, configure_logging, log
@@ -68,6 +70,8 @@ BACKSTOP_FACTOR = 2
 WINDOW_BYTES = 2**20
 # After the drain, for calls that must be cut and for health watchers, who never end by themselves.
 CUT_S = 0.25
+# The thread that loads the models, by name.
+WARM_UP = "warm-up"
 
 
 class Server:
@@ -139,7 +143,7 @@ class Server:
     async def warm_up(self, before_ready: Callable[[], None] = lambda: None) -> None:
         """Loads and runs every model, then lets calls in. Raises ServiceError for a missing or corrupt part."""
         started_s = time.monotonic()
-        await asyncio.to_thread(self.application.warm_up)
+        await on_its_own(self.application.warm_up, WARM_UP)
         before_ready()
         self.metrics.watch_queue(lambda: self.application.embedder.num_queued)
         for admission in self.admissions:
@@ -248,7 +252,7 @@ async def serve(config: EquivoxConfig) -> None:
 
 
 async def run_until(stopped: asyncio.Event, server: Server) -> None:
-    """Warms up, serves, drains; a signal cuts the warm-up short."""
+    """Warms up, serves, drains. A signal during the warm-up does not wait for it: its thread is left behind."""
     warming = asyncio.create_task(server.warm_up(leave_uncollected))
     stopping = asyncio.create_task(stopped.wait())
     try:
@@ -284,10 +288,15 @@ def warn_about(config: EquivoxConfig) -> None:
 
 
 def run(config: EquivoxConfig) -> int:
-    """`serve` as a process: exit code 0 after a drain, 1 with one logged line when it could not start."""
+    """`serve` as a process: exit code 0 after a drain, 1 with one logged line when it could not start. Ends the process
+    itself where a signal cut the warm-up short.
+    """
     try:
         asyncio.run(serve(config))
     except (ServiceError, OSError, ValueError) as error:
         log.error("cannot serve", error=type(error).__name__, message=str(error))
         return 1
+    if any(thread.name == WARM_UP for thread in threading.enumerate()):
+        # An interpreter at its end waits for the pools of libraries that still load, and can crash their threads.
+        os._exit(0)
     return 0

@@ -9,7 +9,8 @@ import pytest
 
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest
-from svc.rpc.offload import HEAVY_BYTES, Offload
+from svc.errors import ModelUnavailableError
+from svc.rpc.offload import HEAVY_BYTES, Offload, on_its_own
 
 
 async def test_a_request_that_is_not_waited_for_is_let_go_while_the_threads_are_busy() -> None:
@@ -42,3 +43,11 @@ async def test_large_requests_and_diarization_go_to_the_few_heavy_threads(
     thread = await offload.run(lambda _: threading.current_thread().name, request, heavy=said_to_be_heavy)
     assert thread.startswith(pool)
     offload.close()
+
+
+async def test_what_a_thread_of_its_own_raises_reaches_who_waits_for_it() -> None:
+    def fail() -> None:
+        raise ModelUnavailableError(threading.current_thread().name)
+
+    with pytest.raises(ModelUnavailableError, match="warm-up"):
+        await on_its_own(fail, "warm-up")

@@ -4,6 +4,8 @@ import asyncio
 import gc
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -209,6 +211,15 @@ async def test_a_drain_cuts_what_outlasts_it_and_waits_for_the_thread(tmp_path: 
     assert cut.value.code() is StatusCode.UNAVAILABLE
     assert [line["num_cut"] for line in logged if line["event"] == "drained"] == [1]
     assert [line["reason"] for line in logged if line["event"] == "call"] == ["CALL_ABANDONED"]
+
+
+@pytest.mark.slow
+def test_a_signal_while_the_models_load_does_not_wait_for_them(tmp_path: Path) -> None:
+    server = [sys.executable, "-m", "tests.rpc.stuck_server", str(tmp_path)]
+    ended = subprocess.run(server, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    events = [json.loads(line)["event"] for line in ended.stderr.splitlines()]
+    assert events[-3:] == ["listening", "draining", "drained"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
