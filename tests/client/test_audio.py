@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from equivox.audio import Container, Pcm, to_audio
+from equivox import requests
+from equivox.audio import PCM_ENCODINGS, Container, Pcm, to_audio
 from equivox.requests import to_utterances
 from equivox.v1 import audio_pb2
+from tests.contract_names import numbers_by_name
 
 
 @given(st_numpy.arrays(np.int16, st.integers(0, 50)))
@@ -52,6 +54,15 @@ def test_files_travel_whole(wrap: Any, tmp_path: Path) -> None:  # noqa: ANN401
 def test_a_container_declares_rate_and_channel() -> None:
     audio = to_audio(Container(b"RIFF", declared_sample_rate_hz=8000, channel=0))
     assert (audio.declared_sample_rate_hz, audio.HasField("channel"), audio.channel) == (8000, True, 0)
+
+
+def test_every_encoding_of_the_contract_is_called_by_its_name() -> None:
+    assert {name.upper(): number for name, number in PCM_ENCODINGS.items()} == numbers_by_name(audio_pb2.PcmEncoding)
+
+
+def test_a_kept_band_goes_back_by_its_name() -> None:
+    sent = {band.name: number for band, number in requests._BANDS.items() if band is not None}
+    assert sent == numbers_by_name(audio_pb2.Band)
 
 
 def test_raw_bytes_need_a_known_encoding() -> None:
