@@ -44,6 +44,7 @@ class Recorder:
     delay_s: float = 0.0
     max_speed: float = 0.0  # told to live streams
     idle_timeout_s: float = 0.0  # this too
+    kept_alive_s: list[float] = field(default_factory=list)  # when each keep-alive came
 
     def answer(self, request: Message, context: Context, response: Response) -> Response:
         self.requests.append(request)
@@ -198,6 +199,7 @@ class ToyTranscription(transcription_pb2_grpc.TranscriptionServicer):
                     yield self.seen.answer(request, context, transcription_pb2.TranscribeResponse(word=word))
                 case "keep_alive":
                     self.seen.requests.append(request)
+                    self.seen.kept_alive_s.append(time.monotonic())
                 case "flush":
                     self.seen.requests.append(request)
                     revision = transcription_pb2.SpeakerRevision(turn_id=7, speaker=SPEAKER)

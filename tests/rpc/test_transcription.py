@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -308,14 +309,16 @@ async def test_audio_too_fast_is_told_when_to_go_on(tmp_path: Path) -> None:
 
 
 async def test_a_stream_that_falls_silent_is_ended_and_keep_alive_prevents_it(tmp_path: Path) -> None:
-    limits = TranscriptionConfig(idle_timeout_s=0.3)
+    limits = TranscriptionConfig(idle_timeout_s=0.6)
     async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server, to(server) as channel:
         dialogue = Dialogue(channel)
         await dialogue.send([CONFIG, *chunks(SPEECH[:RATE_HZ])])
-        for _ in range(4):
-            await asyncio.sleep(0.1)
+        for _ in range(45):  # 1.5 timeouts at the least
+            kept_alive_s = time.monotonic()
             await dialogue.send([KEEP_ALIVE])
+            await asyncio.sleep(0.02)
         answered = await dialogue.rest()
+    assert time.monotonic() - kept_alive_s >= limits.idle_timeout_s
     error = answered.refusal()
     assert (error.code(), reason_of(error)) == (StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert answered.kinds()[-1] == "turn_end"
