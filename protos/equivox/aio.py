@@ -131,7 +131,7 @@ class AsyncClient:
     ) -> AsyncGenerator[TranscriptionEvent]:
         """Live transcription; chunks may come from an async iterator. See `Client.transcribe`."""
         source = await asyncio.to_thread(to_source, audio)
-        with on_threads(source) as blocking:
+        async with on_threads(source) as blocking:
             call = LiveCall(blocking, options or TranscribeOptions())
             async with aclosing(self._sender.stream(call, timeout_s)) as events:
                 async for event in events:

@@ -4,11 +4,11 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from equivox.client import Sender, read_stream
-from equivox.stream_audio import Control, StreamSource
+from equivox.stream_audio import Control, StreamSource, end
 from equivox.streaming import LiveCall
 from equivox.transcripts import TranscriptionEvent
 
@@ -48,8 +48,8 @@ async def events_of(sender: Sender, call: LiveCall, timeout_s: float | None) -> 
         room.release(MAX_WAITING_EVENTS)
 
 
-@contextmanager
-def on_threads(source: StreamSource) -> Iterator[StreamSource]:
+@asynccontextmanager
+async def on_threads(source: StreamSource) -> AsyncIterator[StreamSource]:
     """The source with its pieces where threads can iterate them; an async iterable stays on the running loop."""
     if not isinstance(source.pieces, AsyncIterable):
         yield source
@@ -58,11 +58,11 @@ def on_threads(source: StreamSource) -> Iterator[StreamSource]:
     try:
         yield replace(source, pieces=pieces)
     finally:
-        pieces.close()
+        await pieces.aclose()
 
 
 class FromLoop(Iterator[bytes | Control]):
-    """Iterates, on any one thread, an async iterator that lives on an event loop. Ends when closed."""
+    """Iterates, on any one thread, an async iterator that lives on an event loop. Both end when closed."""
 
     def __init__(self, pieces: AsyncIterator[bytes | Control], loop: asyncio.AbstractEventLoop) -> None:
         self._pieces, self._loop = pieces, loop
@@ -70,6 +70,8 @@ class FromLoop(Iterator[bytes | Control]):
         self._closed = False
         # Nothing is asked for between closing and cancelling what was asked for last.
         self._asking = threading.Lock()
+        # An iterator that is asked cannot be ended.
+        self._in_use = asyncio.Lock()
 
     def __next__(self) -> bytes | Control:
         with self._asking:
@@ -84,11 +86,14 @@ class FromLoop(Iterator[bytes | Control]):
             raise StopIteration
         return piece
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         with self._asking:
             self._closed = True
             if self._waiting:
                 self._waiting.cancel()
+        async with self._in_use:
+            await end(self._pieces)
 
     async def _next(self) -> bytes | Control | None:
-        return await anext(self._pieces, None)
+        async with self._in_use:
+            return None if self._closed else await anext(self._pieces, None)

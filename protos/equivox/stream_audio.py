@@ -3,7 +3,7 @@
 import io
 import os
 import wave
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -140,8 +140,25 @@ def _mapped(
     to_bytes: Callable[[Chunk], bytes | Control], chunks: Iterable[Chunk] | AsyncIterable[Chunk]
 ) -> Iterable[bytes | Control] | AsyncIterable[bytes | Control]:
     if isinstance(chunks, AsyncIterable):
-        return (to_bytes(chunk) async for chunk in chunks)
+        return _mapped_on_loop(to_bytes, chunks)
     return (to_bytes(chunk) for chunk in chunks)
+
+
+async def _mapped_on_loop(
+    to_bytes: Callable[[Chunk], bytes | Control], chunks: AsyncIterable[Chunk]
+) -> AsyncGenerator[bytes | Control]:
+    iterator = aiter(chunks)
+    try:
+        async for chunk in iterator:
+            yield to_bytes(chunk)
+    finally:
+        await end(iterator)
+
+
+async def end(iterator: AsyncIterator[object]) -> None:
+    """Lets a generator clean up now; left alone it would when it is collected. Other iterators cannot be ended."""
+    if isinstance(iterator, AsyncGenerator):
+        await iterator.aclose()
 
 
 def _of_pcm(pcm: Pcm) -> StreamSource:

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from equivox.aio_streams import FromLoop, events_of
+from equivox.aio_streams import FromLoop, events_of, on_threads
 from equivox.client import Sender
 from equivox.stream_audio import PcmStream, to_source
 from equivox.streaming import LiveCall, TranscribeOptions
@@ -59,6 +59,28 @@ async def test_nothing_is_asked_of_the_loop_once_the_caller_has_left() -> None:
         yield b"ab"
 
     pieces = FromLoop(talking(), asyncio.get_running_loop())
-    pieces.close()
+    await pieces.aclose()
     assert await asyncio.to_thread(list, pieces) == []
     assert asked == []
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+async def test_who_leaves_finds_his_iterator_ended(is_asked: bool) -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def talking() -> AsyncIterator[bytes]:
+        try:
+            yield b"ab"
+            asked.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with on_threads(to_source(PcmStream(chunks=talking(), sample_rate_hz=8_000))) as source:
+        pieces = cast(Iterator[bytes], source.pieces)
+        assert await asyncio.to_thread(next, pieces) == b"ab"
+        if is_asked:
+            rest = asyncio.create_task(asyncio.to_thread(list, pieces))
+            await asked.wait()
+    assert ended.is_set()
+    assert not is_asked or await rest == []

@@ -1,6 +1,7 @@
 """A real gRPC server whose servicers answer with fixed messages, keep what they were sent and fail when told to."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,7 @@ class Recorder:
     max_speed: float = 0.0  # told to live streams
     idle_timeout_s: float = 0.0  # this too
     kept_alive_s: list[float] = field(default_factory=list)  # when each keep-alive came
+    stream_is_over: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, request: Message, context: Context, response: Response) -> Response:
         self.requests.append(request)
@@ -181,6 +183,7 @@ class ToyTranscription(transcription_pb2_grpc.TranscriptionServicer):
         self, request_iterator: Iterator[transcription_pb2.TranscribeRequest], context: Context
     ) -> Iterator[transcription_pb2.TranscribeResponse]:
         num_words = 0
+        context.add_callback(self.seen.stream_is_over.set)
         for request in request_iterator:
             match request.WhichOneof("kind"):
                 case "config":
