@@ -1,13 +1,24 @@
 """The asyncio client: the same calls as the blocking one."""
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
-from equivox import AsyncClient, Client, Decision, DiarizeOptions, EquivoxError, ProfileId
+from equivox import (
+    AsyncClient,
+    Client,
+    Costs,
+    Decision,
+    DiarizeOptions,
+    EquivoxError,
+    ProfileId,
+    TranscribeOptions,
+)
 from equivox.aio import AsyncModelsClient, AsyncProfilesClient
 from equivox.client import ModelsClient, ProfilesClient
 from tests.client.toy_server import Recorder
@@ -33,6 +44,62 @@ def test_both_clients_take_the_same_arguments(blocking: type, awaited: type) -> 
             assert [(p.name, p.default) for p in parameters.values()] == [
                 (p.name, p.default) for p in expected.values()
             ]
+
+
+TIMEOUT_S = 20.0
+COSTS = Costs(prior=0.01, cost_false_accept=10, cost_false_reject=2, inconclusive_band=0.5)
+DIARIZE = DiarizeOptions(num_speakers=2, with_embeddings=True, identify=True, policy="strict")
+TRANSCRIBE = TranscribeOptions(partials=False, identify=True, policy=COSTS, second_pass=True, chunk_ms=250)
+EXPIRY = datetime(2030, 1, 1, tzinfo=UTC)
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "embed": lambda client: client.embed(CLIP, timeout_s=TIMEOUT_S),
+    "verify": lambda client: client.verify(ProfileId("a"), CLIP, policy=COSTS, timeout_s=TIMEOUT_S),
+    "identify": lambda client: client.identify(
+        CLIP, max_matches=3, policy="strict", profile_ids=["a", "b"], timeout_s=TIMEOUT_S
+    ),
+    "diarize": lambda client: client.diarize(CLIP, DIARIZE, timeout_s=TIMEOUT_S),
+    "transcribe": lambda client: client.transcribe(CLIP, TRANSCRIBE, timeout_s=TIMEOUT_S),
+    "transcribe_all": lambda client: client.transcribe_all(CLIP, TRANSCRIBE, timeout_s=TIMEOUT_S),
+    "profiles.create": lambda client: client.profiles.create(
+        consent_reference="t", profile_id="a", display_name="A", expire_time=EXPIRY, timeout_s=TIMEOUT_S
+    ),
+    "profiles.enroll": lambda client: client.profiles.enroll(
+        "a", [CLIP, b"RIFF"], idempotency_key="k", timeout_s=TIMEOUT_S
+    ),
+    "profiles.get": lambda client: client.profiles.get("a", timeout_s=TIMEOUT_S),
+    "profiles.page": lambda client: client.profiles.page(page_size=7, page_token="1", timeout_s=TIMEOUT_S),
+    "profiles.list": lambda client: client.profiles.list(page_size=7, timeout_s=TIMEOUT_S),
+    "profiles.delete": lambda client: client.profiles.delete("a", timeout_s=TIMEOUT_S),
+    "profiles.export": lambda client: client.profiles.export("a", timeout_s=TIMEOUT_S),
+    "models.list": lambda client: client.models.list(timeout_s=TIMEOUT_S),
+    "models.card": lambda client: client.models.card("m", timeout_s=TIMEOUT_S),
+    "models.fairness_report": lambda client: client.models.fairness_report("m", timeout_s=TIMEOUT_S),
+}
+
+
+def public_methods(kind: type) -> set[str]:
+    return {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+
+
+def test_no_call_is_left_out_of_the_comparison() -> None:
+    methods = public_methods(Client) - {"close", "healthy", "wait_until_healthy"}
+    methods |= {f"profiles.{name}" for name in public_methods(ProfilesClient)}
+    methods |= {f"models.{name}" for name in public_methods(ModelsClient)}
+    assert methods == CALLS.keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_both_clients_send_and_return_the_same(
+    async_client: AsyncClient, client: Client, recorder: Recorder, name: str
+) -> None:
+    returned = CALLS[name](client)
+    expected = list(returned) if isinstance(returned, Iterator) else returned
+    sent, recorder.requests = recorder.requests, []
+    returned = CALLS[name](async_client)
+    answered = [each async for each in returned] if isinstance(returned, AsyncIterator) else await returned
+    assert answered == expected
+    assert recorder.requests == sent != []
+    assert max(recorder.time_remaining_s) <= TIMEOUT_S + 1  # less than any default
 
 
 async def test_calls_return_the_same_dataclasses(async_client: AsyncClient, client: Client) -> None:
