@@ -98,6 +98,50 @@ def test_a_refusal_is_one_line_and_exit_code_1(remote: Run, recorder: Recorder, 
     assert "told to fail" in result.stderr
 
 
+TWO_WORDS = "the_call 2 UNKNOWN 0.000 1.500 1600 1600\n"
+
+
+def fail_after_two_words(recorder: Recorder) -> None:
+    config, first, second = None, None, None
+    recorder.failures = [config, first, second, grpc.StatusCode.UNAVAILABLE]
+
+
+def test_a_connection_that_breaks_costs_no_words_said_before(
+    remote: Run, recorder: Recorder, recording: Path, tmp_path: Path
+) -> None:
+    fail_after_two_words(recorder)
+    result = remote("transcribe", recording, "--stm", tmp_path / "out.stm")
+    assert (result.exit_code, "told to fail" in result.stderr) == (1, True)
+    assert (tmp_path / "out.stm").read_text() == TWO_WORDS
+    assert result.stdout.splitlines()[-1].split()[:3] == ["0", "1600", "1600"]
+
+
+def test_json_ends_with_the_words_said_before_a_connection_broke(
+    remote: Run, recorder: Recorder, recording: Path
+) -> None:
+    fail_after_two_words(recorder)
+    result = remote("transcribe", recording, "--json")
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert (result.exit_code, last["event"]) == (1, "transcript")
+    assert [word["text"] for word in last["words"]] == ["1600", "1600"]
+    assert json.loads(result.stderr)["error"]["code"] == "UNAVAILABLE"
+
+
+def test_ctrl_c_costs_no_words_said_before(
+    remote: Run, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Lanes.add
+
+    def add_two_words(lanes: Lanes, event: TranscriptionEvent) -> None:
+        add(lanes, event)
+        if len(lanes.transcript.words) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lanes, "add", add_two_words)
+    result = remote("transcribe", recording, "--stm", tmp_path / "out.stm")
+    assert (result.exit_code, (tmp_path / "out.stm").read_text()) == (130, TWO_WORDS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [

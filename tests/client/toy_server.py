@@ -36,12 +36,12 @@ Response = TypeVar("Response", bound=Message)
 
 @dataclass
 class Recorder:
-    """What arrived, and which failures are still to be given out (one a call, first to last)."""
+    """What arrived, and which failures are still to be given out (one a call or chunk, first to last; None: none)."""
 
     requests: list[Any] = field(default_factory=list)
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     time_remaining_s: list[float] = field(default_factory=list)
-    failures: list[grpc.Status | grpc.StatusCode] = field(default_factory=list)
+    failures: list[grpc.Status | grpc.StatusCode | None] = field(default_factory=list)
     delay_s: float = 0.0
     max_speed: float = 0.0  # told to live streams
     idle_timeout_s: float = 0.0  # this too
@@ -53,8 +53,7 @@ class Recorder:
         self.metadata.append(dict(context.invocation_metadata()))
         self.time_remaining_s.append(context.time_remaining() or math.inf)
         time.sleep(self.delay_s)
-        if self.failures:
-            failure = self.failures.pop(0)
+        if self.failures and (failure := self.failures.pop(0)):
             if isinstance(failure, grpc.StatusCode):
                 context.abort(failure, "told to fail")
             context.abort_with_status(failure)
