@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from svc.audio.decode import load_waveform
+from svc.backends import silero
 from svc.backends.loading import load_voice_activity
 from svc.backends.silero import LEAD_WINDOWS, WINDOW_SAMPLES, WINDOWS_PER_RUN, SileroVoiceActivity, with_context
 from svc.backends.store import ModelStore
@@ -47,11 +48,14 @@ def test_windows_carry_the_end_of_the_one_before() -> None:
     np.testing.assert_array_equal(windows[1], np.arange(449, 1025))
 
 
-def test_a_long_recording_equals_its_beginning(detector: SileroVoiceActivity) -> None:
-    samples = noise((WINDOWS_PER_RUN + 40) * 512)
+def test_a_recording_run_in_parts_equals_one_run_at_once(
+    detector: SileroVoiceActivity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = noise(100 * WINDOW_SAMPLES)
+    monkeypatch.setattr(silero, "WINDOWS_PER_RUN", 10**6)
     whole = detector.speech_probabilities(samples)
-    np.testing.assert_allclose(whole[:20], detector.speech_probabilities(samples[: 20 * 512]), atol=1e-5)
-    assert len(whole) == WINDOWS_PER_RUN + 40
+    monkeypatch.setattr(silero, "WINDOWS_PER_RUN", 16)
+    np.testing.assert_allclose(detector.speech_probabilities(samples), whole, atol=1e-5)
 
 
 def test_a_corrupt_file_names_its_mend(tmp_path: Path) -> None:
@@ -77,8 +81,10 @@ def test_probabilities_equal_those_of_the_torch_model(detector: SileroVoiceActiv
         from silero_vad import load_silero_vad
 
         model = load_silero_vad()
-    for path in sorted((data_root / "libri").rglob("*.*"))[:4]:
-        samples = load_waveform(path).samples
+    clips = [load_waveform(path).samples for path in sorted((data_root / "libri").rglob("*.*"))[:4]]
+    joined = np.concatenate(clips)
+    assert len(joined) > 2 * WINDOWS_PER_RUN * WINDOW_SAMPLES
+    for samples in (*clips, joined):
         model.reset_states()
         led = torch.from_numpy(np.concatenate([np.zeros(LEAD_WINDOWS * WINDOW_SAMPLES, np.float32), samples]))
         expected = model.audio_forward(led[None], sr=16_000).numpy()[0, LEAD_WINDOWS:]
