@@ -107,16 +107,34 @@ def test_a_flush_waits_for_who_spoke() -> None:
         assert [event.speaker.label for event in live.flush() if isinstance(event, SpeakerRevised)] == ["S0"]
 
 
+# Long enough to be listened to while they last, and again at their end.
+LONG_TALK = (
+    Said(0, 0, 0.5, 7.5, ("one", "two")),
+    Said(1, 1, 8.0, 15.0, ("three", "one")),
+    Said(0, 0, 15.5, 22.0, ("two",)),
+)
+
+
 def test_who_is_behind_listens_less_but_to_every_turn_at_its_end() -> None:
-    embedder = HeldEmbedder()
-    with takers(embedder, max_waiting=1, max_of_stream=99) as made:
-        live = attributed_stream(Parts(takers=made))
-        events = live.push(MIXTURE)
-        embedder.may_work.set()
-        account = Account().read(events + live.close())
-    assert account.labels() == Account().read(in_one_piece()).labels()
-    # One guess was under way; then every turn but the one too short to tell was listened to once.
-    assert embedder.num_embedded <= len(TALK)
+    num_embedded, labels = [], []
+    for max_waiting in (1, 99):
+        embedder = HeldEmbedder()
+        with takers(embedder, max_waiting=max_waiting, max_of_stream=99) as made:
+            live = attributed_stream(Parts(takers=made))
+            events = live.push(conversation(LONG_TALK, duration_s=22.5))
+            embedder.may_work.set()
+            labels.append(Account().read(events + live.close()).labels())
+        num_embedded.append(embedder.num_embedded)
+    assert labels == [[("S0",), ("S1",), ("S0",)]] * 2
+    assert num_embedded[0] < num_embedded[1]
+
+
+def test_a_full_stream_passes_over_turns_that_go_on_and_others_do_not() -> None:
+    with takers(HeldEmbedder(), max_waiting=99, max_of_stream=1) as made:
+        full, other = made.desk(), made.desk()
+        assert full.ask(0, speech(), is_last=False)
+        assert not full.ask(1, speech(), is_last=False)
+        assert other.ask(0, speech(), is_last=False)
 
 
 @settings(max_examples=20)
