@@ -56,7 +56,9 @@ def test_with_nobody_enrolled_everyone_is_a_stranger(service: Service) -> None:
 
 def test_the_llr_is_the_one_verify_gives(people: Service) -> None:
     test = people.extractor.extract(clip_of(3, take=9)).voiceprint
-    for match in people.identifier.identify(TENANT, test, ANYBODY, max_matches=8).matches:
+    matches = people.identifier.identify(TENANT, test, ANYBODY, max_matches=8).matches
+    assert len(matches) == 8
+    for match in matches:
         verification = people.verifier.compare(people.store.voiceprint(TENANT, match.profile_id), test, BALANCED)
         assert match.llr == pytest.approx(verification.llr, abs=1e-4)
 
@@ -66,7 +68,9 @@ def test_with_a_cohort_too_the_llr_is_the_one_verify_gives(tmp_path: Path) -> No
     for person in range(4):
         service.add(f"p{person}", clip_of(person, take=0))
     test = service.extractor.extract(clip_of(3, take=9)).voiceprint
-    for match in service.identifier.identify(TENANT, test, ANYBODY, max_matches=4).matches:
+    matches = service.identifier.identify(TENANT, test, ANYBODY, max_matches=4).matches
+    assert len(matches) == 4
+    for match in matches:
         enrolled = service.store.voiceprint(TENANT, match.profile_id)
         verification = service.verifier.compare(enrolled, test, BALANCED)
         assert match.llr == pytest.approx(verification.llr, abs=1e-4)
