@@ -43,28 +43,28 @@ class StreamHarness:
         self.servicer = TranscriptionServicer(self.application, StreamMetrics(CollectorRegistry()))
         self.runner = asyncio.Runner()
         self.outcomes: Counter[str] = Counter()
+        self.num_open = 0
 
     def run(self, stream: Sequence[TranscribeRequest]) -> None:
         """Raises what would be a bug."""
+        self.num_open = 0
         try:
-            num_open = self.runner.run(self._num_left_open(stream))
+            self.runner.run(self._follow(stream))
         except ServiceError as error:
             trailing_details(error)
             self.outcomes[error.reason] += 1
         else:
             self.outcomes["answered"] += 1
-            if num_open:
-                raise RuntimeError(f"{num_open} turns never ended")
+        if self.num_open:
+            raise RuntimeError(f"{self.num_open} turns never ended")
         if self.application.transcriber.held:
             raise RuntimeError("a stream that is over still holds something")
 
-    async def _num_left_open(self, stream: Sequence[TranscribeRequest]) -> int:
-        num_open = 0
+    async def _follow(self, stream: Sequence[TranscribeRequest]) -> None:
         async with aclosing(self.servicer.Transcribe(sending(stream), None)) as responses:
             async for response in responses:
                 response.SerializeToString()
-                num_open += response.HasField("turn_start") - response.HasField("turn_end")
-        return num_open
+                self.num_open += response.HasField("turn_start") - response.HasField("turn_end")
 
     def close(self) -> None:
         self.servicer.close()
