@@ -1,6 +1,7 @@
 """Fixtures every room shares: the real speech and the pulled models."""
 
 import os
+import sys
 from pathlib import Path
 
 import grpc.aio
@@ -19,6 +20,14 @@ grpc.aio.init_grpc_aio()  # type: ignore[attr-defined]  # the stubs lack it
 # No example has to be quick: on a busy machine the first call of a library may take a second.
 settings.register_profile("equivox", derandomize=bool(os.environ.get("CI")), deadline=None)
 settings.load_profile("equivox")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws from torch's own generator does not depend on the tests before it. Who needs no torch has it
+    not imported here."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
