@@ -1,5 +1,6 @@
 """The live stream as a whole: right words at the right times, whatever the rate and however the audio is cut."""
 
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from svc.backends.protocols import Emission, RecognisedChunk
 from svc.errors import AudioFormatError, AudioNotFiniteError
 from svc.pipelines.transcription import MAX_BLOCK_FRAMES, STALLED_S, SilentFollower, StreamOptions, TranscriptionStream
 from svc.pipelines.transcription_events import (
@@ -36,6 +38,29 @@ def stream(rate_hz: int = 16_000, *, partials: bool = True) -> tuple[Transcripti
     session = ToneSession()
     options = StreamOptions(sample_rate_hz=rate_hz, partials=partials)
     return TranscriptionStream(session, SilentFollower(), options=options), session
+
+
+@dataclass
+class UnsureSession(ToneSession):
+    """Holds what it heard back for so many frames, as a beam does that does not agree; until then it is not stable."""
+
+    unsure_frames: int = 0
+    _unsure: list[list[Emission]] = field(default_factory=lambda: [[], []])
+
+    def recognise(self, mels: FloatArray) -> RecognisedChunk:
+        chunk = super().recognise(mels)
+        past = chunk.first_frame + chunk.activity.shape[1]
+        settled: list[tuple[Emission, ...]] = []
+        for channel, heard in enumerate(chunk.emissions):
+            tokens = [*self._unsure[channel], *heard]
+            settled.append(tuple(token for token in tokens if token.frame + self.unsure_frames < past))
+            self._unsure[channel] = tokens[len(settled[-1]) :]
+        first, second = (tuple(replace(token, stable=False) for token in tokens) for tokens in self._unsure)
+        return replace(chunk, emissions=(settled[0], settled[1]), partial=(first, second))
+
+    def finish(self) -> RecognisedChunk:
+        self.unsure_frames = 0
+        return super().finish()
 
 
 def transcribe(samples: FloatArray, cuts: list[int], rate_hz: int = 16_000) -> list[TranscriptionEvent]:
@@ -105,6 +130,26 @@ def test_partial_words_come_before_final_ones_and_are_replaced() -> None:
     assert texts.index(["thr"]) < texts.index(["three"])
     without, _ = stream(partials=False)
     assert not [event for event in without.push(MIXTURE) if isinstance(event, PartialWords)]
+
+
+def test_partial_words_are_also_those_the_decoder_may_take_back() -> None:
+    options = StreamOptions(sample_rate_hz=16_000)
+    live = TranscriptionStream(UnsureSession(unsure_frames=25), SilentFollower(), options=options)
+    events = [event for piece in np.split(MIXTURE, 60) for event in live.push(piece)] + live.close()
+    partials = [[word.text for word in event.words] for event in events if isinstance(event, PartialWords)]
+    # Only the last word of what is stable is held back.
+    assert ["one", "two"] in partials
+    assert ["three", "one"] in partials
+    assert sorted(word.text for word in words_of(events)) == sorted(word for turn in TALK for word in turn.words)
+
+
+def test_a_turn_is_not_idle_while_the_decoder_is_unsure_of_what_it_said() -> None:
+    said = Said(0, 0, 0.5, 1.2, ("one",), with_eot=False)
+    options = StreamOptions(sample_rate_hz=16_000)
+    # The word is settled 2 s after it was said, 1.6 s after the last sound of its turn.
+    live = TranscriptionStream(UnsureSession(unsure_frames=50), SilentFollower(), options=options)
+    events = [event for piece in np.split(conversation([said], duration_s=4.0), 100) for event in live.push(piece)]
+    assert [type(event) for event in lasting(events)] == [TurnStarted, FinalWord, TurnEnded]
 
 
 def test_flush_closes_open_turns_and_the_stream_goes_on() -> None:
