@@ -16,8 +16,8 @@ import grpc
 import pytest
 
 from equivox import Client, EquivoxError
+from svc.backends.export import export_embedder
 from svc.backends.store import ModelStore
-from svc.config import default_cache
 from svc.types import Waveform
 from tests.e2e.server_process import ServerProcess, server_process
 
@@ -96,16 +96,31 @@ def failed_start(folder: Path, tables: dict[str, dict[str, object]]) -> dict[str
     return next(line for line in server.log if line["event"] == "cannot serve")
 
 
-def test_a_corrupt_model_stops_the_start_and_names_the_remedy(tmp_path: Path, store: ModelStore) -> None:
-    shutil.copytree(default_cache() / "models", tmp_path / "models")
-    for file in (tmp_path / "models" / "campplus").glob("*.onnx"):
-        file.write_bytes(file.read_bytes()[:100_000] + b"\0" * 1000)
-    weights = store.path("campplus")
-    damaged = tmp_path / "models" / weights.relative_to(default_cache() / "models")
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
+@pytest.fixture
+def copied(tmp_path: Path, store: ModelStore) -> ModelStore:
+    """A cache that may be damaged."""
+    shutil.copytree(store.folder, tmp_path / "models")
+    return ModelStore(tmp_path)
+
+
+def spoil_last_byte(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_corrupt_weights_stop_the_start_and_name_the_remedy(tmp_path: Path, copied: ModelStore) -> None:
+    copied.exported_path("campplus").unlink(missing_ok=True)
+    spoil_last_byte(copied.path("campplus"))
     line = failed_start(tmp_path, {"models": {"cache_dir": str(tmp_path)}})
     assert line["error"] == "ModelUnavailableError"
-    assert "equivox models" in str(line["message"])
+    assert "equivox models pull campplus --force" in str(line["message"])
+
+
+def test_a_corrupt_graph_stops_the_start_and_names_the_remedy(tmp_path: Path, copied: ModelStore) -> None:
+    spoil_last_byte(export_embedder(copied, "campplus"))
+    line = failed_start(tmp_path, {"models": {"cache_dir": str(tmp_path)}})
+    assert line["error"] == "ModelUnavailableError"
+    assert "equivox models export campplus --force" in str(line["message"])
 
 
 def test_a_missing_model_stops_the_start_and_names_the_remedy(tmp_path: Path) -> None:
