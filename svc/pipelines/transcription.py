@@ -2,7 +2,7 @@
 
 samples -> 16 kHz -> log-mels -> recogniser -> turns and words -> who said them. Every decision is made at a frame, not
 at the end of a chunk, so the same audio gives the same words, times and speakers however it is cut; only partial words
-follow the chunks.
+follow the chunks, and with a beam, which decides late, the turns that silence closes.
 """
 
 import time
