@@ -173,9 +173,9 @@ def show_enrolment(console: Console, result: EnrolmentResult) -> None:
 
 
 def show_models(console: Console, models: Sequence[LoadedModel]) -> None:
-    """A line a loaded model."""
-    rows = [(model.name, model.role, model.fingerprint, model.runtime, model.licence) for model in models]
-    console.print(listing(("model", "role", "fingerprint", "runtime", "licence"), rows, whole=("model", "fingerprint")))
+    """A line a loaded model; its card has the whole licence."""
+    rows = [(model.name, model.role, model.fingerprint, model.licence.partition(":")[0]) for model in models]
+    console.print(listing(("model", "role", "fingerprint", "licence"), rows, whole=("model", "role", "fingerprint")))
 
 
 def moment(when: datetime | None) -> str:
