@@ -28,7 +28,7 @@ def verdict(change: Figure, claimed: float, *, sized: bool = True) -> str:
         return "cannot be told: there is no interval"
     if not change.excludes_zero:
         low, high = change.ci95
-        if low <= claimed <= high:
+        if not sized or low <= claimed <= high:
             return "cannot be told: the interval includes zero"
         return "does not hold here: the interval includes zero and not the claim"
     if np.sign(change.value) != np.sign(claimed):

@@ -37,3 +37,4 @@ def test_a_claim_holds_by_sign_and_size(value: float, told: str) -> None:
 def test_a_claim_without_a_size_holds_by_its_sign() -> None:
     assert verdict(Figure(-0.1, (-0.2, -0.05)), -1.0, sized=False) == "holds here"
     assert "other way round" in verdict(Figure(0.1, (0.05, 0.2)), -1.0, sized=False)
+    assert verdict(Figure(-0.1, (-0.4, 0.3)), -1.0, sized=False) == "cannot be told: the interval includes zero"
