@@ -104,7 +104,7 @@ async def test_the_threads_of_a_call_see_its_deadline_and_that_it_was_cancelled(
         await until(lambda: bool(seen))
         [scope] = seen
         assert scope is not None
-        assert 0 < (scope.remaining_s or 0) <= 60
+        assert 0 < (scope.remaining_s or 0) < 61  # gRPC rounds up
         assert not scope.abandoned
         running.cancel()
         await until(lambda: scope.abandoned)
