@@ -2,6 +2,7 @@
 
 import os
 
-# ONNX Runtime reports its use to its makers unless told otherwise, from its import on; a service that hears voices does
-# not phone home.
+# ONNX Runtime, from its import on, and pyannote report their use to their makers unless told otherwise; a service that
+# hears voices does not phone home.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")

@@ -146,7 +146,7 @@ class Application:
 
     @cached_property
     def index(self) -> VoiceIndex:
-        return VoiceIndex(self.profiles)
+        return VoiceIndex(self.profiles, num_threads=usable_cores())
 
     @cached_property
     def policies(self) -> Policies:

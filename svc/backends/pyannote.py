@@ -4,7 +4,6 @@ Run by torch: ONNX Runtime takes 1.4 times as long on these LSTMs (80 against 55
 """
 
 import hashlib
-import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -19,8 +18,6 @@ from torch.torch_version import TorchVersion
 from svc.errors import ModelUnavailableError
 from svc.types import MODEL_RATE_HZ, FloatArray
 
-# pyannote reports its use to its makers unless told otherwise; a service that hears voices does not phone home.
-os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
 with warnings.catch_warnings():
     # torchcodec is never used here, audio comes in memory; where its libraries are missing pyannote says so at length.
     warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
