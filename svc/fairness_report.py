@@ -44,6 +44,12 @@ class FairnessReport:
     # How to measure what runs; {folder} is where the report should lie.
     remedy: str = OF_VOICES
 
+    @property
+    def has_its_page(self) -> bool:
+        """Whether the page tells what the report rests on."""
+        inputs = self.content.get("inputs_sha256")
+        return isinstance(inputs, str) and inputs != "" and inputs in self.report_html
+
     def check(self, *, fingerprint: str, calibration_id: str, policies: Policies | None = None) -> None:
         """Raises ArtifactError unless it was measured on this embedder, this calibration and a policy as it stands."""
         self._check_names({"fingerprint": fingerprint, "calibration_id": calibration_id})
@@ -99,7 +105,7 @@ def load_fairness_report(folder: Path, remedy: str = OF_VOICES) -> FairnessRepor
     try:
         texts = [(folder / name).read_text(encoding="utf-8") for name in (REPORT, PAGE)]
         content = json.loads(texts[0])
-        inputs = content["inputs_sha256"]
+        _ = content["inputs_sha256"]
     except FileNotFoundError as error:
         if named:
             raise ArtifactError(f"{error.filename} is missing, and {CARD} names it; restore it") from error
@@ -110,7 +116,8 @@ def load_fairness_report(folder: Path, remedy: str = OF_VOICES) -> FairnessRepor
     if named is not None and named != hashlib.sha256(texts[0].encode()).hexdigest():
         message = f"{folder / REPORT} is not the report that {CARD} names; {remedy_here}"
         raise ArtifactError(message)
-    if not isinstance(inputs, str) or inputs not in texts[1]:
+    report = FairnessReport(folder=folder, content=content, report_json=texts[0], report_html=texts[1], remedy=remedy)
+    if not report.has_its_page:
         message = f"{folder / PAGE} is not the page of {REPORT}; {remedy_here}"
         raise ArtifactError(message)
-    return FairnessReport(folder=folder, content=content, report_json=texts[0], report_html=texts[1], remedy=remedy)
+    return report

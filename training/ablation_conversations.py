@@ -63,7 +63,7 @@ def prepare(study: Study, paths: DataPaths, out: Path) -> None:
 
 def settle_data(paths: DataPaths, out: Path) -> None:
     """Notes what a study learns from. Raises InvalidRequestError when the folder holds one of other data."""
-    made_from = {"utterances": _digest(paths.utterances), "units": _digest(paths.units)}
+    made_from = {"utterances": digest_of(paths.utterances), "units": digest_of(paths.units)}
     told = out / "data.json"
     if told.exists() and json.loads(told.read_text(encoding="utf-8")) != made_from:
         raise InvalidRequestError(f"{out} holds a study of other utterances or units: give another --out", field="out")
@@ -100,8 +100,11 @@ def _file(out: Path, split: str) -> Path:
     return out / f"conversations-{split}.jsonl"
 
 
-def _digest(path: Path) -> str:
-    """Of a file; of an artifact its own, which a report put beside it does not change."""
+def digest_of(path: Path) -> str:
+    """16 hex digits of a file; of an artifact its own, which a report put beside it does not change.
+
+    Raises InvalidRequestError when there is none.
+    """
     if (path / CARD).is_file():
         return read_card(path).digest
     if not path.is_file():

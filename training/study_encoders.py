@@ -76,7 +76,9 @@ def trained_of(options: argparse.Namespace) -> Trained | None:
 
 def check_units(paths: DataPaths, trained: Trained | None) -> None:
     """Raises InvalidRequestError when the units are not those of the transcriber gone on from."""
-    if trained and read_units(paths.units).units != read_units(trained.folder).units:
+    if trained is None or paths.units == trained.folder:
+        return
+    if read_units(paths.units).units != read_units(trained.folder).units:
         raise InvalidRequestError(f"--units are not those of {trained.folder}: give that folder", field="units")
 
 

@@ -14,7 +14,6 @@ done in this process.
 """
 
 import argparse
-import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
 from svc.errors import InvalidRequestError
-from training.ablation_conversations import settle_data
+from training.ablation_conversations import digest_of, settle_data
 from training.adapt_transcriber import add_repaired, worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
@@ -61,7 +60,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     recipe, name = read_adaptation(options.recipe), settled_cohort(options, artifact, cohorts)
     whole = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
     voices = voices_of(options, cohorts)
-    arms, heard = [ARMS[name] for name in options.methods.split(",")], digest_of(options.voices) if voices else ""
+    arms, heard = [ARMS[name] for name in options.methods.split(",")], digest_of(options.voices)[:8] if voices else ""
     runs = arm_runs(whole, arms, seeds_of(options), heard)
     if not options.run:
         judges = {spoken.speaker for spoken in judged_utterances(DataPaths.of(options), domains=domains_of(recipe))}
@@ -116,10 +115,6 @@ def check_voices(voices: Voices, judged: Collection[str]) -> None:
         print(
             f"{len(missing)} of {len(everybody)} test talkers have no voice: nothing is told of them", file=sys.stderr
         )
-
-
-def digest_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe, voices: Voices | None) -> None:

@@ -25,8 +25,7 @@ def attach(raw: Json, page: str, folder: Path) -> None:
         fingerprint, calibration_id = _measured_with(artifact, folder)
         report = _report(_without_names(raw), page, folder, remedy=OF_VOICES)
         report.check(fingerprint=fingerprint, calibration_id=calibration_id or str(raw.get("calibration_id", "")))
-    inputs = raw.get("inputs_sha256")
-    if not isinstance(inputs, str) or not inputs or inputs not in page:
+    if not report.has_its_page:
         raise ArtifactError(f"the report does not say what it was measured on; {report.remedy.format(folder=folder)}")
     write_text(folder / PAGE, report.report_html)
     write_text(folder / REPORT, report.report_json)
