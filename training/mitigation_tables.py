@@ -1,6 +1,8 @@
 """What came out of a mitigation study, beside what two papers claim: Markdown.
 
-Cohorts are compared by their word error rates, standardised over domains (training/fairness/cohorts/speaker_errors.py).
+Cohorts are compared by their word error rates, standardised over domains (training/fairness/cohorts/speaker_errors.py):
+by those of the artifact as it was, among the talkers of the cohorts. So a cohort's change is that of its own errors,
+and of one domain its rate is the plain one.
 A draw takes the talkers of each cohort with replacement, the same ones for every method: what is hard for all does not
 count as a difference. Seeds have their part by training.metrics.paired_resampling.
 Letters: S seeds, U talkers, D domains, G cohorts, R draws; row 0 is exact, the others are the draws.
@@ -72,18 +74,21 @@ class Judges:
         """Of the mean over seeds, and of the means without each if there are two or more."""
         errors = np.stack([run.errors for run in runs])  # (S, U, D)
         times = self.draws()[..., None]  # (1 + R, U, 1)
+        was, words = self.before.errors, self.before.words
         without = [np.delete(errors, seed, 0).mean(0)[None] for seed in range(len(runs))] if len(runs) > 1 else []
         return replace(
-            self._rates(times * errors.mean(0), times * self.before.words),
-            without=tuple(self._rates(mean, self.before.words[None]) for mean in without),
+            self._rates(times * errors.mean(0), times * was, times * words),
+            without=tuple(self._rates(mean, was[None], words[None]) for mean in without),
         )
 
-    def _rates(self, errors: Array, words: Array) -> "Rates":
-        """(R, U, D) each."""
+    def _rates(self, errors: Array, before: Array, words: Array) -> "Rates":
+        """(R, U, D) each, and the same draws of the artifact as it was."""
         drawn = replace(self.before, errors=errors, words=words)
         others = np.ones(len(self.labels), bool) if self.adapted is None else self.labels != self.adapted
+        compared = self.labels >= 0
+        standard = replace(self.before, errors=before, words=words).select(compared)
         return Rates(
-            cohorts=drawn.rates(self.labels, len(self.names)),
+            cohorts=drawn.select(compared).rates(self.labels[compared], len(self.names), standard=standard),
             overall=drawn.overall,
             others=drawn.select(others).overall,
         )

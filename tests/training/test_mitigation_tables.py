@@ -85,6 +85,29 @@ def test_a_method_that_halves_every_error_changes_rates_by_half_for_sure() -> No
         assert found.ci95 == pytest.approx((expected, expected))
 
 
+def of_two_domains(hard_rate: float) -> SpeakerErrors:
+    """Cohorts read phrases, of rates that never change; who is in none of those compared talks on the telephone."""
+    by_domain = np.array([[0.0, hard_rate] if who == "t0" else [{"g": 0.1, "b": 0.4}[who[0]], 0.0] for who in SPEAKERS])
+    words = np.array([[0.0, 500.0] if who == "t0" else [100.0, 0.0] for who in SPEAKERS])
+    return SpeakerErrors(
+        speakers=tuple(SPEAKERS), domains=("phrases", "telephone"), errors=by_domain * words, words=words
+    )
+
+
+def test_what_changes_in_a_domain_no_cohort_speaks_in_changes_no_cohort() -> None:
+    was, is_now = of_two_domains(0.8), of_two_domains(0.4)
+    of_two = Judges.of(COHORTS, "bad", was)
+    before, after = of_two.rates([was]), of_two.rates([is_now] * 3)
+    all_words = change(ALL, before, after, of_two).value
+    assert all_words is not None
+    assert all_words < -0.2
+    assert before.cohorts[0] == pytest.approx([0.1, 0.4])
+    for column in (WORST, VARIANCE, GAP):
+        found = change(column, before, after, of_two)
+        assert found.value == pytest.approx(0)
+        assert found.ci95 == pytest.approx((0, 0))
+
+
 def test_a_run_is_not_surer_of_itself_than_its_seeds_allow() -> None:
     seeds = [counted({"g": rate, "b": 0.4, "t": 0.9}) for rate in (0.05, 0.1, 0.2)]
     found = change(OTHERS, judges().rates([BEFORE_ERRORS]), judges().rates(seeds), judges())

@@ -3,6 +3,7 @@
 Below zero is better. Whoever was worst before was so partly by bad luck, which does not come twice: so it is chosen
 on half of the speakers, and what changes for it is measured on the others. Of a single cohort that stands out, and of
 cohorts that the errors before drew, no change but that of the mean is free of this luck.
+Both systems are held to the domains of the one before, so a cohort's change is that of its own errors.
 Letters: S speakers, K cohorts, R draws.
 """
 
@@ -62,7 +63,7 @@ def cohort_changes(
 ) -> CohortChanges | None:
     """On the ranking's cohorts; none where fewer than two can be compared. `strata` (S,): for halves alike."""
     placed = Placed.by(ranking.rule, before.errors)
-    old, new = (_rates(placed, heard) for heard in (before, after))
+    old, new = (_rates(placed, heard, standard=before) for heard in (before, after))
     enough = placed.enough(config.least_speakers)
     found = ends(old[0], enough)
     if found is None:
@@ -97,7 +98,8 @@ def _worst_elsewhere(
 ) -> list[tuple[Array, Array]] | None:
     """WER and draws of it of each system on the other half, of the cohort that the half finds worst by the first."""
     fitted, others = (Placed(placed.labels[side], placed.num_cohorts) for side in (half, ~half))
-    rates = [_rates(others, heard.of(~half)) for heard in systems]
+    standard = systems[0].of(~half)
+    rates = [_rates(others, heard.of(~half), standard=standard) for heard in systems]
     found = ends(fitted.rates(systems[0].errors.select(half)), fitted.enough(least) & np.isfinite(rates[0][0]))
     return [_column(one, found[0]) for one in rates] if found else None
 
@@ -108,9 +110,9 @@ def _mean(columns: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     return values.mean(axis=0), ratio(np.nansum(draws, axis=0), np.sum(~np.isnan(draws), axis=0))
 
 
-def _rates(placed: Placed, heard: Heard) -> tuple[Array, Array]:
-    """(K,) and (R, K)"""
-    return placed.rates(heard.errors), placed.rates(heard.drawn.errors)
+def _rates(placed: Placed, heard: Heard, *, standard: Heard) -> tuple[Array, Array]:
+    """(K,) and (R, K), each draw by that of the standard."""
+    return placed.rates(heard.errors, standard.errors), placed.rates(heard.drawn.errors, standard.drawn.errors)
 
 
 def _column(rates: tuple[Array, Array], number: int) -> tuple[Array, Array]:

@@ -85,9 +85,9 @@ class Placed:
         """(K,) whether so many are of each."""
         return sizes(self.labels, self.num_cohorts) >= least_speakers
 
-    def rates(self, errors: SpeakerErrors) -> Array:
-        """(.., K)"""
-        return errors.rates(self.labels, self.num_cohorts)
+    def rates(self, errors: SpeakerErrors, standard: SpeakerErrors | None = None) -> Array:
+        """(.., K), as SpeakerErrors.rates."""
+        return errors.rates(self.labels, self.num_cohorts, standard=standard)
 
 
 def gap_found(placed: Placed, errors: SpeakerErrors, *, least_speakers: int) -> float:

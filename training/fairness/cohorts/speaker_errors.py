@@ -71,11 +71,16 @@ class SpeakerErrors:
         of_domain = ratio(self.errors.sum(axis=-2), self.words.sum(axis=-2))  # (.., D)
         return np.asarray((self.words * np.nan_to_num(of_domain)[..., None, :]).sum(axis=-1))
 
-    def rates(self, labels: Labels, num_cohorts: int) -> Array:
-        """(S,) cohorts -> (.., K) standardised WER; NaN for one without a word."""
+    def rates(self, labels: Labels, num_cohorts: int, *, standard: "SpeakerErrors | None" = None) -> Array:
+        """(S,) cohorts -> (.., K) standardised WER; NaN for one without a word.
+
+        `standard`: whose domains and overall WER to go by, where several systems are compared on the same words: by a
+        standard of its own each would be told as better what only changed in domains a cohort never speaks in.
+        """
+        standard = standard or self
         member = (labels[:, None] == np.arange(num_cohorts)).astype(np.float64)  # (S, K)
         observed = self.errors.sum(axis=-1) @ member  # (.., K)
-        return np.asarray(ratio(observed, self.expected @ member) * self.overall[..., None])
+        return np.asarray(ratio(observed, standard.expected @ member) * standard.overall[..., None])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

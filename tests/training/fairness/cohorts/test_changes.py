@@ -1,15 +1,18 @@
 """What changes for the worst cohort is not the luck of having been the worst."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.training.fairness.cohorts.heard_people import heard, names, places, worse_quarter
+from tests.training.fairness.cohorts.heard_people import heard, lines, names, places, worse_quarter
 from training.fairness.cohorts.changes import CohortChanges, Heard, cohort_changes
 from training.fairness.cohorts.finders import Finder, LabelFinder
 from training.fairness.cohorts.held_out import LuckConfig
 from training.fairness.cohorts.ranking import Ranking, ranked_cohorts
 from training.fairness.cohorts.region_tree import RegionTreeFinder
 from training.fairness.cohorts.speaker_errors import HeardUtterances
+from training.utterance_errors import UtteranceErrors
 
 STRATA = [""] * 80
 CONFIG = LuckConfig(splits=5)
@@ -49,3 +52,23 @@ def test_a_mended_worst_cohort_is_found_on_the_other_half() -> None:
     assert found.of_worst.value == pytest.approx(found.by_cohort["0"].value, abs=0.1)
     assert found.of_worst.ci95
     assert found.of_worst.ci95[1] < -0.3
+
+
+def on_the_telephone(wer: float) -> list[UtteranceErrors]:
+    """Forty other people, in a domain of their own."""
+    lines_of_all = lines(lambda _: wer, people=40, domain="telephone")
+    return [replace(one, speaker=f"t{one.speaker}", utterance_id=f"t{one.utterance_id}") for one in lines_of_all]
+
+
+def test_what_changes_on_the_telephone_changes_nobody_who_never_speaks_there() -> None:
+    phrases = lines(worse_quarter, people=40)
+    groups = {name: str(number % 2) for number, name in enumerate(names(40))}
+    groups |= {one.speaker: "telephone" for one in on_the_telephone(0.5)}
+    finder = LabelFinder(kind="group", group_of=groups)
+    before, after = (HeardUtterances([*phrases, *on_the_telephone(wer)]) for wer in (0.5, 0.25))
+    found = changed(finder, before, after, replicas=50)
+    assert {name: found.by_cohort[name].value for name in "01"} == pytest.approx({"0": 0, "1": 0})
+    assert {name: found.by_cohort[name].ci95 for name in "01"} == {name: pytest.approx((0, 0)) for name in "01"}
+    of_telephone = found.by_cohort["telephone"].value
+    assert of_telephone is not None
+    assert of_telephone == pytest.approx(-0.5, abs=0.1)
