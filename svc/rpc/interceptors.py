@@ -28,7 +28,7 @@ from svc.errors import (
 )
 from svc.rpc.call import Call, current
 from svc.rpc.limits import TokenBuckets
-from svc.rpc.parsing import Parse, RequestParser
+from svc.rpc.parsing import Parse, RequestParser, request_type
 from svc.rpc.status import abort, status_code_of
 from svc.rpc.telemetry import log
 
@@ -78,8 +78,7 @@ def guarded(
     """The handler with its behaviour inside the guards; a single request reaches them as bytes, a stream is theirs to
     read. Of a stream of answers none may wait longer than `unread_s` for its caller.
     """
-    # The stubs allow for none; generated code always has one.
-    parse = parser.of(handler.request_deserializer)  # type: ignore[arg-type]
+    parse = parser.of(request_type(method))
     if handler.stream_stream or handler.unary_stream:
         return _streaming(handler, guards, method, parse=parse, unread_s=unread_s)
     behaviour: Any = handler.stream_unary or handler.unary_unary
@@ -89,7 +88,7 @@ def guarded(
             return await behaviour(request if handler.stream_unary else parse(request), context)
 
     if handler.stream_unary:
-        return grpc.stream_unary_rpc_method_handler(inside, handler.request_deserializer, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(inside, parse, handler.response_serializer)
     return grpc.unary_unary_rpc_method_handler(inside, None, handler.response_serializer)
 
 
@@ -105,7 +104,7 @@ def _streaming(handler: Handler, guards: Sequence[Guard], method: str, *, parse:
                 await written(response, context, within_s=unread_s)
 
     if handler.stream_stream:
-        return grpc.stream_stream_rpc_method_handler(inside, handler.request_deserializer, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(inside, parse, handler.response_serializer)
     return grpc.unary_stream_rpc_method_handler(inside, None, handler.response_serializer)
 
 

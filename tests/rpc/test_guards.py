@@ -9,18 +9,20 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from equivox.v1.embeddings_pb2 import EmbedRequest
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsStub
+from equivox.v1.transcription_pb2 import TranscribeResponse
 from svc.backends.call_scope import CallScope, current_call
 from svc.rpc.server import Server
 from svc.types import FloatArray
 from tests.rpc.conftest import tiny_server
 from tests.rpc.speech import said
 from tests.rpc.test_server import ANY_PORT, to, until
-from tests.rpc.toy_server import reason_of, retry_after_s
+from tests.rpc.toy_server import detail_of, reason_of, retry_after_s
 
 REQUEST = EmbedRequest(audio=said("ann"))
 ACME, GLOBEX = ((("authorization", f"Bearer {token}"),) for token in ("one", "two"))
@@ -109,3 +111,11 @@ async def test_the_threads_of_a_call_see_its_deadline_and_that_it_was_cancelled(
         running.cancel()
         await until(lambda: scope.abandoned)
         release.set()
+
+
+async def test_a_streams_message_of_fields_too_many_is_refused_by_name(tmp_path: Path) -> None:
+    async with tiny_server(tmp_path, server=ANY_PORT) as server, to(server) as channel:
+        send: Any = channel.stream_stream("/equivox.v1.Transcription/Transcribe", bytes, TranscribeResponse.FromString)
+        error = await refusal(send(iter([b"\x1a\x00" * 20_000])).read())
+    assert (error.code(), reason_of(error)) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert detail_of(error, BadRequest).field_violations[0].field == "keep_alive"
