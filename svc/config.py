@@ -162,7 +162,7 @@ class ServerConfig:
     # TOML table token -> tenant. Without it every caller is tenant "default".
     tokens_file: Path | None = None
     max_concurrent_calls: int = 64
-    # Of all requests being answered, as received; each is held a second time as parsed. One call alone is let in.
+    # Of all requests being answered, as received; those still on their way are not counted. One call alone is let in.
     max_bytes_in_flight: int = 512 * 2**20
     max_streams_per_connection: int = 128
     max_connection_idle_s: float = 300.0

@@ -202,7 +202,7 @@ class StreamTooFastError(ServiceError):
 
 
 class StreamIdleError(ServiceError):
-    """A live stream has sent nothing for too long, not even keep_alive, or read nothing: DEADLINE_EXCEEDED."""
+    """A caller has sent nothing for too long, not even keep_alive, or read nothing: DEADLINE_EXCEEDED."""
 
     reason = "STREAM_IDLE"
 

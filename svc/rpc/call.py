@@ -22,7 +22,9 @@ class Call:
     metadata: dict[str, str] = field(default_factory=dict)
     call_id: str = field(default_factory=lambda: uuid4().hex[:16])
     tenant: str = DEFAULT_TENANT
-    request_bytes: int = 0  # as received; 0 for a stream
+    request: bytes = b""  # as received; empty for a stream, and once it is parsed
+    request_bytes: int = 0
+    receiving_s: float = 0.0
     scope: CallScope = field(default_factory=CallScope)
     streaming: bool = False  # its requests are a stream
     audio_s: float = 0.0  # speech decoded for it so far
@@ -34,6 +36,11 @@ class Call:
     def name(self) -> str:
         """Verification.Verify"""
         return self.method.rpartition(".")[2].replace("/", ".")
+
+    def taken_request(self) -> bytes:
+        """The request, which is not kept: as parsed it is there a second time."""
+        request, self.request = self.request, b""
+        return request
 
 
 current: ContextVar[Call | None] = ContextVar("current", default=None)

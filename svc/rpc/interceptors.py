@@ -1,12 +1,14 @@
 """What every call passes before a servicer sees it: telemetry, errors, who asks, how often, how much, until when.
 
-Each is a guard, an async context manager around the call; GuardInterceptor nests them, first outermost. A request is
-parsed inside them, so that a call that is refused costs no parsing and its bytes are known to those who judge it.
+Each is a guard, an async context manager around the call; GuardInterceptor nests them, first outermost. One of them
+waits for the request: those before it refuse calls whose bytes were never received, those after it know how many there
+are. It is parsed inside them all, so that a call that is refused costs no parsing.
 """
 
 import asyncio
 import hashlib
 import hmac
+import time
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -19,6 +21,7 @@ from grpc.aio import ServicerContext
 
 from svc.backends.call_scope import CallScope, current_call
 from svc.errors import (
+    InvalidRequestError,
     NotReadyError,
     OverloadedError,
     RateLimitedError,
@@ -28,7 +31,7 @@ from svc.errors import (
 )
 from svc.rpc.call import Call, current
 from svc.rpc.limits import TokenBuckets
-from svc.rpc.parsing import Parse, RequestParser, request_type
+from svc.rpc.parsing import RequestParser, request_type
 from svc.rpc.status import abort, status_code_of
 from svc.rpc.telemetry import log
 
@@ -75,37 +78,33 @@ class GuardInterceptor(Interceptor):
 def guarded(
     handler: Handler, guards: Sequence[Guard], method: str, *, parser: RequestParser, unread_s: float
 ) -> Handler:
-    """The handler with its behaviour inside the guards; a single request reaches them as bytes, a stream is theirs to
-    read. Of a stream of answers none may wait longer than `unread_s` for its caller.
+    """The handler with its behaviour inside the guards. To gRPC every call is a stream of requests: it receives none
+    before it is asked to, by the guard that waits for a single request or by the servicer of a stream. Of a stream of
+    answers none may wait longer than `unread_s` for its caller.
     """
+    behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     parse = parser.of(request_type(method))
-    if handler.stream_stream or handler.unary_stream:
-        return _streaming(handler, guards, method, parse=parse, unread_s=unread_s)
-    behaviour: Any = handler.stream_unary or handler.unary_unary
 
-    async def inside(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
-        async with entering(guards, call_of(method, context, request)):
-            return await behaviour(request if handler.stream_unary else parse(request), context)
+    @asynccontextmanager
+    async def begun(requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - any message
+        call = call_of(method, context, streaming=handler.request_streaming)
+        async with entering(guards, call):
+            yield behaviour(requests if call.streaming else parse(call.taken_request()), context)
 
-    if handler.stream_unary:
-        return grpc.stream_unary_rpc_method_handler(inside, parse, handler.response_serializer)
-    return grpc.unary_unary_rpc_method_handler(inside, None, handler.response_serializer)
+    async def one_answer(requests: Any, context: Any) -> Any:  # noqa: ANN401 - any message
+        async with begun(requests, context) as answer:
+            return await answer
 
+    async def many_answers(requests: Any, context: Any) -> None:  # noqa: ANN401 - any message
+        # Closed, not left to the garbage collector: what a stream holds is freed when its caller is gone.
+        async with begun(requests, context) as answers, aclosing(answers):
+            async for answer in answers:
+                await written(answer, context, within_s=unread_s)
 
-def _streaming(handler: Handler, guards: Sequence[Guard], method: str, *, parse: Parse, unread_s: float) -> Handler:
-    behaviour: Any = handler.stream_stream or handler.unary_stream
-
-    async def inside(request: Any, context: Any) -> None:  # noqa: ANN401 - any message
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(entering(guards, call_of(method, context, request)))
-            answering = behaviour(request if handler.stream_stream else parse(request), context)
-            # Closed, not left to the garbage collector: what a stream holds is freed when its caller is gone.
-            async for response in await stack.enter_async_context(aclosing(answering)):
-                await written(response, context, within_s=unread_s)
-
-    if handler.stream_stream:
-        return grpc.stream_stream_rpc_method_handler(inside, parse, handler.response_serializer)
-    return grpc.unary_stream_rpc_method_handler(inside, None, handler.response_serializer)
+    deserialise = parse if handler.request_streaming else None
+    if handler.response_streaming:
+        return grpc.stream_stream_rpc_method_handler(many_answers, deserialise, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(one_answer, deserialise, handler.response_serializer)
 
 
 async def written(response: Any, context: Any, *, within_s: float) -> None:  # noqa: ANN401 - any message
@@ -119,15 +118,14 @@ async def written(response: Any, context: Any, *, within_s: float) -> None:  # n
         raise StreamIdleError(f"nothing was read for {within_s:g} s") from None
 
 
-def call_of(method: str, context: ServicerContext[Any, Any], request: object) -> Call:
-    """A fresh call. Binary metadata is of no interest to any guard, and the bytes of a stream are not known."""
+def call_of(method: str, context: ServicerContext[Any, Any], *, streaming: bool) -> Call:
+    """A fresh call, its request still to come. Binary metadata is of no interest to any guard."""
     pairs = context.invocation_metadata() or ()
     return Call(
         method=method,
         context=context,
         metadata={key: value for key, value in pairs if isinstance(value, str)},
-        request_bytes=len(request) if isinstance(request, bytes) else 0,
-        streaming=not isinstance(request, bytes),
+        streaming=streaming,
     )
 
 
@@ -159,6 +157,37 @@ async def reporting_errors(call: Call) -> AsyncIterator[None]:
         call.code, call.reason = StatusCode.INTERNAL, "BUG"
         log.error("bug", method=call.name, call_id=call.call_id, error=type(error).__name__, exc_info=error)
         await call.context.abort(StatusCode.INTERNAL, f"internal error {call.call_id}; the server's log has the cause")
+
+
+class Arrival:
+    """Waits for the request of a call that is not a stream, so long and no longer: who has sent none holds a call of
+    the few there may be.
+    """
+
+    def __init__(self, within_s: float) -> None:
+        self.within_s = within_s
+
+    @asynccontextmanager
+    async def guard(self, call: Call) -> AsyncIterator[None]:
+        if not call.streaming:
+            began_s = time.perf_counter()
+            await self._receive(call)
+            call.receiving_s = time.perf_counter() - began_s
+        try:
+            yield
+        finally:
+            # Work that was cancelled keeps its call while it waits in a queue.
+            call.request = b""
+
+    async def _receive(self, call: Call) -> None:
+        try:
+            async with asyncio.timeout(self.within_s):
+                request = await call.context.read()
+        except TimeoutError:
+            raise StreamIdleError(f"the request has not come within {self.within_s:g} s") from None
+        if not isinstance(request, bytes):  # grpc.aio.EOF
+            raise InvalidRequestError("the call ended without a request")
+        call.request, call.request_bytes = request, len(request)
 
 
 class Authentication:
@@ -238,6 +267,12 @@ class Admission:
         self.idle = asyncio.Event()
         self.idle.set()
         self.closed_because = "the server is still loading its models"
+
+    @asynccontextmanager
+    async def early_guard(self, call: Call) -> AsyncIterator[None]:
+        """Before its request is received: refuses what could not be let in now, and holds nothing."""
+        self._check(call)
+        yield
 
     @asynccontextmanager
     async def guard(self, call: Call) -> AsyncIterator[None]:

@@ -34,7 +34,15 @@ from svc.rpc.call import Call
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.health import MAX_WATCHERS, HealthServicer
-from svc.rpc.interceptors import Admission, Authentication, GuardInterceptor, RateLimit, reporting_errors, scoping
+from svc.rpc.interceptors import (
+    Admission,
+    Arrival,
+    Authentication,
+    GuardInterceptor,
+    RateLimit,
+    reporting_errors,
+    scoping,
+)
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload, on_its_own
@@ -60,8 +68,10 @@ TRANSCRIPTION = transcription_pb2.DESCRIPTOR.services_by_name["Transcription"].f
 # Threads that decode and then wait for the embedder; enough of them that its batches fill.
 MAX_LIGHT_THREADS = 32
 # gRPC reads messages up to this many times what a request may carry, so that ours is the refusal, with details. Not
-# more: it holds whole messages before anybody is asked whether the caller may call.
+# more: it holds whole messages before anybody knows how large they are.
 READ_FACTOR = 2
+# For a request to arrive: 64 MiB do at 2 Mbit/s.
+ARRIVAL_S = 300.0
 # It takes this for a C int.
 MAX_MESSAGE_BYTES = 2**31 - 1
 # What gRPC refuses by itself, without details, before our own admission could: only a backstop for memory.
@@ -110,7 +120,7 @@ class Server:
         rate_limit = RateLimit(TokenBuckets(self.config.tenant_rate_per_s, self.config.tenant_burst))
         always = [self.metrics.observing, reporting_errors, *who]
         return GuardInterceptor(
-            [*always, rate_limit.guard, self._admitting, scoping],
+            [*always, rate_limit.guard, self._early_admitting, Arrival(ARRIVAL_S).guard, self._admitting, scoping],
             system_guards=always,
             parser=RequestParser(self.application.config.audio.max_bytes),
             unread_s=self.application.config.transcription.idle_timeout_s,
@@ -120,8 +130,14 @@ class Server:
     def admissions(self) -> tuple[Admission, Admission]:
         return self.admission, self.stream_admission
 
+    def _early_admitting(self, call: Call) -> AbstractAsyncContextManager[None]:
+        return self._admission_of(call).early_guard(call)
+
     def _admitting(self, call: Call) -> AbstractAsyncContextManager[None]:
-        return (self.stream_admission if call.streaming else self.admission).guard(call)
+        return self._admission_of(call).guard(call)
+
+    def _admission_of(self, call: Call) -> Admission:
+        return self.stream_admission if call.streaming else self.admission
 
     def _register(self) -> None:
         application, offload, server = self.application, self.offload, self.grpc_server

@@ -100,7 +100,8 @@ class Metrics:
             yield
         finally:
             self.in_flight.dec()
-            elapsed_s = time.perf_counter() - started_s
+            # How long a caller takes to send is not ours.
+            elapsed_s = time.perf_counter() - started_s - call.receiving_s
             self.on_end(call, elapsed_s)
             log_end(call, elapsed_s)
 

@@ -177,6 +177,61 @@ async def test_bytes_that_are_no_request_are_refused_as_such(toy: Toy) -> None:
     assert not toy.answered
 
 
+def bare_call(channel: grpc.aio.Channel) -> grpc.aio.StreamUnaryCall[bytes, EmbedResponse]:
+    """A call of Embed whose request is still to be written."""
+    open_call: Any = channel.stream_unary("/equivox.v1.Embeddings/Embed", bytes, EmbedResponse.FromString)
+    call: grpc.aio.StreamUnaryCall[bytes, EmbedResponse] = open_call()
+    return call
+
+
+async def test_a_call_without_a_token_is_refused_before_its_request_comes(toy: Toy, tokens: Authentication) -> None:
+    async with serving(toy, guards=(tokens.guard,)) as address, grpc.aio.insecure_channel(address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(bare_call(channel), 10)
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize("admission", [Admission(1), open_admission(0)], ids=["not ready", "full"])
+async def test_what_cannot_be_let_in_now_is_refused_before_its_request_comes(toy: Toy, admission: Admission) -> None:
+    async with serving(toy, admission=admission) as address, grpc.aio.insecure_channel(address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(bare_call(channel), 10)
+    assert reason_of(caught.value) in {"NOT_READY", "OVERLOADED"}
+
+
+@pytest.mark.parametrize("num_bytes", [0, 2**23])
+async def test_who_may_not_call_is_told_so_whatever_he_sends(toy: Toy, tokens: Authentication, num_bytes: int) -> None:
+    request = EmbedRequest(audio=Audio(container=bytes(num_bytes)))
+    async with serving(toy, guards=(tokens.guard,)) as address, stub_of(address) as stub:
+        for _ in range(5):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Embed(request)
+            assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+async def test_a_call_whose_request_does_not_come_is_ended_and_holds_no_slot_meanwhile(toy: Toy) -> None:
+    admission = open_admission(1)
+    async with (
+        serving(toy, admission=admission, arrival_s=0.5) as address,
+        grpc.aio.insecure_channel(address) as channel,
+        stub_of(address) as stub,
+    ):
+        waiting = bare_call(channel)
+        await stub.Embed(EmbedRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(waiting, 10)
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+
+
+async def test_a_call_that_ends_without_a_request_is_told_so(toy: Toy) -> None:
+    async with serving(toy) as address, grpc.aio.insecure_channel(address) as channel:
+        call = bare_call(channel)
+        await call.done_writing()
+        with pytest.raises(grpc.aio.AioRpcError, match="without a request") as caught:
+            await call
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
 async def test_no_call_gets_in_before_warm_up(toy: Toy) -> None:
     async with serving(toy, admission=Admission(1, max_bytes_in_flight=1)) as address, stub_of(address) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -34,6 +34,13 @@ def test_real_time_factor_is_seconds_of_call_per_second_of_audio() -> None:
     assert metrics.registry.get_sample_value("equivox_audio_seconds_total", labels) == 4.0
 
 
+async def test_the_time_its_caller_took_to_send_is_not_the_calls() -> None:
+    metrics, call = Metrics(), ended(StatusCode.OK)
+    async with metrics.observing(call):
+        call.receiving_s = 1e6
+    assert (metrics.registry.get_sample_value("equivox_call_seconds_sum", {"method": "Embeddings.Embed"}) or 0) < 0
+
+
 def test_batches_and_the_queue_are_measured() -> None:
     metrics = Metrics()
     metrics.watch_queue(lambda: 7)

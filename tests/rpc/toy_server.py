@@ -16,7 +16,7 @@ from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer, EmbeddingsStub, add_EmbeddingsServicer_to_server
 from svc.backends.call_scope import current_call
 from svc.rpc.call import tenant_of_call
-from svc.rpc.interceptors import Admission, Guard, GuardInterceptor, reporting_errors, scoping
+from svc.rpc.interceptors import Admission, Arrival, Guard, GuardInterceptor, reporting_errors, scoping
 from svc.rpc.offload import Offload
 from svc.rpc.parsing import RequestParser
 from svc.rpc.telemetry import Metrics
@@ -59,13 +59,16 @@ def open_admission(max_concurrent_calls: int, *, max_bytes_in_flight: int = LIMI
 
 @asynccontextmanager
 async def serving(
-    toy: Toy, *, admission: Admission | None = None, guards: tuple[Guard, ...] = ()
+    toy: Toy, *, admission: Admission | None = None, guards: tuple[Guard, ...] = (), arrival_s: float = 10.0
 ) -> AsyncIterator[str]:
     """The address of a server with the real guards, `guards` among them."""
     admission = admission or open_admission(64)
     before = [Metrics().observing, reporting_errors, *guards]
     interceptor = GuardInterceptor(
-        [*before, admission.guard, scoping], system_guards=before, parser=RequestParser(LIMITS.max_bytes), unread_s=10.0
+        [*before, admission.early_guard, Arrival(arrival_s).guard, admission.guard, scoping],
+        system_guards=before,
+        parser=RequestParser(LIMITS.max_bytes),
+        unread_s=10.0,
     )
     server = grpc.aio.server(interceptors=[interceptor])
     add_EmbeddingsServicer_to_server(toy, server)
