@@ -98,7 +98,7 @@ class TranscriptionConfig:
     # Audio seconds a second that one stream may send on average, and how much more at once; a speed of 0 = no limit.
     max_speed: float = 20.0
     max_burst_s: float = 60.0
-    # Longest pause between two messages of a stream.
+    # Longest pause between two messages of a stream, of reflection too.
     idle_timeout_s: float = 60.0
     # Tokens the decoder weighs against each other; 1 = greedy.
     # With more than 1 the words do not depend on the size of messages, but turns closed by silence may.

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from equivox.v1 import (
     diarization_pb2,
@@ -48,6 +48,7 @@ from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload, on_its_own
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES, RequestParser
 from svc.rpc.profiles import ProfilesServicer
+from svc.rpc.reflection import MAX_REFLECTIONS, ReflectionServicer
 from svc.rpc.telemetry import Metrics, configure_logging, log
 from svc.rpc.tls import server_credentials
 from svc.rpc.transcription import TranscriptionServicer
@@ -107,7 +108,7 @@ class Server:
             interceptors=[self._guards()],
             options=channel_options(application.config),
             maximum_concurrent_rpcs=(
-                BACKSTOP_FACTOR * (self.config.max_concurrent_calls + max_streams) + MAX_WATCHERS + 16
+                BACKSTOP_FACTOR * (self.config.max_concurrent_calls + max_streams) + MAX_WATCHERS + MAX_REFLECTIONS + 16
             ),
         )
         self._register()
@@ -118,10 +119,12 @@ class Server:
         if self.config.tokens_file:
             who = [Authentication.from_file(self.config.tokens_file).guard]
         rate_limit = RateLimit(TokenBuckets(self.config.tenant_rate_per_s, self.config.tenant_burst))
+        reflections = Admission(MAX_REFLECTIONS, what="reflection streams")
+        reflections.closed_because = ""  # they need no model
         always = [self.metrics.observing, reporting_errors, *who]
         return GuardInterceptor(
             [*always, rate_limit.guard, self._early_admitting, Arrival(ARRIVAL_S).guard, self._admitting, scoping],
-            system_guards=always,
+            system_guards=[*always, reflections.guard],
             parser=RequestParser(self.application.config.audio.max_bytes),
             unread_s=self.application.config.transcription.idle_timeout_s,
         )
@@ -148,7 +151,9 @@ class Server:
         transcription_pb2_grpc.add_TranscriptionServicer_to_server(self.transcription, server)
         models_pb2_grpc.add_ModelsServicer_to_server(ModelsServicer(application), server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        described = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflections = ReflectionServicer(described, idle_timeout_s=application.config.transcription.idle_timeout_s)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflections, server)
 
     async def start(self) -> None:
         """Opens the port; health says NOT_SERVING and calls are told to come back."""

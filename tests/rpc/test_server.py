@@ -32,6 +32,7 @@ from svc.backends import loading
 from svc.config import MAX_REQUEST_BYTES, AudioConfig, EquivoxConfig, ServerConfig, TranscriptionConfig
 from svc.errors import StorageError
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES
+from svc.rpc.reflection import MAX_REFLECTIONS
 from svc.rpc.server import (
     SERVICES,
     TRANSCRIPTION,
@@ -129,6 +130,29 @@ async def test_reflection_lists_every_service(channel: grpc.aio.Channel) -> None
     answer = await stub.ServerReflectionInfo(iter([request])).read()
     listed = {service.name for service in answer.list_services_response.service}
     assert set(SERVICES) < listed
+
+
+async def test_those_who_look_around_leave_room_for_calls(channel: grpc.aio.Channel) -> None:
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    open_streams = [stub.ServerReflectionInfo() for _ in range(MAX_REFLECTIONS)]
+    for stream in open_streams:
+        await stream.write(request)
+        assert (await stream.read()).list_services_response.service
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(stub.ServerReflectionInfo().read(), 10)
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    embeddings: Any = EmbeddingsStub(channel)
+    assert (await embeddings.Embed(EmbedRequest(audio=said("ann")))).embedding.values
+
+
+async def test_who_looks_around_and_asks_no_more_is_sent_away(tmp_path: Path) -> None:
+    hasty = TranscriptionConfig(idle_timeout_s=0.5)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=hasty) as server, to(server) as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(stub.ServerReflectionInfo().read(), 10)
+    assert (caught.value.code(), reason_of(caught.value)) == (StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
 
 
 async def test_a_message_over_the_limit_is_refused_by_name_and_a_monstrous_one_unread(tmp_path: Path) -> None:
