@@ -45,6 +45,9 @@ else:
     Interceptor = grpc.aio.ServerInterceptor
 # Probes must work without a token, without a free slot and before the models are loaded.
 HEALTH = "/grpc.health.v1."
+# A caller cancels at its deadline, which is a little before the server's: his clock starts first, and gRPC rounds what
+# it tells the server up by at most one in a hundred.
+DEADLINE_SLACK_S = 0.05
 
 
 class GuardInterceptor(Interceptor):
@@ -142,6 +145,7 @@ async def entering(guards: Sequence[Guard], call: Call) -> AsyncIterator[None]:
 @asynccontextmanager
 async def reporting_errors(call: Call) -> AsyncIterator[None]:
     """Ends the call with the status of a domain error. A bug is INTERNAL, with an id that finds it in the log."""
+    allowed_s = call.context.time_remaining()
     try:
         yield
     except ServiceError as error:
@@ -152,6 +156,8 @@ async def reporting_errors(call: Call) -> AsyncIterator[None]:
         raise
     except asyncio.CancelledError:
         call.code, call.reason = StatusCode.CANCELLED, "CALL_ABANDONED"
+        if allowed_s is not None and (call.context.time_remaining() or 0) <= DEADLINE_SLACK_S + allowed_s / 100:
+            call.code, call.reason = StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED"
         raise
     except Exception as error:
         call.code, call.reason = StatusCode.INTERNAL, "BUG"

@@ -278,6 +278,27 @@ async def test_a_deadline_reaches_the_threads_that_work_for_the_call(toy: Toy) -
 
 
 @pytest.mark.parametrize(
+    ("timeout_s", "code", "reason"),
+    [
+        (0.5, "DEADLINE_EXCEEDED", "DEADLINE_PASSED"),
+        (600.0, "CANCELLED", "CALL_ABANDONED"),
+        (None, "CANCELLED", "CALL_ABANDONED"),
+    ],
+)
+async def test_a_deadline_that_passes_is_not_counted_as_a_callers_change_of_mind(
+    toy: Toy, log: io.StringIO, timeout_s: float | None, code: str, reason: str
+) -> None:
+    async with serving(toy) as address, stub_of(address) as stub:
+        call = stub.Embed(BLOCKING, timeout=timeout_s)
+        await entered(toy)
+        if code == "CANCELLED":
+            call.cancel()
+        await until(lambda: bool(log.getvalue()))
+    line = json.loads(log.getvalue())
+    assert (line["code"], line["reason"]) == (code, reason)
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [(CallAbandonedError, StatusCode.CANCELLED), (DeadlinePassedError, StatusCode.DEADLINE_EXCEEDED)],
 )
