@@ -14,6 +14,7 @@ Config = TypeVar("Config")
 Runtime = Literal["auto", "onnxruntime", "torch"]
 # A message of gRPC holds less than 2 GiB; a mebibyte of it is for what is not audio.
 MAX_REQUEST_BYTES = 2**31 - 2**20
+LAST_PORT = 2**16 - 1
 
 
 def default_cache() -> Path:
@@ -177,6 +178,7 @@ class ServerConfig:
         check_at_least(1, self, "tenant_burst")
         check_at_least(0.001, self, "max_connection_idle_s", "keepalive_s")
         check_at_least(0, self, "drain_s", "tenant_rate_per_s")
+        check_host_port(self, "metrics_address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +199,14 @@ def check_at_least(least: float, config: object, *names: str) -> None:
         value = getattr(config, name)
         if not least <= value < inf:
             raise ValueError(f"{name} must be a number{f' from {least:g}' if least > -inf else ''}, got {value}")
+
+
+def check_host_port(config: object, name: str) -> None:
+    """Raises ValueError when the setting is neither empty nor HOST:PORT."""
+    address = getattr(config, name)
+    host, _, port = address.rpartition(":")
+    if address and not (host and port.isdecimal() and int(port) <= LAST_PORT):
+        raise ValueError(f"{name} must be HOST:PORT, or empty for none, got {address!r}")
 
 
 def check_positive(config: object, *names: str) -> None:

@@ -111,3 +111,14 @@ def test_a_second_voice_must_not_rest_before_its_turn_can_have_ended(rest_s: flo
     with pytest.raises(ValueError, match="second_voice_rest_s > idle_turn_s"):
         TranscriptionConfig(second_voice_rest_s=rest_s, idle_turn_s=1.5)
     assert TranscriptionConfig(second_voice_rest_s=0.0).second_voice_rest_s == 0  # never
+
+
+@pytest.mark.parametrize("address", ["localhost:", "nohost", ":9464", "127.0.0.1:http", "127.0.0.1:99999", "[::1]:-1"])
+def test_a_metrics_address_that_is_none_is_refused_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=r"^server\.metrics_address must be HOST:PORT"):
+        parse_config(EquivoxConfig, {"server": {"metrics_address": address}})
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:0", "[::1]:9464", "localhost:65535"])
+def test_a_metrics_address_may_be_any_host_and_port_or_none(address: str) -> None:
+    assert parse_config(EquivoxConfig, {"server": {"metrics_address": address}}).server.metrics_address == address

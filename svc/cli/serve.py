@@ -30,12 +30,15 @@ def serve(
 
 
 def with_addresses(config: EquivoxConfig, address: str | None, metrics: str | None) -> EquivoxConfig:
-    """The command line wins over the file."""
-    server = replace(
-        config.server,
-        address=config.server.address if address is None else address,
-        metrics_address=config.server.metrics_address if metrics is None else metrics,
-    )
+    """The command line wins over the file. Raises UsageError for what is no address."""
+    try:
+        server = replace(
+            config.server,
+            address=config.server.address if address is None else address,
+            metrics_address=config.server.metrics_address if metrics is None else metrics,
+        )
+    except ValueError as error:
+        raise UsageError(f"server.{error}") from error
     return replace(config, server=server)
 
 

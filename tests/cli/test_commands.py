@@ -7,6 +7,9 @@ import grpc
 import pytest
 
 from svc.backends.store import ModelStore
+from svc.cli.inputs import UsageError
+from svc.cli.serve import with_addresses
+from svc.config import EquivoxConfig
 from tests.cli.conftest import Run
 from tests.client.toy_server import Recorder
 
@@ -243,3 +246,8 @@ def test_health_is_an_exit_code(remote: Run, run: Run) -> None:
     assert remote("health").exit_code == 0
     assert remote("health", "equivox.v1.Diarization").exit_code == 1
     assert run("health").exit_code == 2
+
+
+def test_a_metrics_address_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match=r"server\.metrics_address must be HOST:PORT"):
+        with_addresses(EquivoxConfig(), None, "nohost")
