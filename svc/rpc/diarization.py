@@ -27,7 +27,7 @@ class DiarizationServicer(Contract):
 
     def diarize(self, request: DiarizeRequest) -> DiarizeResponse:
         """The blocking half."""
-        policy = to_policy(request.policy, self.application.policies)
+        policy = to_policy(request.policy, self.application.policies) if request.identify else None
         result = self.application.diarizer.diarize(
             to_waveform(request.audio, field="audio", limits=self.application.config.audio),
             num_speakers=request.num_speakers or None,
@@ -35,7 +35,7 @@ class DiarizationServicer(Contract):
             max_speakers=request.max_speakers or None,
             progress=stop_when_abandoned,
         )
-        if request.identify:
+        if policy is not None:
             result = name_speakers(result, self.application.identifier, tenant=tenant_of_call(), policy=policy)
         return from_diarization(result, with_embeddings=request.with_embeddings)
 

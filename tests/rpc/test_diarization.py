@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from equivox.v1.diarization_pb2 import DiarizeRequest, DiarizeResponse
+from equivox.v1.verification_pb2 import Policy
 from svc.backends.call_scope import CallScope, current_call
 from svc.config import AudioConfig
-from svc.errors import CallAbandonedError
+from svc.errors import CallAbandonedError, PolicyUnknownError
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.offload import Offload
 from svc.types import FloatArray
@@ -43,12 +44,12 @@ def application(tmp_path: Path) -> Iterator[CountingApplication]:
     application.close()
 
 
-def diarize(application: CountingApplication, scope: CallScope) -> DiarizeResponse:
+def diarize(application: CountingApplication, scope: CallScope, request: DiarizeRequest = SILENCE) -> DiarizeResponse:
     """As a thread that works for the call."""
     servicer = DiarizationServicer(application, Offload(light_threads=1, heavy_threads=1))
     context = copy_context()
     context.run(current_call.set, scope)
-    return context.run(servicer.diarize, SILENCE)
+    return context.run(servicer.diarize, request)
 
 
 def test_a_recording_that_is_waited_for_is_heard_to_its_end(application: CountingApplication) -> None:
@@ -62,3 +63,10 @@ def test_a_recording_that_nobody_waits_for_is_left_after_the_batch_under_way(app
     with pytest.raises(CallAbandonedError):
         diarize(application, scope)
     assert application.segmenter.num_batches == 1
+
+
+def test_a_policy_is_looked_at_only_where_speakers_are_identified(application: CountingApplication) -> None:
+    unknown = Policy(name="whatever")
+    assert not diarize(application, CallScope(), DiarizeRequest(audio=SILENCE.audio, policy=unknown)).turns
+    with pytest.raises(PolicyUnknownError):
+        diarize(application, CallScope(), DiarizeRequest(audio=SILENCE.audio, policy=unknown, identify=True))
