@@ -39,7 +39,10 @@ def create(
 def enroll(
     session: Session,
     profile_id: ProfileName,
-    clips: Annotated[list[Path], typer.Argument(help="One to 20 clips of this person.", show_default=False)],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(help="Clips of this person: one to the server's limit (20 by default).", show_default=False),
+    ],
     *,
     idempotency_key: Annotated[str, typer.Option("--key", help="Repeats with this key add nothing.")] = "",
     channel: Annotated[int | None, typer.Option(min=0, help="Channel to read, from 0.")] = None,
