@@ -1,5 +1,6 @@
 """What the server tells its operators: a JSON line and some Prometheus series per call, never audio or embeddings."""
 
+import logging
 import sys
 import threading
 import time
@@ -27,8 +28,21 @@ REAL_TIME_BUCKETS = (0.003, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 
 log = structlog.stdlib.get_logger("equivox")
 
 
+class LibraryLogs(logging.Handler):
+    """Warnings and errors of libraries, and of our rooms that know no server, as lines of the server's own log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        say(record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+LIBRARY_LOGS = LibraryLogs(logging.WARNING)
+
+
 def configure_logging(stream: TextIO | None = None) -> None:
-    """One JSON object a line. Tracebacks carry no values of variables, since those may be somebody's voice."""
+    """One JSON object a line, what libraries log included. Tracebacks carry no values of variables, since those may be
+    somebody's voice.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -41,6 +55,7 @@ def configure_logging(stream: TextIO | None = None) -> None:
         wrapper_class=structlog.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    logging.getLogger().addHandler(LIBRARY_LOGS)
 
 
 class Metrics:

@@ -1,5 +1,8 @@
 """What operators see."""
 
+import io
+import json
+import logging
 import urllib.request
 
 import pytest
@@ -7,7 +10,7 @@ from grpc import StatusCode
 
 from svc.backends.batching import BatchReport
 from svc.rpc.call import Call
-from svc.rpc.telemetry import Metrics
+from svc.rpc.telemetry import Metrics, configure_logging
 
 METHOD = "/equivox.v1.Embeddings/Embed"
 
@@ -39,6 +42,21 @@ async def test_the_time_its_caller_took_to_send_is_not_the_calls() -> None:
     async with metrics.observing(call):
         call.receiving_s = 1e6
     assert (metrics.registry.get_sample_value("equivox_call_seconds_sum", {"method": "Embeddings.Embed"}) or 0) < 0
+
+
+def test_what_others_log_is_a_line_of_the_servers_log_once() -> None:
+    stream = io.StringIO()
+    for _ in range(2):
+        configure_logging(stream)
+    error = ZeroDivisionError("oops")
+    logging.getLogger("svc.pipelines").error("no words in %d s", 3, exc_info=error)
+    logging.getLogger("library").warning("odd")
+    logging.getLogger("library").info("chatter")
+    configure_logging()
+    failed, odd = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (failed["event"], failed["level"], failed["logger"]) == ("no words in 3 s", "error", "svc.pipelines")
+    assert "ZeroDivisionError" in failed["exception"]
+    assert (odd["event"], odd["level"]) == ("odd", "warning")
 
 
 def test_batches_and_the_queue_are_measured() -> None:
