@@ -208,15 +208,17 @@ class BatchingEmbedder:
                 self._num_idle -= 1
 
     def _next_batch(self) -> list[_Ticket]:
-        """The oldest clip and those of about its length, leaving idle colleagues their share."""
-        while self._queue and not self._queue[0].call.still_wanted():
-            self._queue.popleft()
-        if not self._queue:
+        """The oldest clip and those of about its length, leaving idle colleagues their share.
+
+        Empty only when the queue is: a worker that waits beside a queue is woken by nobody.
+        """
+        first = self._oldest_wanted()
+        if first is None:
             return []
-        share = min(self.max_batch, math.ceil(len(self._queue) / self._num_idle))
-        batch: list[_Ticket] = []
+        share = min(self.max_batch, math.ceil((1 + len(self._queue)) / self._num_idle))
+        batch = [first]
         rest: deque[_Ticket] = deque()
-        length = len(self._queue[0].clip)
+        length = len(first.clip)
         while self._queue and len(batch) < share:
             ticket = self._queue.popleft()
             if not ticket.call.still_wanted():
@@ -225,6 +227,13 @@ class BatchingEmbedder:
             (batch if alike else rest).append(ticket)
         self._queue.extendleft(reversed(rest))
         return batch
+
+    def _oldest_wanted(self) -> _Ticket | None:
+        while self._queue:
+            ticket = self._queue.popleft()
+            if ticket.call.still_wanted():
+                return ticket
+        return None
 
     def _run(self, batch: list[_Ticket]) -> None:
         try:

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -168,6 +169,32 @@ def test_a_deadline_that_passes_in_the_queue_frees_the_caller_at_once(
     busy.result(10)
     single.embed([clip(2)])
     assert inner.batches == [[0], [2]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeavingScope(CallScope):
+    """Of a caller who is there when asked for the first two times, and then gone."""
+
+    answers: Iterator[bool] = field(default_factory=lambda: iter([True, True]))
+
+    def check(self) -> None:
+        if not next(self.answers, False):
+            raise CallAbandonedError("gone")
+
+
+def test_a_caller_who_leaves_while_a_batch_is_chosen_holds_nobody_up(
+    inner: MarkEmbedder, single: BatchingEmbedder, pool: ThreadPoolExecutor, busy: Future[FloatArray]
+) -> None:
+    gone = pool.submit(within, LeavingScope(), lambda: single.embed([clip(1)]))
+    until(lambda: single.num_queued == 1)
+    waiting = pool.submit(single.embed, [clip(2, length=1000)])
+    until(lambda: single.num_queued == 2)
+    inner.gate.set()
+    try:
+        assert waiting.result(10)[0, 0] == 2
+    finally:
+        single.close()
+    assert not wait([busy, gone], timeout=10).not_done
 
 
 def test_a_full_queue_refuses_and_says_when_to_retry(
