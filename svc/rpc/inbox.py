@@ -1,10 +1,11 @@
 """What one caller has sent and nobody has worked on yet: read ahead a little, so that nothing waits, and never more."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from google.protobuf.message import DecodeError
 
@@ -13,6 +14,13 @@ from svc.errors import InvalidRequestError, StreamIdleError
 
 # Of a caller who sends single samples, or keep_alive without end.
 MAX_WAITING_REQUESTS = 256
+
+
+class Received(NamedTuple):
+    """A request, and when it came, on time.monotonic's clock."""
+
+    request: TranscribeRequest
+    at_s: float
 
 
 class Inbox:
@@ -27,7 +35,7 @@ class Inbox:
         self.idle_timeout_s = idle_timeout_s
         self.stopped = False
         self._requests = requests
-        self._waiting: deque[TranscribeRequest] = deque()
+        self._waiting: deque[Received] = deque()
         self._waiting_bytes = 0
         self._arrived, self._taken = asyncio.Event(), asyncio.Event()
 
@@ -46,7 +54,7 @@ class Inbox:
         self.stopped = True
         self._reading.cancel()
 
-    async def take(self) -> list[TranscribeRequest]:
+    async def take(self) -> list[Received]:
         """The next request, with the audio behind it when it is audio; none at the end of the stream.
 
         Raises StreamIdleError when nothing came for too long, InvalidRequestError for bytes that are no request.
@@ -66,17 +74,17 @@ class Inbox:
         self._taken.set()
         return taken
 
-    def _pop(self) -> list[TranscribeRequest]:
-        taken: list[TranscribeRequest] = []
+    def _pop(self) -> list[Received]:
+        taken: list[Received] = []
         while self._waiting and (not taken or (is_audio(taken[-1]) and is_audio(self._waiting[0]))):
             taken.append(self._waiting.popleft())
-            self._waiting_bytes -= len(taken[-1].audio)
+            self._waiting_bytes -= len(taken[-1].request.audio)
         return taken
 
     async def _read(self) -> None:
         try:
             async for request in self._requests:
-                self._waiting.append(request)
+                self._waiting.append(Received(request, time.monotonic()))
                 self._waiting_bytes += len(request.audio)
                 self._arrived.set()
                 while self._is_full():
@@ -95,5 +103,5 @@ class Inbox:
         self._arrived.set()
 
 
-def is_audio(request: TranscribeRequest) -> bool:
-    return bool(request.WhichOneof("kind") == "audio")
+def is_audio(received: Received) -> bool:
+    return bool(received.request.WhichOneof("kind") == "audio")

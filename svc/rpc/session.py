@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equivox.v1.transcription_pb2 import TranscribeRequest
 from svc.audio.chunks import ChunkDecoder
 from svc.errors import InvalidRequestError, ServiceError, StreamProtocolError, StreamTooFastError
 from svc.pipelines.transcription import TranscriptionStream
 from svc.pipelines.transcription_events import TranscriptionEvent
+from svc.rpc.inbox import Received
 from svc.rpc.limits import AudioPace
 from svc.rpc.stream_telemetry import StreamMeter
 from svc.types import FloatArray
@@ -41,13 +41,13 @@ class Session:
         self._pool = parts.pool
         self._running: Future[Events] | None = None
 
-    async def answer(self, requests: Sequence[TranscribeRequest]) -> tuple[Events, ServiceError | None]:
+    async def answer(self, received: Sequence[Received]) -> tuple[Events, ServiceError | None]:
         """Works on one control request, or on several of audio as one. What came before a caller's mistake is answered
         all the same; the mistake comes beside it.
         """
-        match requests[0].WhichOneof("kind"):
+        match received[0].request.WhichOneof("kind"):
             case "audio":
-                samples, mistake = self._decode(requests)
+                samples, mistake = self._decode(received)
                 return await self._run(lambda: self.stream.push(samples)), mistake
             case "keep_alive":
                 return await self._run(lambda: self.stream.push(NOTHING)), None
@@ -68,12 +68,14 @@ class Session:
         else:
             self.stream.abandon()
 
-    def _decode(self, requests: Sequence[TranscribeRequest]) -> tuple[FloatArray, ServiceError | None]:
+    def _decode(self, received: Sequence[Received]) -> tuple[FloatArray, ServiceError | None]:
         chunks: list[FloatArray] = [NOTHING]
         try:
-            for request in requests:
+            for request, at_s in received:
                 chunk = self.decoder.decode(request.audio)
-                self._spend(len(chunk) / self.decoder.sample_rate_hz)
+                audio_s = len(chunk) / self.decoder.sample_rate_hz
+                self._spend(audio_s)
+                self.meter.on_audio(audio_s, at_s)
                 chunks.append(chunk)
         except ServiceError as mistake:
             return np.concatenate(chunks), mistake
@@ -86,7 +88,6 @@ class Session:
                 f"beyond that; wait {wait_s:.2f} s, or keep to what `accepted` tells",
                 retry_after_s=wait_s,
             )
-        self.meter.on_audio(audio_s)
 
     async def _run(self, work: Callable[[], Events]) -> Events:
         context = contextvars.copy_context()

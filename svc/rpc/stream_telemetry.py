@@ -70,10 +70,10 @@ class StreamMeter:
         self._turns_with_words: set[int] = set()
         self._cut_off: set[int] = set()
 
-    def on_audio(self, audio_s: float) -> None:
-        """Called as each chunk is decoded."""
+    def on_audio(self, audio_s: float, at_s: float) -> None:
+        """Called as each chunk is decoded, with when it arrived, on time.monotonic's clock: it may have waited."""
         self.audio_s += audio_s
-        self._arrivals.append((self.audio_s, time.monotonic()))
+        self._arrivals.append((self.audio_s, at_s))
         self.metrics.audio.inc(audio_s)
         if self.call:
             self.call.audio_s += audio_s

@@ -109,12 +109,12 @@ class TranscriptionServicer(Contract):
     async def _step(self, session: Session, inbox: Inbox) -> tuple[Events, ServiceError | None, bool]:
         """Events, what the caller did wrong, and whether the stream is at its end."""
         try:
-            requests = await inbox.take()
+            received = await inbox.take()
         except ServiceError as error:
             return [], error, True
-        if not requests:
+        if not received:
             return [], None, True
-        return *await session.answer(requests), False
+        return *await session.answer(received), False
 
 
 def sent(events: Events, meter: StreamMeter) -> Iterator[TranscribeResponse]:
@@ -126,10 +126,11 @@ def sent(events: Events, meter: StreamMeter) -> Iterator[TranscribeResponse]:
 
 async def first_config(inbox: Inbox) -> TranscribeConfig:
     """The first message. Raises StreamProtocolError when it is another, or none came."""
-    requests = await inbox.take()
-    if requests and requests[0].WhichOneof("kind") == "config":
-        return requests[0].config
+    received = await inbox.take()
+    first = received[0].request if received else None
+    if first and first.WhichOneof("kind") == "config":
+        return first.config
     if inbox.stopped:
         raise NotReadyError("the server is shutting down; retry in 1 s", retry_after_s=1.0)
-    what = requests[0].WhichOneof("kind") or "an empty message" if requests else "the end of the stream"
+    what = first.WhichOneof("kind") or "an empty message" if first else "the end of the stream"
     raise StreamProtocolError(f"the first message must be config, got {what}", field="config")

@@ -1,6 +1,7 @@
 """What a caller has sent and nobody has worked on: order, bounds, and how reading ends."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -41,6 +42,10 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def take(inbox: Inbox) -> list[TranscribeRequest]:
+    return [received.request for received in await inbox.take()]
+
+
 def opened(caller: Caller, *, idle_timeout_s: float = 5.0, max_waiting_bytes: int = 0) -> Inbox:
     inbox = Inbox(aiter(caller), idle_timeout_s=idle_timeout_s)
     inbox.max_waiting_bytes = max_waiting_bytes
@@ -51,9 +56,18 @@ async def test_audio_that_waits_is_taken_together_and_nothing_changes_places() -
     requests = [audio(1), audio(2), FLUSH, audio(3), KEEP_ALIVE, audio(4)]
     async with opened(Caller(requests), max_waiting_bytes=1000) as inbox:
         await settle()
-        taken = [await inbox.take() for _ in range(5)]
+        taken = [await take(inbox) for _ in range(5)]
         assert taken == [requests[:2], [FLUSH], [audio(3)], [KEEP_ALIVE], [audio(4)]]
         assert await inbox.take() == []
+
+
+async def test_each_request_says_when_it_came_not_when_it_was_taken() -> None:
+    async with opened(Caller([audio(1), audio(2)]), max_waiting_bytes=1000) as inbox:
+        began_s = time.monotonic()
+        await settle()
+        settled_s = time.monotonic()
+        first, second = await inbox.take()
+    assert began_s <= first.at_s <= second.at_s <= settled_s
 
 
 @pytest.mark.parametrize(
@@ -75,7 +89,7 @@ async def test_no_more_is_read_than_the_bound(
 async def test_what_came_before_a_failure_is_handed_out_first() -> None:
     async with opened(Caller([audio(1)], then=OSError("gone")), max_waiting_bytes=99) as inbox:
         await settle()
-        assert await inbox.take() == [audio(1)]
+        assert await take(inbox) == [audio(1)]
         with pytest.raises(OSError, match="gone"):
             await inbox.take()
 
@@ -84,7 +98,7 @@ async def test_a_stop_hands_out_what_was_read_and_then_ends() -> None:
     async with opened(Caller([audio(1)] * 9, hang=True), max_waiting_bytes=45) as inbox:
         await settle()
         inbox.stop()
-        assert await inbox.take() == [audio(1)] * 5
+        assert await take(inbox) == [audio(1)] * 5
         assert await inbox.take() == []
 
 

@@ -1,5 +1,8 @@
 """What live streams tell operators: words when they were said, and once."""
 
+import time
+
+import pytest
 from prometheus_client import CollectorRegistry
 
 from svc.pipelines.transcription_events import FinalWord, TranscribedWord, TurnEnded, TurnStarted
@@ -13,7 +16,7 @@ def word(turn_id: int, end_s: float) -> FinalWord:
 def test_words_of_a_turn_that_was_cut_off_are_not_counted_again() -> None:
     registry = CollectorRegistry()
     meter = StreamMeter(StreamMetrics(registry), None)
-    meter.on_audio(10.0)
+    meter.on_audio(10.0, time.monotonic())
     for event in (
         TurnStarted(turn_id=0, channel=0, start_s=0.5),
         word(0, 1.0),
@@ -30,3 +33,13 @@ def test_words_of_a_turn_that_was_cut_off_are_not_counted_again() -> None:
     assert value("equivox_stream_words_total") == 3
     assert value("equivox_stream_first_word_seconds_count") == 2
     assert value("equivox_stream_turns_total", {"forced": "false"}) == 2
+
+
+def test_a_first_word_is_late_from_when_its_audio_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = CollectorRegistry()
+    meter = StreamMeter(StreamMetrics(registry), None)
+    monkeypatch.setattr(time, "monotonic", lambda: 107.0)
+    meter.on_audio(1.0, 100.0)
+    meter.on_audio(1.0, 104.0)
+    meter.on_event(word(0, 1.5))
+    assert registry.get_sample_value("equivox_stream_first_word_seconds_sum") == 3
