@@ -108,7 +108,8 @@ class LiveCall:
             return Pace(1.0)
         if accepted is None or not accepted.max_speed:
             return Pace(math.inf)
-        speed, burst_s = SPEED_SHARE * accepted.max_speed, BURST_SHARE * accepted.max_burst_s
+        # Never below real time: a microphone would be behind for ever, and more so every second.
+        speed, burst_s = max(1.0, SPEED_SHARE * accepted.max_speed), BURST_SHARE * accepted.max_burst_s
         return Pace(speed, head_start_s=burst_s, max_lag_s=burst_s / speed)
 
 

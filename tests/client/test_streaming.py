@@ -32,7 +32,8 @@ from equivox import (
 from equivox.client import Sender
 from equivox.stream_audio import to_source
 from equivox.streaming import KEEP_ALIVE_SHARE, LiveCall
-from equivox.v1 import audio_pb2
+from equivox.v1 import audio_pb2, transcription_pb2
+from svc.rpc.limits import AudioPace
 from tests.client.toy_server import Recorder
 
 RAMP = np.arange(8_000, dtype=np.int16)  # a second at 8 kHz
@@ -224,6 +225,23 @@ def test_the_client_keeps_to_the_speed_the_server_allows(client: Client, recorde
     client.transcribe_all((np.tile(RAMP, 2), 8_000))
     # A burst of 0.1 s at once, the rest at 3.6 times real time.
     assert time.monotonic() - started_s >= (2.0 - 0.1) / 3.6
+
+
+@pytest.mark.parametrize("max_speed", [1.0, 1.05, 4.0])
+def test_a_microphone_is_never_held_up_and_never_sent_too_fast(
+    monkeypatch: pytest.MonkeyPatch, max_speed: float
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    call = LiveCall(to_source((RAMP, 8_000)), TranscribeOptions())
+    accepted = transcription_pb2.StreamAccepted(max_speed=max_speed, max_burst_s=2.0)
+    call.read(transcription_pb2.TranscribeResponse(accepted=accepted))
+    pace, allowed = call._pace(), AudioPace(max_speed, 2.0, clock=lambda: now_s)
+    for number in range(1, 6_001):  # ten minutes, live
+        now_s = max(now_s, 0.1 * number)
+        now_s += pace.wait_s(0.1)
+        assert allowed.spend(0.1) == 0
+    assert now_s == pytest.approx(600.0)
 
 
 @pytest.mark.parametrize("idle_timeout_s", [0.0, 0.3])
