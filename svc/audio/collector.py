@@ -3,6 +3,7 @@
 import numpy as np
 
 from svc.audio.resample import StreamResampler
+from svc.backends.call_scope import check_wanted
 from svc.config import AudioConfig
 from svc.errors import AudioFormatError, AudioNotFiniteError, AudioTooLongError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
@@ -34,7 +35,10 @@ class SampleCollector:
         self._samples = np.empty(min(self._expected, most), np.float32)
 
     def add(self, samples: FloatArray) -> None:
-        """Takes the next samples (N,). Raises AudioTooLongError, AudioNotFiniteError or AudioFormatError."""
+        """Takes the next samples (N,). Raises AudioTooLongError, AudioNotFiniteError or AudioFormatError, and
+        CallAbandonedError once nobody waits for them.
+        """
+        check_wanted()
         self._check_length(self.num_received + len(samples))
         check_values(samples, self.num_received, self.source_hz, field=self._field)
         self.num_received += len(samples)

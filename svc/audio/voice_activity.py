@@ -53,11 +53,15 @@ class SpeechFinder:
         return tuple(Span(float(start_s), float(end_s)) for start_s, end_s in joined)
 
 
-def keep_speech(waveform: Waveform, spans: Sequence[Span]) -> FloatArray:
-    """The samples inside the spans, one after the other; spans may reach past the end."""
+def speech_pieces(waveform: Waveform, spans: Sequence[Span]) -> list[FloatArray]:
+    """The samples (N,) inside each span, as views; spans may reach past the end."""
     rate = waveform.sample_rate_hz
-    pieces = [waveform.samples[max(0, round(s.start_s * rate)) : max(0, round(s.end_s * rate))] for s in spans]
-    return np.concatenate([np.zeros(0, np.float32), *pieces])
+    return [waveform.samples[max(0, round(s.start_s * rate)) : max(0, round(s.end_s * rate))] for s in spans]
+
+
+def keep_speech(waveform: Waveform, spans: Sequence[Span]) -> FloatArray:
+    """The samples inside the spans, one after the other."""
+    return np.concatenate([np.zeros(0, np.float32), *speech_pieces(waveform, spans)])
 
 
 def with_hysteresis(probabilities: FloatArray, *, config: VoiceActivityConfig) -> BoolArray:

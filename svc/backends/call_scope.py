@@ -37,3 +37,9 @@ class CallScope:
 
 
 current_call: ContextVar[CallScope | None] = ContextVar("current_call", default=None)
+
+
+def check_wanted() -> None:
+    """Raises as CallScope.check when nobody waits any more for the call this thread works for, if it is for one."""
+    if scope := current_call.get():
+        scope.check()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from svc.backends.call_scope import check_wanted
 from svc.errors import ModelUnavailableError
 from svc.types import MODEL_RATE_HZ, FloatArray
 
@@ -38,13 +39,17 @@ class SileroVoiceActivity:
             ) from error
 
     def speech_probabilities(self, samples: FloatArray) -> FloatArray:
-        """(N,) at 16 kHz -> (F,) in 0..1; the last window is filled up with zeros."""
-        lead = np.zeros(LEAD_WINDOWS * WINDOW_SAMPLES, dtype=np.float32)
-        windows = with_context(np.concatenate([lead, samples]))
+        """(N,) at 16 kHz -> (F,) in 0..1; the last window is filled up with zeros.
+
+        Raises CallAbandonedError between two runs once nobody waits for them.
+        """
+        num_windows = -(-len(samples) // WINDOW_SAMPLES)
         state = memory = np.zeros(STATE_SHAPE, dtype=np.float32)
         pieces = [np.zeros(0, dtype=np.float32)]
-        for start in range(0, len(windows), WINDOWS_PER_RUN):
-            block = np.ascontiguousarray(windows[start : start + WINDOWS_PER_RUN])
+        for first in range(-LEAD_WINDOWS, num_windows, WINDOWS_PER_RUN):
+            check_wanted()
+            windows = with_context(samples, first, min(first + WINDOWS_PER_RUN, num_windows))
+            block = np.ascontiguousarray(windows)
             probabilities, state, memory = self._session.run(
                 ["speech_probs", "hn", "cn"], {"input": block, "h": state, "c": memory}
             )
@@ -52,11 +57,13 @@ class SileroVoiceActivity:
         return np.concatenate(pieces)[LEAD_WINDOWS:]
 
 
-def with_context(samples: FloatArray) -> FloatArray:
-    """(N,) -> (F, 64 + 512): each window after the end of the one before it; a view where possible."""
-    num_windows = -(-len(samples) // WINDOW_SAMPLES)
-    padded = np.zeros(CONTEXT_SAMPLES + num_windows * WINDOW_SAMPLES, dtype=np.float32)
-    padded[CONTEXT_SAMPLES : CONTEXT_SAMPLES + len(samples)] = samples
-    if num_windows == 0:
-        return np.zeros((0, CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
+def with_context(samples: FloatArray, first: int, end: int) -> FloatArray:
+    """(N,) -> (end - first, 64 + 512), a view: windows `first` up to `end`, each after the end of the one before it.
+
+    Silence stands before the samples, in windows below 0, and after them.
+    """
+    start, stop = first * WINDOW_SAMPLES - CONTEXT_SAMPLES, end * WINDOW_SAMPLES
+    padded = np.zeros(stop - start, dtype=np.float32)
+    there = samples[max(0, start) : max(0, stop)]
+    padded[max(0, -start) :][: len(there)] = there
     return np.lib.stride_tricks.sliding_window_view(padded, CONTEXT_SAMPLES + WINDOW_SAMPLES)[::WINDOW_SAMPLES]

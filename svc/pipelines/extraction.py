@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from svc.audio.quality import measure_quality
 from svc.audio.resample import resample
-from svc.audio.voice_activity import SpeechFinder, keep_speech
+from svc.audio.voice_activity import SpeechFinder, speech_pieces
+from svc.backends.call_scope import check_wanted
 from svc.backends.protocols import Embedder
 from svc.errors import ServiceError, TooLittleSpeechError
 from svc.scoring.cosine import mean_direction
 from svc.types import MODEL_RATE_HZ, AudioQuality, Extraction, FloatArray, Voiceprint, Waveform
 
+IntArray = npt.NDArray[np.int64]
 # Long speech is embedded in windows and averaged; past ten windows another one changes the mean by nothing worth its
 # time, so they are spread evenly over the recording.
 WINDOW_S = 30.0
@@ -53,6 +56,7 @@ class VoiceprintExtractor:
         return self._embed(prepared)
 
     def _prepare(self, waveform: Waveform) -> _Prepared:
+        check_wanted()
         at_model_rate = resample(waveform, MODEL_RATE_HZ)
         spans = self.speech_finder.find(at_model_rate)
         # At the rate it came with: resampled, a telephone call would only look like wide-band silence above 4 kHz.
@@ -62,7 +66,7 @@ class VoiceprintExtractor:
                 f"{quality.net_speech_s:.2f} s of speech in {waveform.duration_s:.2f} s of audio, a voiceprint needs "
                 f"{self.min_net_speech_s:g} s: send a longer recording, closer to the microphone"
             )
-        return _Prepared(quality, windows_of(keep_speech(at_model_rate, spans)))
+        return _Prepared(quality, windows_of(speech_pieces(at_model_rate, spans)))
 
     def _embed(self, prepared: Sequence[_Prepared]) -> list[Extraction]:
         if not prepared:
@@ -84,11 +88,23 @@ def utterance_field(number: int) -> str:
     return f"utterances[{number}]"
 
 
-def windows_of(speech: FloatArray) -> tuple[FloatArray, ...]:
-    """(N,) -> at most MAX_WINDOWS windows of equal length, at most WINDOW_S each, evenly spread."""
-    window_samples = round(WINDOW_S * MODEL_RATE_HZ)
-    num_windows = min(max(1, -(-len(speech) // window_samples)), MAX_WINDOWS)
-    if num_windows == 1:
-        return (speech,)
-    starts = np.linspace(0, len(speech) - window_samples, num_windows).round().astype(int)
-    return tuple(speech[start : start + window_samples] for start in starts)
+def windows_of(pieces: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
+    """Pieces of speech (N_p,), taken as one -> at most MAX_WINDOWS windows of equal length, at most WINDOW_S each,
+    evenly spread. Hours of speech are not copied for it.
+    """
+    ends = np.cumsum([len(piece) for piece in pieces])
+    num_samples, window_samples = int(ends[-1]), round(WINDOW_S * MODEL_RATE_HZ)
+    num_windows = min(max(1, -(-num_samples // window_samples)), MAX_WINDOWS)
+    length = min(window_samples, num_samples)
+    starts = np.linspace(0, num_samples - length, num_windows).round().astype(int)
+    return tuple(_within(pieces, ends, start, start + length) for start in starts)
+
+
+def _within(pieces: Sequence[FloatArray], ends: IntArray, start: int, stop: int) -> FloatArray:
+    """Samples `start` to `stop` of the pieces as one; `ends` (P,) tells where each ends."""
+    first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+    inside = []
+    for piece, end in zip(pieces[first : last + 1], ends[first : last + 1], strict=True):
+        begin = end - len(piece)
+        inside.append(piece[max(0, start - begin) : stop - begin])
+    return np.concatenate(inside)

@@ -7,7 +7,7 @@ from grpc.aio import ServicerContext
 from equivox.v1.diarization_pb2 import DiarizeRequest, DiarizeResponse
 from equivox.v1.diarization_pb2_grpc import DiarizationServicer as Contract
 from svc.application import Application
-from svc.backends.call_scope import current_call
+from svc.backends.call_scope import check_wanted
 from svc.pipelines.naming import name_speakers
 from svc.rpc.call import tenant_of_call
 from svc.rpc.convert import to_policy, to_waveform
@@ -42,5 +42,4 @@ class DiarizationServicer(Contract):
 
 def stop_when_abandoned(_progress: float) -> None:
     """Ends a long recording's work between two windows once nobody waits for it."""
-    if scope := current_call.get():
-        scope.check()
+    check_wanted()

@@ -3,6 +3,9 @@
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +14,12 @@ import torch
 
 from svc.audio.decode import load_waveform
 from svc.backends import silero
+from svc.backends.call_scope import CallScope, current_call
 from svc.backends.loading import load_voice_activity
 from svc.backends.silero import LEAD_WINDOWS, WINDOW_SAMPLES, WINDOWS_PER_RUN, SileroVoiceActivity, with_context
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig
-from svc.errors import ModelUnavailableError
+from svc.errors import CallAbandonedError, ModelUnavailableError
 from svc.types import FloatArray
 
 
@@ -42,10 +46,39 @@ def test_every_started_window_has_a_probability(
 
 
 def test_windows_carry_the_end_of_the_one_before() -> None:
-    windows = with_context(np.arange(1, 1025, dtype=np.float32))
-    assert windows.shape == (2, 576)
-    assert not windows[0, :64].any()
-    np.testing.assert_array_equal(windows[1], np.arange(449, 1025))
+    samples = np.arange(1, 1101, dtype=np.float32)
+    windows = with_context(samples, -1, 3)
+    assert windows.shape == (4, 576)
+    assert not windows[0].any()
+    assert not windows[1, :64].any()
+    np.testing.assert_array_equal(windows[2], np.arange(449, 1025))
+    assert windows[3, :140].tolist() == list(range(961, 1101))
+    assert not windows[3, 140:].any()
+    for first in range(-1, 3):
+        np.testing.assert_array_equal(with_context(samples, first, first + 1)[0], windows[first + 1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeavingScope(CallScope):
+    """Of a caller who leaves after being asked about once."""
+
+    answers: Iterator[bool] = field(default_factory=lambda: iter([True]))
+
+    def check(self) -> None:
+        if not next(self.answers, False):
+            raise CallAbandonedError("gone")
+
+
+def test_nothing_more_is_run_for_a_caller_who_left(
+    detector: SileroVoiceActivity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silero, "WINDOWS_PER_RUN", 16)
+    context = copy_context()
+    context.run(current_call.set, LeavingScope())
+    assert len(context.run(detector.speech_probabilities, noise(6 * WINDOW_SAMPLES))) == 6
+    context.run(current_call.set, LeavingScope())
+    with pytest.raises(CallAbandonedError):
+        context.run(detector.speech_probabilities, noise(7 * WINDOW_SAMPLES))
 
 
 def test_a_recording_run_in_parts_equals_one_run_at_once(

@@ -1,5 +1,6 @@
 """Voiceprints: made of speech alone, averaged over bounded windows, refused when there is too little."""
 
+from contextvars import copy_context
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc.errors import TooLittleSpeechError
+from svc.backends.call_scope import CallScope, current_call
+from svc.errors import CallAbandonedError, TooLittleSpeechError
 from svc.pipelines.extraction import MAX_WINDOWS, WINDOW_S, VoiceprintExtractor, windows_of
 from svc.types import MODEL_RATE_HZ, Band, Waveform
 from tests.pipelines.toy_speech import TONES_HZ, ToneEmbedder, tone
@@ -55,6 +57,14 @@ def test_no_clips_are_no_call(extractor: VoiceprintExtractor, embedder: ToneEmbe
     assert embedder.calls == []
 
 
+def test_nothing_is_done_for_a_clip_that_nobody_waits_for(extractor: VoiceprintExtractor) -> None:
+    scope, context = CallScope(), copy_context()
+    scope.cancelled.set()
+    context.run(current_call.set, scope)
+    with pytest.raises(CallAbandonedError):
+        context.run(extractor.extract, tone(700, 2.0))
+
+
 def test_error_names_the_clip(extractor: VoiceprintExtractor) -> None:
     with pytest.raises(TooLittleSpeechError) as error:
         extractor.extract_many([tone(700, 2.0), tone(700, 0.1)])
@@ -70,15 +80,22 @@ def test_long_speech_averages_its_windows(extractor: VoiceprintExtractor) -> Non
 
 @given(st.integers(1, 700 * MODEL_RATE_HZ))
 def test_windows_are_bounded_equal_and_reach_from_start_to_end(num_samples: int) -> None:
-    speech = np.broadcast_to(np.float32(0), num_samples)
-    windows = windows_of(speech)
+    windows = windows_of([np.broadcast_to(np.float32(0), num_samples)])
     assert len(windows) <= MAX_WINDOWS
     assert {len(window) for window in windows} == {min(num_samples, WINDOW_SAMPLES)}
 
 
 def test_windows_of_long_speech_cover_it_while_there_are_enough() -> None:
     speech = np.arange(100 * MODEL_RATE_HZ, dtype=np.float32)
-    windows = windows_of(speech)
+    windows = windows_of([speech])
     assert windows[0][0] == 0
     assert windows[-1][-1] == speech[-1]
     assert all(window[-1] >= following[0] - 1 for window, following in pairwise(windows))
+
+
+@given(st.lists(st.integers(1, 50 * MODEL_RATE_HZ), max_size=8), st.integers(1, 400 * MODEL_RATE_HZ))
+def test_windows_of_pieces_are_those_of_the_whole(cuts: list[int], num_samples: int) -> None:
+    speech = np.arange(num_samples, dtype=np.float32)
+    pieces = np.split(speech, sorted(cut for cut in cuts if cut <= num_samples))
+    for window, expected in zip(windows_of(pieces), windows_of([speech]), strict=True):
+        np.testing.assert_array_equal(window, expected)

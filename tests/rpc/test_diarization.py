@@ -24,10 +24,15 @@ SILENCE = DiarizeRequest(audio=audio_of(np.zeros(90 * RATE_HZ, np.float32)))
 
 
 class CountingSegmenter(EnergySegmenter):
+    """The caller whose scope is `leaving` leaves at its first batch."""
+
     num_batches = 0
+    leaving: CallScope | None = None
 
     def activities(self, windows: FloatArray) -> FloatArray:
         self.num_batches += 1
+        if self.leaving:
+            self.leaving.cancelled.set()
         return super().activities(windows)
 
 
@@ -58,11 +63,18 @@ def test_a_recording_that_is_waited_for_is_heard_to_its_end(application: Countin
 
 
 def test_a_recording_that_nobody_waits_for_is_left_after_the_batch_under_way(application: CountingApplication) -> None:
+    application.segmenter.leaving = scope = CallScope()
+    with pytest.raises(CallAbandonedError):
+        diarize(application, scope)
+    assert application.segmenter.num_batches == 1
+
+
+def test_one_that_nobody_waits_for_any_more_is_not_even_decoded(application: CountingApplication) -> None:
     scope = CallScope()
     scope.cancelled.set()
     with pytest.raises(CallAbandonedError):
         diarize(application, scope)
-    assert application.segmenter.num_batches == 1
+    assert application.segmenter.num_batches == 0
 
 
 def test_a_policy_is_looked_at_only_where_speakers_are_identified(application: CountingApplication) -> None:
