@@ -59,7 +59,7 @@ class Inline(Offload):
     def __init__(self) -> None:
         super().__init__(light_threads=1, heavy_threads=1)
 
-    async def run(self, work: Callable[[Any], Any], request: Message, *, heavy: bool = False) -> Any:  # noqa: ANN401
+    async def run(self, work: Callable[[Any], Any], request: Message, *, recording: bool = False) -> Any:  # noqa: ANN401
         return work(request)
 
 

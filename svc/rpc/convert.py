@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +13,7 @@ from svc.audio.decode import PcmEncoding, decode_container, decode_pcm
 from svc.config import AudioConfig
 from svc.errors import AudioMissingError, AudioTooLongError, InvalidRequestError, ServiceError
 from svc.rpc.call import note_audio
+from svc.rpc.offload import HeavyRequest, decodable_s
 from svc.scoring.policy import Policies, Policy, policy_from_costs
 from svc.types import AudioQuality, Band, Decision, Reason, Voiceprint, Waveform
 
@@ -62,7 +64,10 @@ def to_waveform(audio: audio_pb2.Audio, *, field: str, limits: AudioConfig) -> W
 
 
 class RequestClips:
-    """Decodes the clips of one request, which together may last `limits.max_duration_s`."""
+    """Decodes the clips of one request, which together may last `limits.max_duration_s`.
+
+    Raises HeavyRequest where they last longer than this thread may decode; it never holds more than that.
+    """
 
     def __init__(self, limits: AudioConfig) -> None:
         self.limits = limits
@@ -70,8 +75,17 @@ class RequestClips:
 
     def decode(self, audio: audio_pb2.Audio, *, field: str) -> Waveform:
         """As to_waveform. Raises AudioTooLongError for the clip with which they last too long."""
-        waveform = to_waveform(audio, field=field, limits=self.limits)
+        most_here_s = max(1.0, decodable_s.get() - self.total_s)
+        limits = replace(self.limits, max_duration_s=min(self.limits.max_duration_s, most_here_s))
+        try:
+            waveform = to_waveform(audio, field=field, limits=limits)
+        except AudioTooLongError as error:
+            if limits == self.limits:
+                raise
+            raise self._to_heavy() from error
         self.total_s += waveform.duration_s
+        if self.total_s > decodable_s.get():
+            raise self._to_heavy()
         if self.total_s > self.limits.max_duration_s:
             raise AudioTooLongError(
                 f"the clips last {self.total_s:g} s up to here, more than {self.limits.max_duration_s:g} s, the most "
@@ -79,6 +93,10 @@ class RequestClips:
                 field=field,
             )
         return waveform
+
+    def _to_heavy(self) -> HeavyRequest:
+        note_audio(-self.total_s)  # a heavy thread decodes and counts it anew
+        return HeavyRequest()
 
 
 def _decode(audio: audio_pb2.Audio, limits: AudioConfig) -> Waveform:

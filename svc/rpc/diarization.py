@@ -23,7 +23,7 @@ class DiarizationServicer(Contract):
         self.offload = offload
 
     async def Diarize(self, request: DiarizeRequest, context: ServicerContext[Any, Any]) -> DiarizeResponse:
-        return await self.offload.run(self.diarize, request, heavy=True)
+        return await self.offload.run(self.diarize, request, recording=True)
 
     def diarize(self, request: DiarizeRequest) -> DiarizeResponse:
         """The blocking half."""

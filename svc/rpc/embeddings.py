@@ -7,7 +7,7 @@ from grpc.aio import ServicerContext
 from equivox.v1.embeddings_pb2 import EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer as Contract
 from svc.application import Application
-from svc.rpc.convert import at_field, from_quality, from_voiceprint, to_waveform
+from svc.rpc.convert import RequestClips, at_field, from_quality, from_voiceprint
 from svc.rpc.offload import Offload
 
 
@@ -23,7 +23,7 @@ class EmbeddingsServicer(Contract):
 
     def embed(self, request: EmbedRequest) -> EmbedResponse:
         """The blocking half."""
-        waveform = to_waveform(request.audio, field="audio", limits=self.application.config.audio)
+        waveform = RequestClips(self.application.config.audio).decode(request.audio, field="audio")
         with at_field("audio"):
             extraction = self.application.extractor.extract(waveform)
         return EmbedResponse(embedding=from_voiceprint(extraction.voiceprint), quality=from_quality(extraction.quality))

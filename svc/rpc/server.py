@@ -104,6 +104,8 @@ class Server:
             light_threads=min(MAX_LIGHT_THREADS, self.config.max_concurrent_calls),
             heavy_threads=num_workers(application.config),
         )
+        for threads in self.offload.threads:
+            metrics.watch_threads(threads)
         self.grpc_server = grpc.aio.server(
             interceptors=[self._guards()],
             options=channel_options(application.config),

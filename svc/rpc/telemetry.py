@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from svc.backends.batching import BatchReport
 from svc.rpc.call import Call
+from svc.rpc.offload import Threads
 from svc.rpc.stream_telemetry import StreamMetrics
 from svc.rpc.thread_times import ThreadTimes
 
@@ -80,6 +81,9 @@ class Metrics:
         self.batch_seconds = self._histogram("equivox_batch_seconds", "Duration of a batch", LATENCY_BUCKETS_S)
         self.streams = StreamMetrics(self.registry)
         self.queued_clips = Gauge("equivox_queued_clips", "Clips waiting for the embedder", registry=self.registry)
+        self.queued_calls = Gauge(
+            "equivox_queued_calls", "Calls waiting for one of these threads", ["threads"], registry=self.registry
+        )
 
     def _histogram(
         self, name: str, about: str, buckets: tuple[float, ...], labels: list[str] | None = None
@@ -89,6 +93,10 @@ class Metrics:
     def watch_queue(self, num_queued: Callable[[], int]) -> None:
         """The queue's length is read when somebody scrapes."""
         self.queued_clips.set_function(num_queued)
+
+    def watch_threads(self, threads: Threads) -> None:
+        """As watch_queue, the calls that wait for these threads."""
+        self.queued_calls.labels(threads.name).set_function(lambda: threads.num_waiting)
 
     def on_batch(self, report: BatchReport) -> None:
         """Called by the embedder's workers after each batch."""

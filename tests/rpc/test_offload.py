@@ -10,7 +10,7 @@ import pytest
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest
 from svc.errors import ModelUnavailableError
-from svc.rpc.offload import HEAVY_BYTES, Offload, on_its_own
+from svc.rpc.offload import HEAVY_BYTES, HeavyRequest, Offload, decodable_s, on_its_own
 
 
 async def test_a_request_that_is_not_waited_for_is_let_go_while_the_threads_are_busy() -> None:
@@ -33,15 +33,46 @@ async def test_a_request_that_is_not_waited_for_is_let_go_while_the_threads_are_
 
 
 @pytest.mark.parametrize(
-    ("num_bytes", "said_to_be_heavy", "pool"),
-    [(HEAVY_BYTES - 100, False, "light"), (HEAVY_BYTES, False, "heavy"), (0, True, "heavy")],
+    ("num_bytes", "recording", "threads"),
+    [(HEAVY_BYTES - 100, False, "light"), (HEAVY_BYTES, False, "heavy"), (0, True, "recordings")],
 )
-async def test_large_requests_and_diarization_go_to_the_few_heavy_threads(
-    num_bytes: int, said_to_be_heavy: bool, pool: str
+async def test_large_requests_and_recordings_go_to_few_threads_of_their_own(
+    num_bytes: int, recording: bool, threads: str
 ) -> None:
     offload, request = Offload(light_threads=1, heavy_threads=1), EmbedRequest(audio=Audio(container=bytes(num_bytes)))
-    thread = await offload.run(lambda _: threading.current_thread().name, request, heavy=said_to_be_heavy)
-    assert thread.startswith(pool)
+    thread = await offload.run(lambda _: threading.current_thread().name, request, recording=recording)
+    assert thread.startswith(threads)
+    offload.close()
+
+
+async def test_clips_do_not_wait_for_recordings_and_what_waits_is_counted() -> None:
+    offload, release = Offload(light_threads=1, heavy_threads=1), threading.Event()
+    recordings = [
+        asyncio.ensure_future(offload.run(lambda _: release.wait(10), EmbedRequest(), recording=True)) for _ in range(3)
+    ]
+    clips = EmbedRequest(audio=Audio(container=bytes(HEAVY_BYTES)))
+    assert await asyncio.wait_for(offload.run(EmbedRequest.ByteSize, clips), 5) > HEAVY_BYTES
+    waiting = {threads.name: threads.num_waiting for threads in offload.threads}
+    recordings[-1].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await recordings.pop()
+    assert (waiting, offload.recordings.num_waiting) == ({"light": 0, "heavy": 0, "recordings": 2}, 1)
+    release.set()
+    assert await asyncio.gather(*recordings) == [True, True]
+    offload.close()
+
+
+async def test_work_too_heavy_for_a_light_thread_is_done_on_a_heavy_one() -> None:
+    offload, tried = Offload(light_threads=1, heavy_threads=1), list[str]()
+
+    def work(_: EmbedRequest) -> str:
+        tried.append(threading.current_thread().name)
+        if decodable_s.get() < 100:
+            raise HeavyRequest
+        return "done"
+
+    assert await offload.run(work, EmbedRequest()) == "done"
+    assert [name.partition("_")[0] for name in tried] == ["light", "heavy"]
     offload.close()
 
 

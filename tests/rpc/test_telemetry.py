@@ -1,16 +1,21 @@
 """What operators see."""
 
+import asyncio
 import io
 import json
 import logging
+import threading
 import urllib.request
 
 import pytest
 from grpc import StatusCode
 
+from equivox.v1.embeddings_pb2 import EmbedRequest
 from svc.backends.batching import BatchReport
 from svc.rpc.call import Call
+from svc.rpc.offload import Threads
 from svc.rpc.telemetry import Metrics, configure_logging
+from tests.rpc.test_server import until
 
 METHOD = "/equivox.v1.Embeddings/Embed"
 
@@ -65,6 +70,18 @@ def test_batches_and_the_queue_are_measured() -> None:
     metrics.on_batch(BatchReport(num_clips=3, audio_s=9.0, elapsed_s=0.1, num_queued=0))
     assert metrics.registry.get_sample_value("equivox_batch_clips_sum") == 3
     assert metrics.registry.get_sample_value("equivox_queued_clips") == 7
+
+
+async def test_calls_that_wait_for_a_thread_are_measured() -> None:
+    metrics, threads, release = Metrics(), Threads(1, "light"), threading.Event()
+    metrics.watch_threads(threads)
+    calls = [asyncio.ensure_future(threads.run(lambda _: release.wait(10), EmbedRequest())) for _ in range(3)]
+    await until(lambda: threads.num_waiting == 2)
+    assert metrics.registry.get_sample_value("equivox_queued_calls", {"threads": "light"}) == 2
+    release.set()
+    await asyncio.gather(*calls)
+    assert metrics.registry.get_sample_value("equivox_queued_calls", {"threads": "light"}) == 0
+    threads.close()
 
 
 def test_metrics_are_scraped_over_http() -> None:
