@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("protos/equivox", "svc", "training")
+ROOMS = ("protos/equivox", "protos/equivox_files", "svc", "training")
 START, END = "<!-- tree: make tree -->\n```\n", "```\n<!-- end of tree -->"
 PHRASE_COLUMN = 36
 

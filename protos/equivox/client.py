@@ -160,7 +160,8 @@ class Client:
     ) -> Iterator[TranscriptionEvent]:
         """Live transcription: events while the audio is sent, which is no faster than the server allows.
 
-        The stream has no deadline unless `timeout_s` sets one, and is never retried. Leaving the loop ends it.
+        The stream has no deadline unless `timeout_s` sets one, and is never retried. Leaving the loop ends it. A file
+        that turns out to be broken while it is sent is a ValueError after the events of what came before.
         """
         return self._sender.stream(LiveCall(to_source(audio), options or TranscribeOptions()), timeout_s)
 

@@ -1,16 +1,13 @@
 """Audio sent as it comes: files, arrays and iterators of chunks as pieces of whole frames. Never imports numpy."""
 
-import io
 import os
-import wave
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from numbers import Integral
-from typing import IO, Any
 
 from equivox.audio import PCM_ENCODINGS, Container, Pcm, SampleArray, to_pcm
+from equivox.stream_file import StreamFile
 from equivox.v1 import audio_pb2
 
 SAMPLE_BYTES = {
@@ -19,8 +16,6 @@ SAMPLE_BYTES = {
     audio_pb2.PCM_ENCODING_MULAW: 1,
     audio_pb2.PCM_ENCODING_ALAW: 1,
 }
-READ_FRAMES = 8192
-UNKNOWN_BYTES = 2**31 - 2**16
 MAX_CHUNK_S = 2.0
 """Longest piece of audio one message of a stream may carry."""
 
@@ -82,11 +77,12 @@ def to_source(audio: StreamLike) -> StreamSource:
         case Pcm():
             return _of_pcm(audio)
         case Container():
-            return _of_file(audio.source, channel=audio.channel)
+            file = StreamFile(audio.source, declared_sample_rate_hz=audio.declared_sample_rate_hz)
+            return _of_file(file, channel=audio.channel)
         case (samples, Integral() as sample_rate_hz):
             return _of_pcm(Pcm(samples, int(sample_rate_hz)))
         case str() | os.PathLike() | bytes() | bytearray() | memoryview():
-            return _of_file(bytes(audio) if isinstance(audio, bytearray | memoryview) else audio)
+            return _of_file(StreamFile(bytes(audio) if isinstance(audio, bytearray | memoryview) else audio))
     raise TypeError(
         "audio must be a path, the bytes of a file, Pcm, Container, PcmStream or (numpy array, sample_rate_hz), got "
         f"{type(audio).__name__}; an iterator of chunks needs its rate: PcmStream(chunks=.., sample_rate_hz=16000)"
@@ -172,85 +168,11 @@ def _of_pcm(pcm: Pcm) -> StreamSource:
     )
 
 
-def _of_file(source: "str | os.PathLike[str] | bytes", *, channel: int | None = None) -> StreamSource:
-    with _opened(source) as recording:
-        return StreamSource(
-            pieces=_read(source),
-            encoding=recording.encoding,
-            sample_rate_hz=recording.sample_rate_hz,
-            num_channels=recording.num_channels,
-            channel=channel,
-        )
-
-
-def _read(source: "str | os.PathLike[str] | bytes") -> Iterator[bytes]:
-    with _opened(source) as recording:
-        while piece := recording.read(READ_FRAMES):
-            yield piece
-
-
-@dataclass(frozen=True, slots=True)
-class _Recording:
-    """An open file: so many frames -> their bytes in `encoding`."""
-
-    read: Callable[[int], bytes]
-    sample_rate_hz: int
-    num_channels: int
-    encoding: audio_pb2.PcmEncoding = audio_pb2.PCM_ENCODING_S16LE
-
-
-@contextmanager
-def _opened(source: "str | os.PathLike[str] | bytes") -> Iterator[_Recording]:
-    with ExitStack() as stack:
-        file: IO[bytes] = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(open(source, "rb"))
-        if reader := _plain_wave(file):
-            stack.enter_context(reader)
-            yield _Recording(reader.readframes, reader.getframerate(), reader.getnchannels())
-            return
-        file.seek(0)
-        sound = stack.enter_context(_soundfile(file))
-        # As 16 bits libsndfile would cut floats to 0 and 1.
-        is_float = sound.subtype in ("FLOAT", "DOUBLE")
-        yield _Recording(
-            lambda frames: bytes(sound.buffer_read(frames, dtype="float32" if is_float else "int16")),
-            sound.samplerate,
-            sound.channels,
-            audio_pb2.PCM_ENCODING_F32LE if is_float else audio_pb2.PCM_ENCODING_S16LE,
-        )
-
-
-def _plain_wave(file: IO[bytes]) -> wave.Wave_read | None:
-    """A reader of 16-bit PCM; None for any other file. Raises ValueError when samples are missing at its end."""
-    try:
-        reader: wave.Wave_read = wave.open(file)  # noqa: SIM115 - the caller closes it
-    except (wave.Error, EOFError):
-        return None
-    if reader.getsampwidth() == 2:
-        _check_whole(file, reader)
-        return reader
-    reader.close()
-    return None
-
-
-def _check_whole(file: IO[bytes], reader: wave.Wave_read) -> None:
-    start = file.tell()
-    there, promised = file.seek(0, os.SEEK_END) - start, reader.getnframes() * reader.getnchannels() * 2
-    file.seek(start)
-    # Whoever wrote to a pipe could not know the size, and promised the most a header can.
-    if there < promised < UNKNOWN_BYTES:
-        raise ValueError(
-            f"the file is cut off: its header promises {promised} bytes of samples, {there} are there; send it whole"
-        )
-
-
-def _soundfile(file: IO[bytes]) -> Any:  # noqa: ANN401 - published without types
-    try:
-        import soundfile  # optional: the client alone needs none
-    except ImportError:
-        raise ValueError(
-            "only WAV of 16 bits can be streamed by itself: pip install soundfile for other files, or pass Pcm"
-        ) from None
-    try:
-        return soundfile.SoundFile(file)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        raise ValueError("not a WAV, FLAC, OGG or MP3 file, or a broken one: convert it, or pass Pcm") from error
+def _of_file(file: StreamFile, *, channel: int | None = None) -> StreamSource:
+    return StreamSource(
+        pieces=file.pieces(),
+        encoding=file.encoding,
+        sample_rate_hz=file.sample_rate_hz,
+        num_channels=file.num_channels,
+        channel=channel,
+    )

@@ -4,14 +4,24 @@ Raises only classes of `svc.errors`; each error names the field of the request's
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from equivox_files.containers import (
+    Container,
+    broken_off,
+    check_declared_rate,
+    check_whole,
+    container_of,
+    promised_frames,
+)
+from equivox_files.errors import AudioFileError, CutOffError, DeclaredRateError
+from equivox_files.mp3 import Contents, with_true_length
 from svc.audio.collector import SampleCollector
-from svc.audio.containers import Container, check_whole, container_of, opus_input_rate_hz
-from svc.audio.mp3 import with_true_length
 from svc.audio.pcm import PcmEncoding as PcmEncoding
 from svc.audio.pcm import samples_of
 from svc.config import AudioConfig
@@ -23,16 +33,19 @@ from svc.errors import (
     ChannelError,
     RateMismatchError,
     RateUnsupportedError,
+    ServiceError,
 )
 from svc.types import Waveform
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 48_000
 MAX_CHANNELS = 8
 BLOCK_FRAMES = 1 << 14
-# RFC 7845: Opus always runs at 48 kHz, whatever was put in; tools report that rate for every Opus file.
-OPUS_CLOCK_HZ = 48_000
-# libsndfile's count for a FLAC stream that does not tell its length is 2^63 - 1.
-UNKNOWN_FRAMES = 1 << 62
+# What a file says of itself that is wrong, as the service's error and the field at fault.
+FILE_ERRORS: dict[type[AudioFileError], tuple[type[ServiceError], str]] = {
+    AudioFileError: (AudioFormatError, "container"),
+    CutOffError: (AudioTruncatedError, "container"),
+    DeclaredRateError: (RateMismatchError, "declared_sample_rate_hz"),
+}
 
 
 def decode_container(
@@ -43,13 +56,13 @@ def decode_container(
     Recordings longer than ten minutes above 16 kHz come at 16 kHz (see `svc.audio.collector`).
     """
     _check_bytes(len(data), limits, field="container")
-    container = container_of(data)
-    check_whole(data, container)
-    if container is Container.MP3:
-        data = with_true_length(data)
-    with _open(data) as file:
+    with _as_service_errors():
+        container = container_of(data)
+        check_whole(data, container)
+        playable = with_true_length(data) if container is Container.MP3 else data
+    with _open(playable) as file, _as_service_errors():
         check_rate(file.samplerate, field="container")
-        _check_declared(declared_rate_hz, file, data)
+        check_declared_rate(declared_rate_hz, data, decoded_hz=file.samplerate, is_opus=file.subtype == "OPUS")
         return _decode(file, chosen_channel(file.channels, channel), container=container, limits=limits)
 
 
@@ -92,6 +105,15 @@ def load_waveform(path: Path, *, channel: int | None = None, limits: AudioConfig
     return decode_container(data, channel=channel, limits=limits)
 
 
+@contextmanager
+def _as_service_errors() -> Iterator[None]:
+    try:
+        yield
+    except AudioFileError as error:
+        kind, field = FILE_ERRORS[type(error)]
+        raise kind(str(error), field=field) from error
+
+
 class _BlockFile(soundfile.SoundFile):  # type: ignore[misc]
     """Read from front to back only: soundfile would else seek after every block, which MP3 and Vorbis do slowly, and
     would believe the header about where the audio ends."""
@@ -100,7 +122,7 @@ class _BlockFile(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def _open(data: bytes) -> _BlockFile:
+def _open(data: Contents) -> _BlockFile:
     try:
         return _BlockFile(io.BytesIO(data))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
@@ -110,29 +132,19 @@ def _open(data: bytes) -> _BlockFile:
 
 
 def _decode(file: _BlockFile, channel: int, *, container: Container, limits: AudioConfig) -> Waveform:
-    # An MP3's header may tell anything.
-    known = container is not Container.MP3 and 0 <= file.frames < UNKNOWN_FRAMES
-    promised = file.frames if known else None
+    promised = promised_frames(container, file.frames)
     collector = SampleCollector(file.samplerate, limits=limits, field="container", promised_samples=promised)
     block = np.empty((BLOCK_FRAMES, file.channels), np.float32)  # (F, C)
     try:
         while len(frames := file.read(out=block)):
             collector.add(frames[:, channel])
     except soundfile.LibsndfileError as error:
-        raise _breaks_off(collector, promised) from error
+        raise broken_off(collector.num_received, promised, file.samplerate) from error
     if promised is not None and collector.num_received < promised:
-        raise _breaks_off(collector, promised)
+        raise broken_off(collector.num_received, promised, file.samplerate)
     if collector.num_received == 0:
         raise AudioMissingError("the file holds no samples: record it anew", field="container")
     return collector.finish()
-
-
-def _breaks_off(collector: SampleCollector, promised: int | None) -> AudioTruncatedError:
-    of_all = f" of {promised / collector.source_hz:.3f} s" if promised is not None else " s"
-    return AudioTruncatedError(
-        f"the file breaks off after {collector.num_received / collector.source_hz:.3f}{of_all}: send it whole",
-        field="container",
-    )
 
 
 def _check_bytes(num_bytes: int, limits: AudioConfig, *, field: str) -> None:
@@ -149,17 +161,6 @@ def check_rate(rate_hz: int, *, field: str) -> None:
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise RateUnsupportedError(
             f"sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {rate_hz}: resample the audio", field=field
-        )
-
-
-def _check_declared(declared_rate_hz: int | None, file: _BlockFile, data: bytes) -> None:
-    known = {file.samplerate}
-    if file.subtype == "OPUS":
-        known |= {OPUS_CLOCK_HZ, opus_input_rate_hz(data) or OPUS_CLOCK_HZ}
-    if declared_rate_hz is not None and declared_rate_hz not in known:
-        raise RateMismatchError(
-            f"declared {declared_rate_hz} Hz, but the file says {file.samplerate}: declare that rate or none",
-            field="declared_sample_rate_hz",
         )
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from equivox import EquivoxError, PcmStream, StreamLike, TranscribeOptions, Transcript, TranscriptionEvent
+from equivox_files.errors import AudioFileError
 from svc.cli.inputs import UsageError, check_out, to_clip, to_policy
 from svc.cli.lanes import Lanes
 from svc.cli.output import to_json_line, write_whole
@@ -80,7 +81,9 @@ def transcribe(
 
 
 def run(session: Session, audio: StreamLike, options: TranscribeOptions, *, files: "Files") -> None:
-    """Shows what is said and then writes it; what was said so far is not lost with the connection."""
+    """Shows what is said and then writes it; what was said so far is not lost with the connection, or where the file
+    breaks off.
+    """
     try:
         events = session.open_client().transcribe(audio, options, timeout_s=session.timeout_s)
     except ValueError as error:
@@ -88,9 +91,11 @@ def run(session: Session, audio: StreamLike, options: TranscribeOptions, *, file
     lanes = Lanes()
     try:
         follow(session, events, lanes, quiet=files.on_stdout)
-    except (EquivoxError, KeyboardInterrupt):
+    except (EquivoxError, AudioFileError, KeyboardInterrupt) as error:
         if lanes.transcript.turns:
             finish(session, lanes, files)
+        if isinstance(error, AudioFileError):
+            raise UsageError(str(error)) from error
         raise
     finish(session, lanes, files)
 

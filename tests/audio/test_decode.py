@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.audio.containers import Container, check_whole
+from equivox_files.containers import Container, check_whole
 from svc.audio.decode import PcmEncoding, decode_container, decode_pcm, load_waveform
 from svc.config import AudioConfig
 from svc.errors import (

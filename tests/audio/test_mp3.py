@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from equivox_files.errors import AudioFileError
+from equivox_files.mp3 import frames_of, with_true_length, xing_at
 from svc.audio.decode import decode_container
-from svc.audio.mp3 import frames_of, with_true_length, xing_at
 from svc.config import AudioConfig
 from svc.errors import AudioFormatError
 from tests.audio.containers import tone
@@ -69,5 +70,5 @@ def test_files_of_two_kinds_joined_are_refused(rate_hz: int, num_channels: int) 
 
 
 def test_what_only_looks_like_frames_is_given_up_soon() -> None:
-    with pytest.raises(AudioFormatError, match="the file is broken"):
+    with pytest.raises(AudioFileError, match="the file is broken"):
         with_true_length(b"\xff\xfb" * 1_000_000)

@@ -116,6 +116,16 @@ def test_a_connection_that_breaks_costs_no_words_said_before(
     assert result.stdout.splitlines()[-1].split()[:3] == ["0", "1600", "1600"]
 
 
+def test_a_file_that_breaks_off_costs_no_words_said_before(remote: Run, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(-9_000, 9_000, 80_000, np.int16)
+    soundfile.write(tmp_path / "whole.flac", noise, 8_000)
+    data = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(data[: len(data) // 2])
+    result = remote("transcribe", tmp_path / "cut.flac", "--chunk-ms", 1000, "--stm", tmp_path / "out.stm")
+    assert (result.exit_code, "cut.flac: the file breaks off" in result.stderr) == (2, True)
+    assert (tmp_path / "out.stm").read_text().split()[5:8] == ["16000", "384", "16000"]
+
+
 def test_json_ends_with_the_words_said_before_a_connection_broke(
     remote: Run, recorder: Recorder, recording: Path
 ) -> None:

@@ -20,8 +20,8 @@ from svc.types import Waveform
 from tests.audio.containers import WHOLE_FORMATS, encoded, silent_opus, tone, with_true_checksums
 
 # libsndfile cannot be instrumented from here: coverage guides over our own code, mutation does the rest.
-with atheris.instrument_imports(include=["svc.audio"]):
-    from svc.audio.containers import container_of
+with atheris.instrument_imports(include=["equivox_files", "svc.audio"]):
+    from equivox_files.containers import container_of
     from svc.audio.decode import PcmEncoding, decode_container, decode_pcm
 
 LIMITS = AudioConfig(max_bytes=1 << 20, max_duration_s=5.0)

@@ -5,10 +5,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from mmap import mmap
 
-from svc.errors import AudioFormatError
+from equivox_files.errors import AudioFileError
 
-FIELD = "container"
+Contents = bytes | mmap
 # Layer III of MPEG 1, and of MPEG 2 and 2.5: kbit/s by a header's index, from 1.
 KBITS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 KBITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -28,11 +29,11 @@ class Xing:
     num_bytes: int | None
 
 
-def with_true_length(data: bytes) -> bytes:
+def with_true_length(data: Contents) -> Contents:
     """The file as decoders play it to its end. One whose header tells all of its frames comes back as it is.
 
     Else (no header, or files joined end to end) its frames follow a header that counts them; what stood between them is
-    dropped. Raises AudioFormatError where rate or channels change on the way.
+    dropped. Raises AudioFileError where rate or channels change on the way.
     """
     runs: list[tuple[int, int]] = []
     num_told = num_frames = 0
@@ -52,7 +53,7 @@ def with_true_length(data: bytes) -> bytes:
     return _xing_frame(data, runs[0][0], num_frames) + b"".join(data[start:end] for start, end in runs)
 
 
-def frames_of(data: bytes) -> Iterator[tuple[int, int]]:
+def frames_of(data: Contents) -> Iterator[tuple[int, int]]:
     """Start and end of each whole frame. Tags and whatever else stands between frames are passed over."""
     position, in_step, num_false = after_id3(data, 0), False, 0
     while position + 4 <= len(data):
@@ -64,13 +65,13 @@ def frames_of(data: bytes) -> Iterator[tuple[int, int]]:
             continue
         num_false += 1
         if num_false > MAX_FALSE_STARTS:
-            raise AudioFormatError("the file is broken (few of its MP3 frames touch): convert it anew", field=FIELD)
+            raise AudioFileError("the file is broken (few of its MP3 frames touch): convert it anew")
         after_tag = after_id3(data, position)
         found = FRAME_START.search(data, max(after_tag, position + 1))
         position, in_step = found.start() if found else len(data), False
 
 
-def after_id3(data: bytes, start: int) -> int:
+def after_id3(data: Contents, start: int) -> int:
     """Where the ID3 tag ends that begins at `start`; `start` without one."""
     if data[start : start + 3] != b"ID3" or len(data) < start + 10:
         return start
@@ -80,7 +81,7 @@ def after_id3(data: bytes, start: int) -> int:
     return start + 10 + size
 
 
-def xing_at(data: bytes, start: int) -> Xing | None:
+def xing_at(data: Contents, start: int) -> Xing | None:
     """The frame at `start` as a Xing (or Info) header; None for one of audio."""
     if len(data) < start + 64:
         return None
@@ -99,7 +100,7 @@ def _tag_offset(version: int, mode: int) -> int:
     return 4 + (0 if version & 1 else 2) + side_information
 
 
-def _is_frame(data: bytes, start: int) -> bool:
+def _is_frame(data: Contents, start: int) -> bool:
     return start + 3 <= len(data) and _frame_bytes(*data[start : start + 3]) > 0
 
 
@@ -115,21 +116,20 @@ def _frame_bytes(sync: int, version: int, rates: int) -> int:
     return slots * kbits[bitrate - 1] // RATES_HZ[generation][rate] + padding
 
 
-def _check_kind(data: bytes, start: int, *, like: int) -> None:
+def _check_kind(data: Contents, start: int, *, like: int) -> None:
     """Version, sample rate and mono or not are those of the frame at `like`, or decoders lose their way."""
     if _kind(data, start) != _kind(data, like):
-        raise AudioFormatError(
+        raise AudioFileError(
             f"its sample rate or channels change at byte {start}, as in files joined end to end: send each by itself, "
-            "or decode and join them into one",
-            field=FIELD,
+            "or decode and join them into one"
         )
 
 
-def _kind(data: bytes, start: int) -> tuple[int, int, bool]:
+def _kind(data: Contents, start: int) -> tuple[int, int, bool]:
     return data[start + 1] & 0x18, data[start + 2] & 0x0C, data[start + 3] & 0xC0 == 0xC0
 
 
-def _xing_frame(data: bytes, like: int, num_frames: int) -> bytes:
+def _xing_frame(data: Contents, like: int, num_frames: int) -> bytes:
     """A Xing header of the kind of the frame at `like`, without a checksum."""
     version, rates, mode = data[like + 1] | 1, XING_BITRATE_INDEX << 4 | data[like + 2] & 0x0C, data[like + 3]
     frame = bytearray(_frame_bytes(0xFF, version, rates))

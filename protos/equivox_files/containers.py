@@ -7,13 +7,16 @@ import struct
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from svc.audio.mp3 import after_id3, xing_at
-from svc.errors import AudioFormatError, AudioTruncatedError
+from equivox_files.errors import AudioFileError, CutOffError, DeclaredRateError
+from equivox_files.mp3 import Contents, after_id3, xing_at
 
-FIELD = "container"
 # Sizes that recorders write when they cannot know the end yet (ffmpeg -1, sox 0x7ffff000 and up).
 UNKNOWN_SIZE = 0x7FFF_F000
 MAX_RIFF_CHUNKS = 1000
+# libsndfile's count for a FLAC stream that does not tell its length is 2^63 - 1.
+UNKNOWN_FRAMES = 1 << 62
+# RFC 7845: Opus always runs at 48 kHz, whatever was put in; tools report that rate for every Opus file.
+OPUS_CLOCK_HZ = 48_000
 OGG_HEADER_BYTES = 27
 MAX_OGG_PAGE_BYTES = OGG_HEADER_BYTES + 255 + 255 * 255
 OGG_FIRST_PAGE, OGG_LAST_PAGE = 0x02, 0x04
@@ -28,8 +31,8 @@ class Container(Enum):
     MP3 = "MP3"
 
 
-def container_of(data: bytes) -> Container:
-    """Which container the first bytes announce. Raises AudioFormatError for any other."""
+def container_of(data: Contents) -> Container:
+    """Which container the first bytes announce. Raises AudioFileError for any other."""
     if data[:4] in (b"RIFF", b"RIFX", b"RF64") and data[8:12] == b"WAVE":
         return Container.WAV
     if data[:4] == b"fLaC":
@@ -38,20 +41,38 @@ def container_of(data: bytes) -> Container:
         return Container.OGG
     if data[:3] == b"ID3" or (data[:1] == b"\xff" and len(data) > 1 and data[1] & 0xE0 == 0xE0):
         return Container.MP3
-    raise AudioFormatError(
-        "not a WAV, FLAC, OGG (Vorbis or Opus) or MP3 file: convert it, or send bare samples as pcm", field=FIELD
-    )
+    raise AudioFileError("not a WAV, FLAC, OGG (Vorbis or Opus) or MP3 file: convert it, or send bare samples as pcm")
 
 
-def check_whole(data: bytes, container: Container) -> None:
-    """Raises AudioTruncatedError when the container is shorter than its own headers say, AudioFormatError for several
+def check_whole(data: Contents, container: Container) -> None:
+    """Raises CutOffError when the container is shorter than its own headers say, AudioFileError for several
     OGG files in one.
     """
     if check := CHECKS.get(container):
         check(data)
 
 
-def opus_input_rate_hz(data: bytes) -> int | None:
+def promised_frames(container: Container, header_frames: int) -> int | None:
+    """The frames a decoder found promised, None where that cannot be believed: an MP3's header may tell anything."""
+    return header_frames if container is not Container.MP3 and 0 <= header_frames < UNKNOWN_FRAMES else None
+
+
+def broken_off(num_frames: int, promised: int | None, rate_hz: int) -> CutOffError:
+    """For a file that could be decoded only so far."""
+    of_all = f" of {promised / rate_hz:.3f} s" if promised is not None else " s"
+    return CutOffError(f"the file breaks off after {num_frames / rate_hz:.3f}{of_all}: send it whole")
+
+
+def check_declared_rate(declared_hz: int | None, data: Contents, *, decoded_hz: int, is_opus: bool) -> None:
+    """Raises DeclaredRateError where a caller declared a rate that is not the file's. Opus has several."""
+    known = {decoded_hz}
+    if is_opus:
+        known |= {OPUS_CLOCK_HZ, opus_input_rate_hz(data) or OPUS_CLOCK_HZ}
+    if declared_hz is not None and declared_hz not in known:
+        raise DeclaredRateError(f"declared {declared_hz} Hz, but the file says {decoded_hz}: declare that rate or none")
+
+
+def opus_input_rate_hz(data: Contents) -> int | None:
     """Rate of the recording before it was encoded, as an Opus header tells it; None for other audio, or if untold."""
     start = data.find(b"OpusHead", 0, MAX_OGG_PAGE_BYTES)
     if start < 0 or len(data) < start + 16:
@@ -59,11 +80,11 @@ def opus_input_rate_hz(data: bytes) -> int | None:
     return int.from_bytes(data[start + 12 : start + 16], "little") or None
 
 
-def _cut_off(what: str) -> AudioTruncatedError:
-    return AudioTruncatedError(f"the file is cut off: {what}; send the whole file", field=FIELD)
+def _cut_off(what: str) -> CutOffError:
+    return CutOffError(f"the file is cut off: {what}; send the whole file")
 
 
-def _check_wav(data: bytes) -> None:
+def _check_wav(data: Contents) -> None:
     order = ">" if data[:4] == b"RIFX" else "<"
     large_size = None
     for name, start, size in _riff_chunks(data, order):
@@ -79,7 +100,7 @@ def _check_wav(data: bytes) -> None:
     raise _cut_off("it has a header but no samples")
 
 
-def _riff_chunks(data: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
+def _riff_chunks(data: Contents, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and size of each chunk of a RIFF file."""
     position = 12
     for _ in range(MAX_RIFF_CHUNKS):
@@ -88,10 +109,10 @@ def _riff_chunks(data: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
         name, size = struct.unpack_from(f"{order}4sI", data, position)
         yield name, position + 8, size
         position += 8 + size + size % 2
-    raise AudioFormatError(f"more than {MAX_RIFF_CHUNKS} chunks before the samples: write a plain WAV", field=FIELD)
+    raise AudioFileError(f"more than {MAX_RIFF_CHUNKS} chunks before the samples: write a plain WAV")
 
 
-def _check_ogg(data: bytes) -> None:
+def _check_ogg(data: Contents) -> None:
     start = _last_ogg_page(data)
     if start is None:
         raise _cut_off("it ends inside a page")
@@ -100,21 +121,20 @@ def _check_ogg(data: bytes) -> None:
     _check_one_ogg(data)
 
 
-def _check_one_ogg(data: bytes) -> None:
+def _check_one_ogg(data: Contents) -> None:
     """Of files joined end to end decoders play the first; streams side by side all begin before any goes on."""
     gone_on = False
     for start in _ogg_pages(data):
         begins = bool(data[start + 5] & OGG_FIRST_PAGE)
         if begins and gone_on:
-            raise AudioFormatError(
+            raise AudioFileError(
                 f"another OGG file begins at byte {start}, as in files joined end to end: send each by itself, or "
-                "decode and join them into one",
-                field=FIELD,
+                "decode and join them into one"
             )
         gone_on = gone_on or not begins
 
 
-def _ogg_pages(data: bytes) -> Iterator[int]:
+def _ogg_pages(data: Contents) -> Iterator[int]:
     """Where each page starts; what stands between pages is passed over, as decoders do."""
     start = data.find(b"OggS")
     while 0 <= start <= len(data) - OGG_HEADER_BYTES:
@@ -122,7 +142,7 @@ def _ogg_pages(data: bytes) -> Iterator[int]:
         start = data.find(b"OggS", start + _ogg_page_bytes(data, start))
 
 
-def _last_ogg_page(data: bytes) -> int | None:
+def _last_ogg_page(data: Contents) -> int | None:
     """Where the page starts that ends exactly where the data ends."""
     earliest = max(0, len(data) - MAX_OGG_PAGE_BYTES)
     start = data.rfind(b"OggS", earliest)
@@ -134,13 +154,13 @@ def _last_ogg_page(data: bytes) -> int | None:
     return None
 
 
-def _ogg_page_bytes(data: bytes, start: int) -> int:
+def _ogg_page_bytes(data: Contents, start: int) -> int:
     num_segments = data[start + 26]
     segments = data[start + OGG_HEADER_BYTES : start + OGG_HEADER_BYTES + num_segments]
     return OGG_HEADER_BYTES + num_segments + sum(segments)
 
 
-def _check_mp3(data: bytes) -> None:
+def _check_mp3(data: Contents) -> None:
     """Only encoders that write a Xing header tell the size; any other MP3 may be cut without a trace."""
     start = after_id3(data, 0)
     if len(data) <= start:
@@ -151,7 +171,7 @@ def _check_mp3(data: bytes) -> None:
 
 
 # FLAC counts its samples in the header: decoding itself shows whether they are all there.
-CHECKS: dict[Container, Callable[[bytes], None]] = {
+CHECKS: dict[Container, Callable[[Contents], None]] = {
     Container.WAV: _check_wav,
     Container.OGG: _check_ogg,
     Container.MP3: _check_mp3,
