@@ -51,9 +51,13 @@ class FairnessReport:
         return isinstance(inputs, str) and inputs != "" and inputs in self.report_html
 
     def check(self, *, fingerprint: str, calibration_id: str, policies: Policies | None = None) -> None:
-        """Raises ArtifactError unless it was measured on this embedder, this calibration and a policy as it stands."""
+        """Raises ArtifactError unless it was measured on this embedder, this calibration and a policy as it stands.
+
+        `policies`: those that run; None = which will is not known here.
+        """
         self._check_names({"fingerprint": fingerprint, "calibration_id": calibration_id})
-        self._check_policy(policies or Policies())
+        if policies is not None:
+            self._check_policy(policies)
 
     def check_transcriber(self, fingerprint: str) -> None:
         """Raises ArtifactError unless it is of the words of this transcriber."""
@@ -71,7 +75,7 @@ class FairnessReport:
         if not source.startswith(POLICY):
             return
         try:
-            stands_at = policies.named(source.removeprefix(POLICY)).threshold_llr
+            stands_at = policies.identified(source.removeprefix(POLICY)).threshold_llr
         except PolicyUnknownError as error:
             raise self._not_of(f"{source}, and here is {error}") from error
         if stands_at != threshold.get("value"):

@@ -80,11 +80,18 @@ class Policies:
 
     def named(self, name: str) -> Policy:
         """Empty = the default. Raises PolicyUnknownError listing the names there are."""
-        known = {**NAMED_POLICIES, **self.chosen}
-        name = name or self.default
-        if name not in known:
-            raise PolicyUnknownError(f"no policy {name!r}; there are {', '.join(known)}", field="name")
-        return known[name]
+        return _known(name or self.default, {**NAMED_POLICIES, **self.chosen})
+
+    def identified(self, policy_id: str) -> Policy:
+        """By what an answer or a report calls it. Raises PolicyUnknownError listing the ids there are."""
+        policies = (*NAMED_POLICIES.values(), *self.chosen.values())
+        return _known(policy_id, {policy.policy_id: policy for policy in policies})
+
+
+def _known(name: str, policies: Mapping[str, Policy]) -> Policy:
+    if name not in policies:
+        raise PolicyUnknownError(f"no policy {name!r}; there are {', '.join(policies)}", field="name")
+    return policies[name]
 
 
 def policy_named(name: str) -> Policy:

@@ -1,6 +1,7 @@
 """Models.GetFairnessReport: an audit of exactly what runs, or a status that says what is amiss."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from equivox.v1.models_pb2_grpc import ModelsStub
 from svc.artifact import name_report
 from svc.backends.transcriber_artifact import save_transcriber
 from svc.config import ServerConfig, TranscriptionConfig
+from svc.errors import ArtifactError
+from svc.fairness_report import load_fairness_report
+from svc.scoring.policy import Policies, Policy
 from tests.backends.toy_recogniser import UNITS
 from tests.models.toy_transcriber import toy_transcriber
 from tests.rpc.conftest import tiny_server
@@ -127,6 +131,26 @@ async def test_an_audit_of_something_else_is_never_served(
     code, reason, message = await refused(channel)
     assert (code, reason) == (StatusCode.UNAVAILABLE, "ARTIFACT_INVALID")
     assert told in message
+
+
+@pytest.mark.parametrize(
+    ("policy_id", "threshold_llr", "told"),
+    [
+        ("door-1a2b3c4d", 1.5, ""),
+        ("door-1a2b3c4d", 2.0, "policy door-1a2b3c4d at LLR 1.5, and here it stands at 2.0"),
+        ("door-99999999", 1.5, "policy door-1a2b3c4d, and here is no policy .* there are .*, door-99999999"),
+    ],
+)
+def test_a_policy_chosen_on_data_is_known_by_its_id(
+    policy_id: str, threshold_llr: float, told: str, audited: Path
+) -> None:
+    at_the_door = {"threshold": {"source": "policy door-1a2b3c4d", "value": 1.5}}
+    (audited / "fairness.json").write_text(json.dumps(REPORT | at_the_door))
+    policies = Policies(chosen={"door": Policy(policy_id=policy_id, threshold_llr=threshold_llr)})
+    report = load_fairness_report(audited)
+    assert report is not None
+    with pytest.raises(ArtifactError, match=told) if told else nullcontext():
+        report.check(fingerprint=TINY_FINGERPRINT, calibration_id="tiny", policies=policies)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])

@@ -15,6 +15,7 @@ from training.report_page.reading import Json
 def attach(raw: Json, page: str, folder: Path) -> None:
     """Names of recordings are left out; the card names the report by its digest.
 
+    Which policies run only a server knows: it checks that of the report when it is asked for it.
     Raises ArtifactError for a folder that is no artifact, or of something else.
     """
     artifact = load_artifact(folder)

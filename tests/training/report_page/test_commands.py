@@ -105,6 +105,14 @@ def test_a_report_of_another_calibration_is_not_attached(folder: Path) -> None:
     assert load_fairness_report(folder) is None
 
 
+def test_an_audit_at_a_policy_chosen_on_data_is_attached_and_left_to_the_server_to_check(folder: Path) -> None:
+    content = report_of(folder, threshold=report()["threshold"] | {"source": "policy door-1a2b3c4d"})
+    attach(content, render_page(content), folder)
+    found = load_fairness_report(folder)
+    assert found is not None
+    assert found.content == content
+
+
 def test_an_embedder_takes_a_report_of_its_own_weights_alone(tmp_path: Path) -> None:
     save_artifact(tmp_path / "mine", {"a": np.zeros(1, np.float32)}, {"kind": embedder_artifact.KIND})
     with pytest.raises(ArtifactError, match=f"fingerprint {MODEL}, and here runs"):

@@ -8,6 +8,7 @@ import svc
 from svc.artifact import load_artifact, read_card
 from svc.fairness_report import OF_WORDS, PAGE, REPORT, FairnessReport, load_fairness_report
 from svc.scoring.calibration import from_artifact
+from svc.scoring.policy import Policies
 from training.audit_shipped import ABOUT, BY
 from training.report_page.page import render_page
 from training.report_page.recognition import render_recognition
@@ -26,7 +27,8 @@ def shipped() -> FairnessReport:
 
 def test_it_is_of_the_calibration_it_lies_beside(shipped: FairnessReport) -> None:
     calibration = from_artifact(load_artifact(FOLDER), FOLDER)
-    shipped.check(fingerprint=calibration.model_fingerprint, calibration_id=calibration.calibration_id)
+    of = {"fingerprint": calibration.model_fingerprint, "calibration_id": calibration.calibration_id}
+    shipped.check(**of, policies=Policies())
 
 
 def test_the_page_is_what_the_report_gives_today(shipped: FairnessReport) -> None:
