@@ -224,6 +224,10 @@ def audit(
     attributes = groups.attributes(people, trials)
     # Read before hours of listening are done beside it.
     others = read_scores_of(trials, other.scores, field="against") if other else None
+    if other and others:
+        # What listens is ours, and calibrated.
+        same_scale = others.calibrated and (scores is None or scores.calibrated)
+        _check_thresholds(deployed, other, same_scale=same_scale)
     if scores is None or material.scores is None:
         evaluation = _listened(material, trials, attributes, deployed=deployed, settings=settings)
     else:
@@ -237,6 +241,12 @@ def audit(
     before = _judged_alike(evaluation, other, others, attributes)
     changes = changes_json(before, evaluation)
     return Audit(evaluation=evaluation, attributes=attributes, before=before, changes=changes)
+
+
+def _check_thresholds(deployed: Deployed, other: Other, *, same_scale: bool) -> None:
+    if deployed.threshold is not None and other.threshold is None and not same_scale:
+        message = "--threshold is for the scores of the system asked about: give --against-threshold too"
+        raise InvalidRequestError(message, field="against_threshold")
 
 
 def write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
@@ -274,10 +284,6 @@ def _listened(
 def _judged_alike(evaluation: Evaluation, other: Other, scores: ScoreList, attributes: Attributes | None) -> Evaluation:
     """The other system's scores of the same trials, on the same draws."""
     same_scale = scores.calibrated and evaluation.system.calibrated
-    given = evaluation.threshold.source == AS_GIVEN
-    if given and not same_scale and other.threshold is None:
-        message = f"--threshold is for the scores of {evaluation.system.name}: give --against-threshold too"
-        raise InvalidRequestError(message, field="against_threshold")
     threshold = evaluation.threshold if same_scale else None
     if other.threshold is not None:
         threshold = Threshold(value=other.threshold, source=AS_GIVEN)

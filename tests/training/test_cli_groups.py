@@ -149,13 +149,15 @@ def test_two_systems_are_compared_on_the_same_draws(people: Path, tmp_path: Path
         (("--by", "sex+"), "--by 'sex+': name a column, or different ones to be crossed"),
         (("--by", "sex+sex"), "--by 'sex+sex': name a column, or different ones to be crossed"),
         (("--by", "sex", "--against", "nowhere.csv"), "no scores at nowhere.csv"),
+        (("--by", "sex", "--threshold", "1", "--against", "LIST"), "give --against-threshold too"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_listened_to(
     asked: tuple[str, ...], told: str, people: Path, tmp_path: Path
 ) -> None:
-    audio = ("--trials", scored(tmp_path / "list.csv"), "--audio-root", tmp_path / "nowhere")
-    answer = run(*audio, "--people", people, *asked, out=tmp_path / "out")
+    listed = scored(tmp_path / "list.csv")
+    audio = ("--trials", listed, "--audio-root", tmp_path / "nowhere", "--people", people)
+    answer = run(*audio, *(listed if each == "LIST" else each for each in asked), out=tmp_path / "out")
     assert answer.exit_code == 1
     assert told in answer.output
     assert not (tmp_path / "out").exists()
