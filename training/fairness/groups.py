@@ -126,9 +126,10 @@ def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def by_column(name: str, values: npt.NDArray[np.str_], trials: TrialList) -> Grouping:
-    """A column of the list (T,): every trial is of the group it says."""
-    names, labels = np.unique(values, return_inverse=True)
-    return _grouping(name, [value or UNKNOWN for value in names.tolist()], labels.astype(np.int64), trials)
+    """A column of the list (T,): every trial is of the group it says, and all that say nothing of one."""
+    said, number = np.unique(values, return_inverse=True)
+    names, group_of = np.unique([_known(value) or UNKNOWN for value in said.tolist()], return_inverse=True)
+    return _grouping(name, names.tolist(), group_of.astype(np.int64)[number], trials)
 
 
 def by_people(

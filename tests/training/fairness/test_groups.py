@@ -1,14 +1,16 @@
 """Which trials tell about whom: nobody lost, and each way of pairing by its definition."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from svc.errors import InvalidRequestError
-from tests.training.fairness.scored_people import halves, trials_of
+from tests.training.fairness.scored_people import halves, llrs_of, trials_of
+from training.evaluate import Identity, Settings, judge
 from training.fairness.countries import Minimum
-from training.fairness.groups import UNKNOWN, Pairs, People, by_people, read_people
+from training.fairness.groups import UNKNOWN, Pairs, People, by_column, by_people, read_people
 
 TRIALS = trials_of(6, clips=2)
 
@@ -25,6 +27,16 @@ def test_a_trial_is_of_a_group_by_the_definition_of_its_pairs(pairs: Pairs) -> N
         expected = {Pairs.WITHIN: one == other, Pairs.CROSS: target or one != other, Pairs.ENROLMENT: True}[pairs]
         assert (grouping.groups[label] == one) if expected else label == -1
     assert grouping.n_left_out == np.sum(grouping.labels == -1)
+
+
+def test_what_says_that_nothing_is_known_is_one_group_of_the_list_and_not_compared() -> None:
+    said = np.array(["blue", "", UNKNOWN, "unknown", "N/A"])[np.arange(len(TRIALS)) % 5]
+    grouping = by_column("colour", said, TRIALS)
+    assert grouping.groups == (UNKNOWN, "blue")
+    np.testing.assert_array_equal(grouping.labels == 1, said == "blue")
+    trials = replace(TRIALS, groups={"colour": said})
+    report = judge(trials, llrs_of(trials, seed=1), Identity(name="x", calibrated=True), settings=Settings(replicas=2))
+    assert report.as_json()["gaps"]["colour"]["not_compared"][UNKNOWN] == "unknown"
 
 
 def test_people_of_a_group_are_counted_once() -> None:
