@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -35,7 +36,10 @@ def mean_voices(
     *,
     on_recording: Callable[[], None] = lambda: None,
 ) -> dict[str, FloatArray]:
-    """Speaker -> (D,) unit mean of their recordings' voices; who never speaks enough for one is not there."""
+    """Speaker -> (D,) unit mean of their recordings' voices; who never speaks enough for one is not there.
+
+    Raises InvalidRequestError where nobody does.
+    """
     voices = {}
     ordered = sorted(recordings, key=lambda recording: recording.utterances[0].speaker)
     for speaker, of_speaker in groupby(ordered, key=lambda recording: recording.utterances[0].speaker):
@@ -50,6 +54,9 @@ def mean_voices(
         if heard:
             mean = np.mean(heard, axis=0)
             voices[speaker] = (mean / np.linalg.norm(mean)).astype(np.float32)
+    if not voices:
+        message = "no talker has enough speech for a voice; raise --most-s or give longer recordings"
+        raise InvalidRequestError(message, field="most_s")
     return voices
 
 
@@ -72,11 +79,11 @@ def write_voices(path: Path, voices: Voices) -> None:
 def read_voices(path: Path) -> Voices:
     """The inverse of write_voices. Raises InvalidRequestError."""
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             vectors = np.asarray(saved["vectors"], np.float32)
             embedder = str(saved["embedder"]) if "embedder" in saved else ""
             return Voices(dict(zip(map(str, saved["speakers"]), vectors, strict=True)), embedder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         message = f"{path}: no voices of speakers, as python -m training.embed_speakers makes them: {error}"
         raise InvalidRequestError(message, field="voices") from error
 

@@ -51,6 +51,27 @@ def test_who_says_too_little_has_no_voice() -> None:
     assert {*mean_voices(RECORDINGS, TonesInMemory(SPOKEN), deaf_to_t0)} == {"t1", "t2"}
 
 
+def test_where_nobody_says_enough_there_are_no_voices_and_a_remedy() -> None:
+    def deaf(waveform: Waveform) -> Voiceprint:
+        raise TooLittleSpeechError("nothing heard")
+
+    with pytest.raises(InvalidRequestError, match="no talker has enough speech for a voice; raise --most-s"):
+        mean_voices(RECORDINGS, TonesInMemory(SPOKEN), deaf)
+
+
+@pytest.mark.parametrize("damage", ["a cut", "another kind of file", "an empty file"])
+def test_a_file_that_holds_no_voices_is_named(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "voices.npz"
+    write_voices(path, Voices({"a": np.ones(2, np.float32)}, ""))
+    if damage == "another kind of file":
+        with path.open("wb") as file:
+            np.save(file, np.ones(2))
+    else:
+        path.write_bytes(path.read_bytes()[: 60 if damage == "a cut" else 0])
+    with pytest.raises(InvalidRequestError, match=r"voices\.npz: no voices of speakers"):
+        read_voices(path)
+
+
 def test_voices_are_kept(tmp_path: Path) -> None:
     first, second = np.eye(2, dtype=np.float32)
     write_voices(tmp_path / "voices.npz", Voices({"b": first, "a": second}, "e" * 16))
