@@ -154,23 +154,33 @@ def add_speech_options(parser: argparse.ArgumentParser) -> None:
 
 def material(options: argparse.Namespace) -> tuple[list[TalkerRecording], SpeechStore]:
     """What the options of add_speech_options ask for. Raises InvalidRequestError."""
-    everything = read_utterances(options.utterances)
-    splits, domains = options.split or ["test"], options.domains
-    chosen = [spoken for spoken in everything if spoken.split in splits and spoken.domain in (domains or spoken.domain)]
-    if not chosen:
-        raise InvalidRequestError(f"no utterance of {', '.join(splits)}", field="utterances")
+    chosen = _chosen(read_utterances(options.utterances), options.split or ["test"], options.domains or ())
     session_of = {clip.path: clip.session for clip in read_manifest(options.root / "manifest.csv")}
     recordings = recordings_of(chosen, session_of, most_s=options.most_s, seed=options.seed)
     return recordings, SpeechStore.open(chosen, root=options.root, folder=options.cache)
 
 
+def _chosen(everything: Sequence[Utterance], splits: Sequence[str], domains: Sequence[str]) -> list[Utterance]:
+    of_splits = [spoken for spoken in everything if spoken.split in splits]
+    chosen = [spoken for spoken in of_splits if not domains or spoken.domain in domains]
+    if not of_splits:
+        there = ", ".join(sorted({spoken.split for spoken in everything}))
+        raise InvalidRequestError(f"no utterance is of {', '.join(splits)}; there are {there}", field="split")
+    if not chosen:
+        there = ", ".join(sorted({spoken.domain for spoken in of_splits}))
+        message = f"no utterance of {', '.join(domains)} in {', '.join(splits)}; there are {there}"
+        raise InvalidRequestError(message, field="domains")
+    return chosen
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    config = load_settings(options.config)
-    if options.artifact:
-        config = replace(config, transcription=replace(config.transcription, artifact=options.artifact))
-    with mistakes_told(), closing(Application(config)) as application:
-        _recognise_all(options, application)
+    with mistakes_told():
+        config = load_settings(options.config)
+        if options.artifact:
+            config = replace(config, transcription=replace(config.transcription, artifact=options.artifact))
+        with closing(Application(config)) as application:
+            _recognise_all(options, application)
 
 
 def _recognise_all(options: argparse.Namespace, application: Application) -> None:

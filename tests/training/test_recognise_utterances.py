@@ -1,13 +1,17 @@
 """Utterances joined into recordings of one talker, heard by streams that know or know nothing."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from svc.errors import InvalidRequestError
 from svc.pipelines.transcription_events import (
     AttributedSpeaker,
     FinalWord,
@@ -19,8 +23,16 @@ from svc.pipelines.transcription_events import (
 from svc.types import MODEL_RATE_HZ, FloatArray
 from tests.training.data.talkers import TonesInMemory, talkers
 from training.data.transcripts import Transcript
-from training.data.utterances import Utterance
-from training.recognise_utterances import PAUSE_S, RECORDING_S, TalkerRecording, recognise, recordings_of
+from training.data.utterances import Utterance, write_utterances
+from training.recognise_utterances import (
+    PAUSE_S,
+    RECORDING_S,
+    TalkerRecording,
+    main,
+    material,
+    recognise,
+    recordings_of,
+)
 
 SPOKEN = talkers(3)
 SESSIONS = {spoken.path: str(spoken.path.endswith("_1.wav")) for spoken in SPOKEN}
@@ -53,6 +65,26 @@ class KnowingStream:
             speaker = AttributedSpeaker(label="S0")
             events.append(TurnEnded(turn_id=number, end_s=turn.end_s, forced=False, speaker=speaker))
         return events
+
+
+def test_domains_that_nobody_speaks_are_told_beside_those_there_are(tmp_path: Path) -> None:
+    write_utterances(tmp_path / "utterances.jsonl", SPOKEN)
+    asked = Namespace(utterances=tmp_path / "utterances.jsonl", split=["train"], domains=["phrase", "digit"])
+    with pytest.raises(InvalidRequestError, match="no utterance of phrase, digit in train; there are digits, phrases"):
+        material(asked)
+
+
+def test_splits_that_nobody_is_of_are_told_beside_those_there_are(tmp_path: Path) -> None:
+    write_utterances(tmp_path / "utterances.jsonl", SPOKEN)
+    asked = Namespace(utterances=tmp_path / "utterances.jsonl", split=None, domains=["phrases"])
+    with pytest.raises(InvalidRequestError, match="no utterance is of test; there are train"):
+        material(asked)
+
+
+def test_a_configuration_that_cannot_be_read_ends_with_a_message(tmp_path: Path) -> None:
+    (tmp_path / "server.toml").write_text("shoes = 1\n")
+    with pytest.raises(SystemExit, match=r"error: .*unknown key shoes"):
+        main(["--utterances", "u.jsonl", "--out", str(tmp_path / "e.jsonl"), "--config", f"{tmp_path}/server.toml"])
 
 
 def test_every_utterance_is_in_one_recording_of_its_talker_domain_and_session() -> None:
