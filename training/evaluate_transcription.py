@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
+from training.data.manifest import not_utf8
 from training.data.spoken_text import spoken_words
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, spread_words
 from training.metrics.bootstrap import Figure
@@ -154,12 +155,16 @@ def as_spoken(turns: Transcript) -> Transcript:
 
 def read_groups(path: Path) -> dict[str, dict[str, str]]:
     """A CSV with a column `recording` -> column -> recording -> value. Raises InvalidRequestError."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if "recording" not in (reader.fieldnames or ()):
-            raise InvalidRequestError(f"{path} has no column `recording`", field="groups")
-        rows = list(reader)
-    columns = [name for name in reader.fieldnames or () if name != "recording"]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            names, rows = reader.fieldnames or (), list(reader)
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "groups") from error
+    if "recording" not in names:
+        there = ", ".join(names) or "none"
+        raise InvalidRequestError(f"{path} has no column `recording`; has {there}", field="groups")
+    columns = [name for name in names if name != "recording"]
     return {name: {row["recording"]: row[name] or "" for row in rows} for name in columns}
 
 

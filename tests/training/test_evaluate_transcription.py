@@ -56,7 +56,18 @@ def test_recordings_nobody_has_a_reference_for_are_refused() -> None:
 
 def test_groups_need_a_recording_column(tmp_path: Path) -> None:
     (tmp_path / "groups.csv").write_text("name,room\none,small\n")
-    with pytest.raises(InvalidRequestError, match="recording"):
+    with pytest.raises(InvalidRequestError, match="no column `recording`; has name, room"):
+        read_groups(tmp_path / "groups.csv")
+
+
+def test_groups_may_be_saved_by_a_spreadsheet(tmp_path: Path) -> None:
+    (tmp_path / "groups.csv").write_text("recording,room\none,petit\n", encoding="utf-8-sig")
+    assert read_groups(tmp_path / "groups.csv") == {"room": {"one": "petit"}}
+
+
+def test_groups_in_another_encoding_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "groups.csv").write_text("recording,room\none,énorme\n", encoding="latin-1")
+    with pytest.raises(InvalidRequestError, match="is not UTF-8: save it as UTF-8"):
         read_groups(tmp_path / "groups.csv")
 
 
