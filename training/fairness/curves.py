@@ -19,6 +19,8 @@ from training.metrics.score_bins import BinnedScores, Reading
 from training.metrics.verification import Array, Mask, OperatingPoints, calibration_edges
 
 DET_POINTS = 64
+# At these the page says how often people are rejected: each curve has its best point there.
+FALSE_MATCH_RATES = (0.001, 0.01, 0.05, 0.1)
 SCORE_BINS = 48
 # Rates nearer to 0 and 1 than this are all the same on the scale DET curves are drawn on.
 LEAST_RATE = 1e-5
@@ -104,10 +106,14 @@ def _shares(counts: Array) -> Array:
 
 
 def _det_json(fmr: Array, fnmr: Array) -> dict[str, list[float]]:
-    """Points of the curve, evenly along it as it is drawn: on normal-deviate axes."""
+    """Points of the curve: evenly along it as it is drawn, on normal-deviate axes, and the first at or under each of
+    FALSE_MATCH_RATES.
+    """
     drawn = ndtri(np.clip(np.stack([fmr, fnmr]), LEAST_RATE, 1 - LEAST_RATE))  # (2, K)
     way = np.append(0, np.cumsum(np.hypot(*np.diff(drawn))))
-    chosen = np.unique(np.searchsorted(way, np.linspace(0, way[-1], DET_POINTS)).clip(max=len(way) - 1))
+    evenly = np.searchsorted(way, np.linspace(0, way[-1], DET_POINTS)).clip(max=len(way) - 1)
+    told = [int(np.argmax(fmr <= rate)) for rate in FALSE_MATCH_RATES]
+    chosen = np.unique([*evenly, *told])
     return {"fmr": _rounded(fmr[chosen]), "fnmr": _rounded(fnmr[chosen])}
 
 

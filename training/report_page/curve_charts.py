@@ -94,7 +94,7 @@ def joined_bins(group: Group) -> list[tuple[float, float]]:
 
 
 def miss_rate_at(group: Group, fmr: float) -> float | None:
-    """The least FNMR among the points of the curve whose FMR is at most this."""
+    """The least FNMR where FMR is at most this, one of training.fairness.curves.FALSE_MATCH_RATES."""
     if not group.curve:
         return None
     points = zip(group.curve["det"]["fmr"], group.curve["det"]["fnmr"], strict=True)

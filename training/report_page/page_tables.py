@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from training.fairness.curves import FALSE_MATCH_RATES
 from training.metrics.bootstrap import Figure
 from training.report_json import read_figure
 from training.report_page.curve_charts import Drawn, miss_rate_at, reliability_of
@@ -15,7 +16,6 @@ from training.tables import TITLES
 
 GROUP_MEASURES = ("fnmr", "fmr", "eer", "cllr", "calibration_error")
 GAP_MEASURES = ("fnmr", "fmr", "eer", "cllr", "calibration_error", "min_dcf_01", "act_dcf_01", "min_cllr")
-FALSE_MATCH_RATES = (0.001, 0.01, 0.05, 0.1)
 INDEX_TITLES = {"garbe": "GARBE (0 = alike)", "fdr": "FDR (1 = alike)"}
 
 

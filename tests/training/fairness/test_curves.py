@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.training.fairness.scored_people import halves, llrs_of, trials_of
 from training.evaluate import Attributes, Evaluation, Identity, Settings, Threshold, judge
-from training.fairness.curves import DET_POINTS, SCORE_BINS, curves_json
+from training.fairness.curves import DET_POINTS, FALSE_MATCH_RATES, SCORE_BINS, curves_json
 from training.fairness.groups import People
 from training.metrics.verification import calibration_error, det_curve
 
@@ -51,11 +51,26 @@ def test_bins_of_posteriors_add_up_to_the_calibration_error(seed: int, num_targe
     assert off == pytest.approx(calibration_error(targets, nontargets), abs=1e-3)
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.integers(5, 400), st.integers(5, 400))
+def test_misses_at_the_false_match_rates_of_the_page_are_those_of_the_whole_curve(
+    seed: int, num_target: int, num_nontarget: int
+) -> None:
+    random = np.random.default_rng(seed)
+    targets, nontargets = random.normal(1, 2, num_target), random.normal(-1, 2, num_nontarget)
+    target = np.arange(num_target + num_nontarget) < num_target
+    curve = curves_json(np.append(targets, nontargets), target, {}, calibrated=True)["overall"]["det"]
+    whole = det_curve(targets, nontargets)
+    for rate in FALSE_MATCH_RATES:
+        told = min(fnmr for fmr, fnmr in zip(curve["fmr"], curve["fnmr"], strict=True) if fmr <= rate)
+        assert told == pytest.approx(whole.fnmr[whole.fmr <= rate].min(), rel=1e-4)
+
+
 def test_curves_are_short_and_shares_add_up_to_one() -> None:
     curves = judged(halves(24)).as_json()["curves"]
     assert len(curves["score_edges"]) == SCORE_BINS + 1
     for curve in (curves["overall"], *curves["by_group"]["colour"].values()):
-        assert len(curve["det"]["fmr"]) <= DET_POINTS
+        assert len(curve["det"]["fmr"]) <= DET_POINTS + len(FALSE_MATCH_RATES)
         assert sum(curve["target"]) == pytest.approx(1, abs=1e-3)
         assert sum(curve["nontarget"]) == pytest.approx(1, abs=1e-3)
     assert sum(curves["overall"]["reliability"]["n_trials"]) == len(TRIALS)
