@@ -15,19 +15,21 @@ from training.metrics.bootstrap import Figure, Summary
 
 
 def figure_json(figure: Figure) -> dict[str, Any]:
-    """The value and its interval; null = cannot be measured, or has no bound."""
-    finite = figure.value is not None and np.isfinite(figure.value)
-    bounded = figure.ci95 is not None and bool(np.isfinite(figure.ci95).all())
-    return {
-        "value": figure.value if finite else None,
-        "ci95": list(figure.ci95) if figure.ci95 is not None and bounded else None,
-    }
+    """The value and its interval; null = cannot be measured, or has no bound, as one edge of an interval may."""
+    ends = [_finite(edge) for edge in figure.ci95 or ()]
+    return {"value": _finite(figure.value), "ci95": ends if any(end is not None for end in ends) else None}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
 
 
 def read_figure(written: Mapping[str, Any]) -> Figure:
-    """What figure_json wrote back to what it was."""
-    ci95 = written["ci95"]
-    return Figure(written["value"], None if ci95 is None else (ci95[0], ci95[1]))
+    """What figure_json wrote back to what it was, but for a value or both edges without bound: these are None."""
+    if written["ci95"] is None:
+        return Figure(written["value"], None)
+    low, high = written["ci95"]
+    return Figure(written["value"], (-np.inf if low is None else low, np.inf if high is None else high))
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

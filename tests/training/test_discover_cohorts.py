@@ -1,12 +1,16 @@
 """The command that finds cohorts, on a folder of made-up people."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.training.data.manifests import write_manifest
 from tests.training.fairness.cohorts.heard_people import lines, names, voices, worse_quarter
+from tests.training.fairness.cohorts.toy_discovery import of_two_cohorts, one_man_in_forty, women_alone
+from training.cohort_tables import summary_table
 from training.discover_cohorts import main
 from training.embed_speakers import Voices, write_voices
 from training.fairness.cohorts.cohort import read_cohorts
@@ -63,6 +67,15 @@ def test_two_systems_are_compared_on_the_cohorts_of_the_first(folder: Path, tmp_
     (ranking,) = report["rankings"]
     assert ranking["changes"]["worst"] == "Kenya"
     assert ranking["changes"]["of_worst"]["ci95"][1] < 0
+
+
+@pytest.mark.parametrize(
+    ("wer_of", "told"), [(women_alone, r"\| no bound \| .* \| no bound \|"), (one_man_in_forty, r"\[\d+, no bound\]")]
+)
+def test_a_gap_without_bound_is_called_so(wer_of: Callable[[int], float], told: str) -> None:
+    table = summary_table(of_two_cohorts(wer_of))
+    assert re.search(told, table)
+    assert "inf" not in table
 
 
 @pytest.mark.parametrize(

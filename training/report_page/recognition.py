@@ -20,9 +20,12 @@ from training.report_page.recognition_tables import (
 )
 from training.report_page.templating import style, template
 from training.report_page.wording import interval, often, percent
+from training.tables import NO_BOUND
 
 # A gap is called shown where errors dealt out anew seldom stand as far apart on the other half.
 SURE = 0.05
+# Of the splits.
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +67,31 @@ def finding_of(ranking: Json) -> Finding:
         )
     compared = [cohort for cohort in ranking["cohorts"] if not cohort["too_small"]]
     worse, better = compared[0], compared[-1]
-    shown = found["gap"] is not None and found["gap"] > 0 and found["chance"]["p"] <= SURE
+    # Without errors in the better one on the others there is no number: the gap has no bound.
+    stands = found["worse_share"] > HALF if found["gap"] is None else found["gap"] > 0
+    shown = stands and found["chance"]["p"] <= SURE
     return Finding(
         harm=HARM,
         outcome=Outcome.SHOWN if shown else Outcome.NOT_SHOWN,
         worse=worse["name"],
         better=better["name"],
         rates=f"{percent(worse['wer']['value'])} against {percent(better['wer']['value'])} of words misheard",
-        sureness=" ".join(_sureness(ranking)),
+        sureness=" ".join(_sureness(ranking, better["name"])),
     )
 
 
-def _sureness(ranking: Json) -> Iterator[str]:
+def _sureness(ranking: Json, better: str) -> Iterator[str]:
     gap, found, chance = read_figure(ranking["spread"]["gap"]), ranking["held_out"], ranking["chance"]
     ends = f" (95\u00a0% interval {interval(RATE, gap)})" if gap.ci95 else ""
-    yield f"That is {percent(gap.value)} more{ends}."
+    if gap.value is None:
+        yield f"That is more without bound{ends}: of {better} nothing was misheard."
+    else:
+        yield f"That is {percent(gap.value)} more{ends}."
     if chance and chance["median"] is not None:
         yield f"Were all alike, the same search would find {percent(chance['median'])} in the middle case."
+    held = f"has {NO_BOUND}" if found["gap"] is None else f"is {percent(found['gap'])}"
     yield (
-        f"Settled on half of the speakers, the gap is {percent(found['gap'])} on the others; were all alike, "
+        f"Settled on half of the speakers, the gap {held} on the others; were all alike, "
         f"{often(found['chance']['p'])} would stand as far apart there."
     )
 

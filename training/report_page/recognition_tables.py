@@ -1,12 +1,14 @@
 """The tables of the page on recognition: cohorts, what lies between them, domains, and kinds beside one another."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from training.metrics.bootstrap import Figure
 from training.report_json import read_figure
 from training.report_page.page_tables import Cell, PageTable
 from training.report_page.reading import Json
 from training.report_page.wording import NOTHING, count, interval, percent
+from training.tables import NO_BOUND
 
 # Rates are told as this measure is.
 RATE = "eer"
@@ -46,13 +48,13 @@ def spread_table(ranking: Json) -> PageTable | None:
     if not spread:
         return None
     by_chance = {"gap": chance["p95"]} if chance else {}
-    held = {"gap": found["gap"], "speaker_share": found["speaker_share"]} if found else {}
+    held = {"gap": _gap(found["gap"]), "speaker_share": percent(found["speaker_share"])} if found else {}
     rows = [
         (
             Cell(text=title),
-            rate_cell(read_figure(spread[name])),
+            _spread(name, read_figure(spread[name])),
             Cell(text=percent(by_chance.get(name))),
-            Cell(text=percent(held.get(name))),
+            Cell(text=held.get(name, NOTHING)),
         )
         for name, title in SPREADS.items()
     ]
@@ -94,6 +96,16 @@ def _cohort(cohort: Json, *, changed: bool) -> Iterator[Cell]:
     yield from _counts(cohort)
     for name in ("wer", "before", "change") if changed else ("wer",):
         yield rate_cell(read_figure(cohort[name]))
+
+
+def _spread(name: str, figure: Figure) -> Cell:
+    cell = rate_cell(figure)
+    return replace(cell, text=_gap(figure.value)) if name == "gap" else cell
+
+
+def _gap(gap: float | None) -> str:
+    """Between two cohorts that were measured: no number where the better one made no errors."""
+    return NO_BOUND if gap is None else percent(gap)
 
 
 def _counts(content: Json) -> Iterator[Cell]:

@@ -1,6 +1,9 @@
 """Numbers as people read them."""
 
+from math import isfinite
+
 from training.metrics.bootstrap import RATES, Figure
+from training.tables import NO_BOUND
 
 # What each rate means to somebody who meets it, and of how many.
 HARM_OF = {"fnmr": "wrong rejections", "fmr": "wrong acceptances"}
@@ -28,11 +31,12 @@ def measured(measure: str, value: float | None) -> str:
 
 
 def interval(measure: str, figure: Figure) -> str:
-    """ "3.1 to 12.5", or nothing."""
+    """ "3.1 to 12.5", "3.1 to no bound", or nothing."""
     if figure.ci95 is None:
         return ""
     one = (lambda value: percent(value, unit="")) if measure in RATES else number
-    return f"{one(figure.ci95[0])} to {one(figure.ci95[1])}"
+    low, high = (one(edge) if isfinite(edge) else NO_BOUND for edge in figure.ci95)
+    return f"{low} to {high}"
 
 
 def count(value: int) -> str:

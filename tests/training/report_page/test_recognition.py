@@ -1,9 +1,11 @@
 """What the page on recognition says of cohorts, in words, bars and numbers."""
 
+import json
+
 import pytest
 
 from svc.errors import InvalidRequestError
-from tests.training.fairness.cohorts.toy_discovery import cohorts_report
+from tests.training.fairness.cohorts.toy_discovery import cohorts_report, of_two_cohorts, one_man_in_forty, women_alone
 from tests.training.report_page.parsed_page import Element, PageParser
 from training.report_page.findings import Outcome
 from training.report_page.recognition import finding_of, render_recognition
@@ -35,7 +37,8 @@ def test_a_planted_cohort_is_named_first_and_last_where_none_is_shown() -> None:
         (0.5, 0.01, Outcome.SHOWN),
         (0.5, 0.2, Outcome.NOT_SHOWN),
         (-0.1, 0.01, Outcome.NOT_SHOWN),
-        (None, 0.01, Outcome.NOT_SHOWN),
+        (None, 0.01, Outcome.SHOWN),
+        (None, 0.2, Outcome.NOT_SHOWN),
     ],
 )
 def test_a_gap_is_shown_only_where_it_stands_on_other_people(gap: float | None, p: float, outcome: Outcome) -> None:
@@ -43,6 +46,23 @@ def test_a_gap_is_shown_only_where_it_stands_on_other_people(gap: float | None, 
     ranking["held_out"]["gap"] = gap
     ranking["held_out"]["chance"]["p"] = p
     assert finding_of(ranking).outcome is outcome
+
+
+def test_a_gap_without_bound_leads_the_page_and_is_called_so() -> None:
+    content = json.loads(json.dumps(of_two_cohorts(women_alone).as_json(), allow_nan=False))
+    text = words(PageParser(render_recognition(content)).all("body")[0])
+    assert "By sex, women is misheard more than men" in text
+    assert "That is more without bound: of men nothing was misheard." in text
+    assert "Settled on half of the speakers, the gap has no bound on the others; were all alike" in text
+    assert "worst over best, how much moreno bound" in text
+
+
+def test_an_interval_with_one_bound_is_told() -> None:
+    content = json.loads(json.dumps(of_two_cohorts(one_man_in_forty).as_json(), allow_nan=False))
+    low, high = content["rankings"][0]["spread"]["gap"]["ci95"]
+    assert (low > 1, high) == (True, None)
+    text = words(PageParser(render_recognition(content)).all("body")[0])
+    assert text.count(f"{100 * low:.1f} to no bound") == 2
 
 
 def test_where_nothing_can_be_compared_nothing_is_told() -> None:

@@ -1,6 +1,7 @@
 """The report on cohorts keeps to its schema, and what changes between two systems is paired."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jsonschema import Draft202012Validator
 import training.fairness.cohorts
 from svc.errors import InvalidRequestError
 from tests.training.fairness.cohorts.heard_people import heard, worse_quarter
-from tests.training.fairness.cohorts.toy_discovery import found
+from tests.training.fairness.cohorts.toy_discovery import found, of_two_cohorts, one_man_in_forty, women_alone
 from training.fairness.cohorts.changes import check_paired
 from training.fairness.cohorts.report import Discovery, comparison_json
 
@@ -66,6 +67,11 @@ def test_one_of_two_gaps_is_larger_even_where_neither_has_a_bound(discovery: Dis
     endless = replace(one, spread=replace(one.spread, gap=(value, draws + np.inf)))
     assert comparison_json(endless, other)["larger_gap_share"] == 1
     assert comparison_json(endless, endless)["larger_gap_share"] == 0.5
+
+
+@pytest.mark.parametrize("wer_of", [women_alone, one_man_in_forty])
+def test_a_gap_without_bound_keeps_to_the_schema(wer_of: Callable[[int], float]) -> None:
+    Draft202012Validator(SCHEMA).validate(written(of_two_cohorts(wer_of)))
 
 
 def test_a_mended_cohort_changes_and_the_others_do_not() -> None:

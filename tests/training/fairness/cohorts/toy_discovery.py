@@ -1,6 +1,7 @@
 """A discovery among made-up people, of one system or of two."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -37,6 +38,23 @@ def found(*, repaired: bool = False, replicas: int = 100) -> Discovery:
     after = ErrorsOf(system="mended", utterances=lines(milder, seed=1))
     now, earlier = (after, before) if repaired else (before, None)
     return discover(now, finders(), dict(GROUP_OF), config=CONFIG, replicas=replicas, before=earlier)
+
+
+def of_two_cohorts(wer_of: Callable[[int], float]) -> Discovery:
+    """People of even number are called women, the others men; a chance that a word is misheard for each number."""
+    group_of = {name: ("women", "men")[number % 2] for number, name in enumerate(names(80))}
+    heard = ErrorsOf(system="toy", utterances=lines(wer_of))
+    return discover(heard, [LabelFinder(kind="sex", group_of=group_of)], group_of, config=CONFIG, replicas=100)
+
+
+def women_alone(number: int) -> float:
+    """No word of a man is misheard."""
+    return 0.0 if number % 2 else 0.2
+
+
+def one_man_in_forty(number: int) -> float:
+    """Of men all errors are those of one, whom a draw may leave out."""
+    return 0.2 if number % 2 == 0 or number == 1 else 0.0
 
 
 @cache
