@@ -80,13 +80,13 @@ class Disaggregated:
 
     @cached_property
     def gaps(self) -> dict[str, Gap]:
-        """By measure; none for what cannot be measured, and none at all with fewer than two groups to compare."""
+        """By measure; none for what cannot be measured or has no bound, none at all with fewer than two groups."""
         return dict(self._gaps()) if len(self.compared) > 1 else {}
 
     def _gaps(self) -> Iterator[tuple[str, Gap]]:
         for measure in MEASURES:
             values, draws = self.column(measure)
-            if not np.isnan(values).any():
+            if np.isfinite(values).all():
                 yield measure, gap_of(values, draws, self._behind(measure) if measure in RATES else None)
 
     def _behind(self, *measures: str) -> Behind:

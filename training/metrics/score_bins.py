@@ -92,7 +92,8 @@ class BinnedScores:
         self.reading = reading
         points = RankedTrials(scores[target], scores[~target]).weigh()
         # The first bin holds all below the least cut, so that every cut starts a bin other than the first.
-        self.starts = np.concatenate([[-np.inf], np.union1d(_starts(points, max_bins), reading.cuts())])  # (K,)
+        starts = np.concatenate([_starts(points, max_bins), _starts_apart(scores), reading.cuts()])
+        self.starts = np.append(-np.inf, np.unique(starts))  # (K,)
         self.bin_of = (np.searchsorted(self.starts, scores, side="right") - 1).astype(np.int32)  # (T,)
         self.bits = [self._mean(scores, target, kind) for kind in (False, True)]  # (K,) each
         self.promised = [self._mean(scores, target, kind, promised=True) for kind in (False, True)]
@@ -154,11 +155,26 @@ class BinnedScores:
     def _calibration(self, mass: Array, points: OperatingPoints) -> tuple[Array, ...]:
         with np.errstate(invalid="ignore"):
             share = mass / mass.sum(axis=-1, keepdims=True) / 2  # (2, G, K)
-        cllr = share[0] @ self.bits[0] + share[1] @ self.bits[1]
+        cllr = _weighed(share[0], self.bits[0]) + _weighed(share[1], self.bits[1])
         edges = np.append(0, np.searchsorted(self.starts, logit(calibration_edges())))
         promised = share[0] * self.promised[0] + share[1] * self.promised[1] - share[1]  # (G, K)
         error = np.abs(np.add.reduceat(promised, edges, axis=-1)).sum(axis=-1)
         return cllr, points.min_cllr(), error
+
+
+def _weighed(share: Array, bits: Array) -> Array:
+    """(G, K) and (K,) -> (G,) sums; a bin without weight costs nothing, not even one of infinite bits."""
+    endless = np.isinf(bits)
+    costs = share @ np.where(endless, 0, bits)
+    return np.where((share[:, endless] > 0).any(axis=-1), np.inf, costs)
+
+
+def _starts_apart(scores: Array) -> Array:
+    """Starts by which infinite scores share no bin with others."""
+    infinite = np.isinf(scores)
+    if not infinite.any():
+        return np.zeros(0)
+    return np.append(scores[~infinite].min(initial=np.inf), scores[scores == np.inf][:1])
 
 
 def _starts(points: OperatingPoints, max_bins: int) -> Array:

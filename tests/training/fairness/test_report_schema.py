@@ -1,6 +1,7 @@
 """The written form of the report: what evaluate writes keeps to the schema, and the schema notices what does not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,18 @@ from training.fairness.groups import People
 SCHEMA = json.loads((Path(training.fairness.__file__).parent / "report_schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 TRIALS = trials_of(24, clips=3)
+COLOURS = {**halves(24).columns["colour"], "0": "red", "1": ""}
+COUNTRY = {str(person): ("Jamaica", "Barbados", "France", "Kenya")[person % 4] for person in range(24)}
+ATTRIBUTES = Attributes(people=People(columns={"colour": COLOURS, "country": COUNTRY}), by=("colour",))
 
 
 def judged(*, by: tuple[str, ...] = (), calibrated: bool = True, replicas: int = 20, seed: int = 1) -> Evaluation:
-    colours = {**halves(24).columns["colour"], "0": "red", "1": ""}
-    country = {str(person): ("Jamaica", "Barbados", "France", "Kenya")[person % 4] for person in range(24)}
-    people = People(columns={"colour": colours, "country": country})
     return judge(
         TRIALS,
         llrs_of(TRIALS, seed=seed),
         Identity(name="toy", calibrated=calibrated),
         settings=Settings(replicas=replicas),
-        attributes=Attributes(people=people, by=by) if by else None,
+        attributes=replace(ATTRIBUTES, by=by) if by else None,
     )
 
 
@@ -52,6 +53,18 @@ def test_a_report_of_refused_trials_keeps_to_the_schema() -> None:
     refused = np.arange(len(TRIALS)) % 7 == 0
     report = judge(TRIALS, llrs_of(TRIALS, seed=1), Identity(name="toy", calibrated=True), refused=refused).as_json()
     assert report["n_trials_refused"] == refused.sum()
+    VALIDATOR.validate(written(report))
+
+
+def test_an_llr_without_bound_leaves_no_gap_of_what_it_costs_and_all_others() -> None:
+    plain = judged(by=("colour",))
+    llrs = plain.llrs.copy()
+    llrs[np.flatnonzero(TRIALS.target)[-1]] = -np.inf
+    report = judge(TRIALS, llrs, plain.system, settings=Settings(replicas=20), attributes=ATTRIBUTES).as_json()
+    measures = {column: {*gaps["measures"]} for column, gaps in report["gaps"].items()}
+    assert measures["colour"] == {*plain.as_json()["gaps"]["colour"]["measures"]} - {"cllr"}
+    green, blue = (report["by_group"]["colour"][name]["cllr"] for name in ("green", "blue"))
+    assert (green["value"], None not in blue["ci95"]) == (None, True)
     VALIDATOR.validate(written(report))
 
 

@@ -1,5 +1,7 @@
 """The speaker bootstrap: its weights, its reproducibility, and that its intervals hold the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,22 @@ def test_groups_on_one_draw_are_measured_as_if_each_were_a_list() -> None:
     copies = np.where(trials.target, 1, counts[trials.test_unit]) * counts[trials.enrolment_unit] * (group == 0)
     targets, nontargets = (np.repeat(trials.llrs, copies * (trials.target == kind)) for kind in (True, False))
     assert measured.draws[0, 0, 0] == pytest.approx(equal_error_rate(targets, nontargets))
+
+
+@pytest.mark.parametrize(("endless", "kind"), [(-np.inf, True), (np.inf, False)])
+@pytest.mark.parametrize("per_speaker", [2, 5])
+def test_an_infinite_llr_costs_its_own_group_alone(endless: float, kind: bool, per_speaker: int) -> None:
+    """Of few scores, each in a bin of its own, and of so many that they share bins."""
+    trials = speech_of(24, seed=1, per_speaker=per_speaker)
+    groups = np.where(trials.enrolment_unit < 12, 0, 1)
+    llrs = trials.llrs.copy()
+    llrs[np.flatnonzero((groups == 1) & (trials.target == kind))[0]] = endless
+    (spoilt,) = measure_groups(replace(trials, llrs=llrs), [groups], LLRS, Resampling(replicas=20))
+    (whole,) = measure_groups(trials, [groups], LLRS, Resampling(replicas=20))
+    column = MEASURES.index("cllr")
+    np.testing.assert_allclose(spoilt.draws[:, 0, column], whole.draws[:, 0, column], rtol=1e-3)
+    assert {*np.isinf(spoilt.draws[:, 1, column])} == {True, False}
+    assert not np.isnan(spoilt.draws[:, 1, column]).any()
 
 
 def test_many_groupings_are_drawn_as_each_alone() -> None:
