@@ -24,7 +24,7 @@ from training.fairness.gaps import (
 )
 from training.fairness.groups import UNKNOWN, Grouping
 from training.metrics.bootstrap import RATES, Figure, Measured, ScoredTrials, Summary
-from training.metrics.score_bins import AT_THRESHOLD, MEASURES
+from training.metrics.score_bins import AT_THRESHOLD, MEASURES, NOT_DRAWN
 from training.metrics.verification import Array
 
 
@@ -80,13 +80,13 @@ class Disaggregated:
 
     @cached_property
     def gaps(self) -> dict[str, Gap]:
-        """By measure; none for what cannot be measured or has no bound, none at all with fewer than two groups."""
+        """By measure; none for what cannot be measured, has no bound or no draws; none at all without two groups."""
         return dict(self._gaps()) if len(self.compared) > 1 else {}
 
     def _gaps(self) -> Iterator[tuple[str, Gap]]:
         for measure in MEASURES:
             values, draws = self.column(measure)
-            if np.isfinite(values).all():
+            if measure != NOT_DRAWN and np.isfinite(values).all():
                 yield measure, gap_of(values, draws, self._behind(measure) if measure in RATES else None)
 
     def _behind(self, *measures: str) -> Behind:

@@ -35,6 +35,9 @@ ACT_DCF_PRIORS = {f"act_dcf_{name}": prior for name, prior in PRIORS.items()}
 AT_THRESHOLD = ("fmr", "fnmr")
 MEASURES = ("eer", *MIN_DCF_PRIORS, *AT_THRESHOLD, *ACT_DCF_PRIORS, "cllr", "min_cllr", "calibration_error")
 OF_LLRS = {*ACT_DCF_PRIORS, "cllr", "calibration_error"}
+# A sum of distances, each of which luck makes longer and drawing anew longer still: draws of it lie above its value, so
+# there is no interval of it to be had from them, nor of gaps in it.
+NOT_DRAWN = "calibration_error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +137,7 @@ class BinnedScores:
         return np.asarray(np.bincount(bins, each, len(self.starts)) / np.maximum(counts, 1))
 
     def measure(self, mass: Array) -> Array:
-        """(2, G, B) weight of nontargets and targets -> (G, M) MEASURES; NaN where a kind has no weight."""
+        """(2, G, B) nontargets and targets -> (G, M) MEASURES; NaN where a kind has no weight, and NOT_DRAWN."""
         scored, decided = self.by_score(mass), self.by_decision(mass)
         points = OperatingPoints(self.starts, scored[1], scored[0])
         decisions = points if decided is scored else OperatingPoints(self.starts, decided[1], decided[0])
@@ -144,7 +147,9 @@ class BinnedScores:
             *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
             *self._rates(decisions, threshold),
             *(detection_cost(*self._rates(decisions, bayes_threshold(p)), p) for p in ACT_DCF_PRIORS.values()),
-            *self._calibration(scored, points),
+            self._cllr(scored),
+            points.min_cllr(),
+            np.full(scored.shape[1], np.nan),
         ]
         return np.where(self.reading.measurable(), np.stack(columns, axis=-1), np.nan)
 
@@ -152,14 +157,11 @@ class BinnedScores:
         at = int(np.searchsorted(self.starts, threshold))
         return points.fmr[:, at], points.fnmr[:, at]
 
-    def _calibration(self, mass: Array, points: OperatingPoints) -> tuple[Array, ...]:
+    def _cllr(self, mass: Array) -> Array:
+        """(2, G, K) -> (G,)"""
         with np.errstate(invalid="ignore"):
-            share = mass / mass.sum(axis=-1, keepdims=True) / 2  # (2, G, K)
-        cllr = _weighed(share[0], self.bits[0]) + _weighed(share[1], self.bits[1])
-        edges = np.append(0, np.searchsorted(self.starts, logit(calibration_edges())))
-        promised = share[0] * self.promised[0] + share[1] * self.promised[1] - share[1]  # (G, K)
-        error = np.abs(np.add.reduceat(promised, edges, axis=-1)).sum(axis=-1)
-        return cllr, points.min_cllr(), error
+            share = mass / mass.sum(axis=-1, keepdims=True) / 2
+        return _weighed(share[0], self.bits[0]) + _weighed(share[1], self.bits[1])
 
 
 def _weighed(share: Array, bits: Array) -> Array:

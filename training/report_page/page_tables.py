@@ -15,7 +15,7 @@ from training.report_page.wording import NOTHING, count, interval, measured, per
 from training.tables import TITLES
 
 GROUP_MEASURES = ("fnmr", "fmr", "eer", "cllr", "calibration_error")
-GAP_MEASURES = ("fnmr", "fmr", "eer", "cllr", "calibration_error", "min_dcf_01", "act_dcf_01", "min_cllr")
+GAP_MEASURES = ("fnmr", "fmr", "eer", "cllr", "min_dcf_01", "act_dcf_01", "min_cllr")
 INDEX_TITLES = {"garbe": "GARBE (0 = alike)", "fdr": "FDR (1 = alike)"}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from training.evaluate import FORM
-from training.metrics.bootstrap import Counts, Summary
-from training.metrics.score_bins import MEASURES
+from training.metrics.bootstrap import Counts, Figure, Summary
+from training.metrics.score_bins import MEASURES, NOT_DRAWN
 from training.report_json import read_figure
 
 Json = Mapping[str, Any]
@@ -106,9 +106,15 @@ def _group(name: str, summary: Json, curve: Json | None, gaps: Json) -> Group:
                 nontarget=summary.get("n_nontarget_speakers", everybody),
                 both=everybody,
             ),
-            figures={measure: read_figure(summary[measure]) for measure in MEASURES},
+            figures={measure: _figure(measure, summary[measure]) for measure in MEASURES},
         ),
         why_not=gaps.get("not_compared", {}).get(name, ""),
         members=gaps.get("pooled", {}).get(name, {}),
         curve=curve,
     )
+
+
+def _figure(measure: str, written: Json) -> Figure:
+    figure = read_figure(written)
+    # Older reports have an interval of it, which lies above what was measured.
+    return Figure(figure.value, None) if measure == NOT_DRAWN else figure

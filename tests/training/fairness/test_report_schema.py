@@ -68,6 +68,12 @@ def test_an_llr_without_bound_leaves_no_gap_of_what_it_costs_and_all_others() ->
     VALIDATOR.validate(written(report))
 
 
+def test_nothing_is_told_of_gaps_of_the_calibration_error() -> None:
+    report = judged(by=("colour",)).as_json()
+    assert "cllr" in report["gaps"]["colour"]["measures"]
+    assert "calibration_error" not in report["gaps"]["colour"]["measures"]
+
+
 def test_the_schema_is_one_and_of_the_form_that_is_written() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["properties"]["form"]["const"] == FORM

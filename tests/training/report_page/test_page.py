@@ -113,6 +113,14 @@ def test_curves_are_there_in_numbers_too() -> None:
         assert words in captions
 
 
+def test_older_intervals_of_the_calibration_error_are_left_out() -> None:
+    content = report()
+    content["overall"]["calibration_error"]["ci95"] = [0.123, 0.456]
+    measures = content["gaps"]["colour"]["measures"]
+    measures["calibration_error"] = measures["cllr"] | {"std": {"value": 0.1, "ci95": [0.123, 0.456], "by_chance": 0.2}}
+    assert "0.123 to 0.456" not in PageParser(render_page(content)).all("main")[0].text
+
+
 def test_small_groups_are_listed_and_said_to_be_so() -> None:
     row = next(each for each in PageParser(render_page(report())).all("th") if each.text.strip().startswith("Vaduz"))
     assert "not compared: too few speakers or trials" in row.text
