@@ -29,7 +29,7 @@ from training.report_page.page_tables import (
 from training.report_page.page_weights import WeightSeries, weights_chart, weights_table
 from training.report_page.reading import Column, Report, read_report
 from training.report_page.templating import style, template
-from training.report_page.wording import HARM_OF
+from training.report_page.wording import HARM_OF, STRANGERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,7 @@ def render_page(raw: Mapping[str, Any], weights: Sequence[WeightSeries] = ()) ->
         sections=[_section(report, verdict) for verdict in found],
         changes=changes_of(report),
         weights=_weights(weights),
+        strangers=STRANGERS,
         few_units=FEW_UNITS,
         few_trials=FEW_TRIALS,
     )

@@ -11,6 +11,13 @@ SHARE_OF = {
     "fnmr": "of a person's own attempts are wrongly rejected",
     "fmr": "of attempts by somebody else are wrongly accepted",
 }
+# By which trials are of a group: who its false matches are made with.
+STRANGERS = {
+    "within": "Strangers are tried with people of their own group, the hardest to tell apart.",
+    "cross": "Strangers are tried with people of a group they are not of.",
+    "enrolment": "Strangers are of any group: the group is that of the person they are tried with.",
+    "as listed": "Strangers are whoever the list of trials says.",
+}
 NOTHING = "—"
 
 

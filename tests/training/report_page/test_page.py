@@ -121,6 +121,22 @@ def test_older_intervals_of_the_calibration_error_are_left_out() -> None:
     assert "0.123 to 0.456" not in PageParser(render_page(content)).all("main")[0].text
 
 
+@pytest.mark.parametrize(
+    ("pairs", "told"),
+    [
+        ("within", "Strangers are tried with people of their own group"),
+        ("cross", "Strangers are tried with people of a group they are not of"),
+        ("enrolment", "Strangers are of any group"),
+        ("as listed", "Strangers are whoever the list of trials says"),
+    ],
+)
+def test_each_way_of_grouping_says_who_the_strangers_are(pairs: str, told: str) -> None:
+    content = report()
+    content["gaps"]["city"]["pairs"] = pairs
+    notes = [each for each in PageParser(render_page(content)).all("p") if told in each.text]
+    assert len(notes) == (2 if pairs == "within" else 1)
+
+
 def test_small_groups_are_listed_and_said_to_be_so() -> None:
     row = next(each for each in PageParser(render_page(report())).all("th") if each.text.strip().startswith("Vaduz"))
     assert "not compared: too few speakers or trials" in row.text
