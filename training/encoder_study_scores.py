@@ -1,29 +1,33 @@
 """How a run of the encoder study is judged: words of one talker at a time, when the first comes, and what it costs.
 
-Letters: C channels, T mel frames, M mels.
+Letters: C channels, T mel frames, M mels, R words of a reference, H words heard.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from svc.models.separator import NUM_CHANNELS
 from svc.models.transcriber import Transcriber
+from svc.units import Units
 from training.ablation_run import Judging, Workshop
 from training.ablation_scores import ConversationScore, Heard, conversations_of, heard_of, mels_of, score
 from training.ablation_variants import AblationRun
 from training.compare_encoders import TIMED_FRAMES, cpu_factor
 from training.data.manifest import TEST
+from training.data.spoken_text import spoken_words
+from training.evaluate_transcription import as_spoken
+from training.metrics.word_alignment import word_pairs
 from training.train_transcriber import TranscriberTrainer
 
-# After its turn a word is another's, or nobody waits for it any more.
-LATE_S = 1.0
 # Live streams that step together when time is taken, as `training.compare_encoders` has them.
 TIMED_STREAMS = 8
 PAUSE_S = 1.0
@@ -55,7 +59,7 @@ def judged_alone(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) 
         flops_per_s=share * model.encoder.flops_per_s,
         compute_share=share,
         cpu_factor=cpu_factor(model.encoder, streams_of(model, test)),
-        first_word_delays_s=tuple(tuple(first_word_delays_s(one)) for one in heard),
+        first_word_delays_s=tuple(tuple(first_word_delays_s(one, units)) for one in heard),
         conversations=tuple(
             score(conversation.uri, one, units, pause_s=PAUSE_S, turn_tokens=turn_tokens)
             for conversation, one in zip(test.conversations, heard, strict=True)
@@ -74,15 +78,30 @@ def _heard(model: Transcriber, test: Judging, *, turn_tokens: bool) -> Iterator[
         yield heard, torch.ones(1) if share is None else share.flatten()
 
 
-def first_word_delays_s(heard: Heard) -> Iterator[float]:
-    """Of turns in which something is said at all; negative where it came before the word's end."""
-    said_s = [(token.frame + 1) * heard.frame_s + heard.delay_s for row in heard.without_turn_tokens() for token in row]
-    turns = [turn for turn in heard.reference if turn.words]
-    next_starts_s = [*(after.start_s for _, after in pairwise(turns)), float("inf")]
-    for turn, next_s in zip(turns, next_starts_s, strict=True):
-        until_s = min(turn.end_s + LATE_S, next_s)
-        if spoken := [at_s for at_s in said_s if turn.start_s <= at_s < until_s]:
-            yield min(spoken) - turn.words[0].end_s
+def first_word_delays_s(heard: Heard, units: Units) -> Iterator[float]:
+    """Of turns whose first word was heard, right or as another; negative where it came before its end.
+
+    Which word that was is told by the cheapest alignment of all words, however late they came, and of several such by
+    the one nearest in time.
+    """
+    turns = [turn.words for turn in as_spoken(heard.reference) if turn.words]
+    true = [word for words in turns for word in words]
+    firsts = {0, *accumulate(map(len, turns))}
+    said = sorted(_said(heard, units), key=itemgetter(1))
+    delays_s = np.subtract.outer([at_s for _, at_s in said], [word.end_s for word in true]).T  # (R, H)
+    apart_ms = np.rint(1000 * np.abs(delays_s)).astype(np.int64)
+    for r, h in word_pairs([word.text for word in true], [text for text, _ in said], apart=apart_ms):
+        if r in firsts and h is not None:
+            yield float(delays_s[r, h])
+
+
+def _said(heard: Heard, units: Units) -> Iterator[tuple[str, float]]:
+    """The words of each channel, and when the first token of each came, in seconds."""
+    for row in heard.emissions:
+        for positions in units.words([token.token_id for token in row]):
+            at_s = (row[positions[0]].frame + 1) * heard.frame_s + heard.delay_s
+            for text in spoken_words(units.spelling(row[position].token_id for position in positions)):
+                yield text, at_s
 
 
 def streams_of(model: Transcriber, test: Judging) -> Tensor:

@@ -14,16 +14,22 @@ from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.chunked_transformer import ChunkedTransformerConfig
 from svc.models.encoders import EncoderConfig
 from svc.models.lstm_encoder import LstmEncoderConfig
-from svc.units import START_OF_TURN
+from svc.units import START_OF_TURN, WORD_START, Units
 from tests.training.metrics.conversations import turn
 from tests.training.test_ablate_transcriber import toy_workshop
 from tests.training.toy_transcriber_run import RECIPE
 from training.ablation_run import SCORES, do, is_done
 from training.ablation_scores import ConversationScore, Heard
 from training.checkpoint import read_checkpoint
+from training.data.transcripts import Transcript
 from training.distributed import World
 from training.encoder_study_runs import Contender, Trained, contenders, encoder_runs
-from training.encoder_study_scores import EncoderScores, first_word_delays_s, judged_alone, read_encoder_scores
+from training.encoder_study_scores import (
+    EncoderScores,
+    first_word_delays_s,
+    judged_alone,
+    read_encoder_scores,
+)
 from training.encoder_study_tables import markdown
 from training.study_encoders import check_units, main, parsed, trained_of
 from training.train_transcriber import TranscriberTrainer
@@ -32,7 +38,7 @@ from training.transcriber_data import DataPaths
 CONFIGS = Path("training/configs")
 STUDY = CONFIGS / "encoder-study-commands.toml"
 SHIPPED = Path("svc/artifacts/transcriber-english")
-WORD = 4
+UNITS = Units((f"{WORD_START}yes", f"{WORD_START}no", "terday"))
 STARTED = (("transformer-8m", ""), ("amortised-8m", "@0"), ("amortised-8m", "@2"))
 SKIPS = EncoderConfig(
     kind="amortised",
@@ -93,16 +99,34 @@ def test_a_run_is_trained_judged_and_kept(tmp_path: Path) -> None:
     assert found.cpu_factor > 0
 
 
-def test_the_first_word_is_the_first_token_of_its_turn_that_is_no_turn_border() -> None:
-    tokens = (Emission(START_OF_TURN, 24), Emission(WORD, 39), Emission(WORD, 44), Emission(WORD, 120))
-    heard = Heard(
-        reference=(turn("yes", 1.0, 1.5), turn("no", 3.0, 3.5), turn("yes", 4.0, 4.5)),
-        emissions=(tokens, ()),
-        num_frames=150,
-        frame_s=0.04,
-        delay_s=0.1,
+def heard(reference: Transcript, *tokens: tuple[str, int]) -> Heard:
+    """(piece or <sot>, frame) on channel 0."""
+    ids = UNITS.ids() | {"<sot>": START_OF_TURN}
+    row = tuple(Emission(ids[piece], frame) for piece, frame in tokens)
+    return Heard(reference=reference, emissions=(row, ()), num_frames=150, frame_s=0.04, delay_s=0.1)
+
+
+def test_every_first_word_has_its_own_delay_however_soon_the_next_turn_comes() -> None:
+    said = ("yes", "no", "yes")
+    late = heard(
+        tuple(turn(text, 1 + 0.75 * number, 1.5 + 0.75 * number) for number, text in enumerate(said)),
+        *[(f"{WORD_START}{text}", round((1.9 + 0.75 * number - 0.1) / 0.04) - 1) for number, text in enumerate(said)],
     )
-    assert list(first_word_delays_s(heard)) == pytest.approx([40 * 0.04 + 0.1 - 1.5, 121 * 0.04 + 0.1 - 4.5])
+    assert list(first_word_delays_s(late, UNITS)) == pytest.approx([0.4] * 3, abs=0.02)
+
+
+def test_the_first_word_begins_with_its_first_piece_and_no_turn_border() -> None:
+    tokens = (("<sot>", 24), (f"{WORD_START}yes", 39), ("terday", 41), (f"{WORD_START}no", 44))
+    found = heard((turn("yesterday no", 1.0, 1.7),), *tokens)
+    (first, _) = found.reference[0].words
+    assert list(first_word_delays_s(found, UNITS)) == pytest.approx([40 * 0.04 + 0.1 - first.end_s])
+
+
+def test_a_first_word_that_was_not_heard_has_no_delay_and_one_heard_wrong_has() -> None:
+    reference = (turn("no yes", 1.0, 1.8), turn("yes", 3.0, 3.5), turn("yes", 4.0, 4.5))
+    tokens = ((f"{WORD_START}yes", 44), (f"{WORD_START}no", 90))
+    assert list(first_word_delays_s(heard(reference, *tokens), UNITS)) == pytest.approx([91 * 0.04 + 0.1 - 3.5])
+    assert list(first_word_delays_s(heard(reference), UNITS)) == []
 
 
 def test_a_rival_is_one_of_the_same_size() -> None:

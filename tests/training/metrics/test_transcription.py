@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import permutations, product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,6 +106,29 @@ def test_alignment_is_in_order_complete_and_the_cheapest(reference: list[str], h
     cost = sum(r is None or h is None or reference[r] != hypothesis[h] for r, h in pairs)
     assert cost == edits(words_of([turn(" ".join(reference), 0, 1)]), words_of([turn(" ".join(hypothesis), 0, 1)]))
     assert cost == word_distance(reference, hypothesis)
+
+
+@settings(max_examples=100)
+@given(st.data(), st.lists(st.sampled_from(WORDS), max_size=4), st.lists(st.sampled_from(WORDS), max_size=4))
+def test_of_alignments_as_cheap_the_nearest_is_taken(
+    data: st.DataObject, reference: list[str], hypothesis: list[str]
+) -> None:
+    far = st.lists(st.integers(0, 9), min_size=len(hypothesis), max_size=len(hypothesis))
+    rows = data.draw(st.lists(far, min_size=len(reference), max_size=len(reference)))
+    apart = np.array(rows, np.int64).reshape(len(reference), len(hypothesis))
+
+    @cache
+    def best(r: int, h: int) -> tuple[int, int]:
+        """Edits and distance of what is left from there."""
+        if r == len(reference) or h == len(hypothesis):
+            return len(reference) - r + len(hypothesis) - h, 0
+        ways = [(1, 0, best(r + 1, h)), (1, 0, best(r, h + 1))]
+        ways.append((int(reference[r] != hypothesis[h]), int(apart[r, h]), best(r + 1, h + 1)))
+        return min((edits + rest[0], distance + rest[1]) for edits, distance, rest in ways)
+
+    pairs = word_pairs(reference, hypothesis, apart=apart)
+    edits = sum(r is None or h is None or reference[r] != hypothesis[h] for r, h in pairs)
+    assert (edits, sum(apart[r, h] for r, h in pairs if r is not None and h is not None)) == best(0, 0)
 
 
 @settings(max_examples=30)
