@@ -105,11 +105,11 @@ def _said(heard: Heard, units: Units) -> Iterator[tuple[str, float]]:
 
 
 def streams_of(model: Transcriber, test: Judging) -> Tensor:
-    """(N, T, M): real speech for as many live streams as are timed, one conversation after the other."""
+    """(N, T, M): real speech for as many live streams as are timed, spread evenly over all conversations."""
     speech = torch.cat([mels_of(model, conversation, test.sounds)[0] for conversation in test.conversations])
-    num_frames = NUM_CHANNELS * TIMED_STREAMS * TIMED_FRAMES
-    speech = speech.repeat(-(-num_frames // len(speech)), 1)
-    return speech[:num_frames].reshape(-1, TIMED_FRAMES, speech.shape[1])
+    speech = speech.repeat(-(-TIMED_FRAMES // len(speech)), 1)
+    starts = torch.linspace(0, len(speech) - TIMED_FRAMES, NUM_CHANNELS * TIMED_STREAMS).round().int().tolist()
+    return torch.stack([speech[start : start + TIMED_FRAMES] for start in starts])
 
 
 def read_encoder_scores(path: Path) -> EncoderScores | None:

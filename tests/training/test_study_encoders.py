@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,17 @@ from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.chunked_transformer import ChunkedTransformerConfig
 from svc.models.encoders import EncoderConfig
 from svc.models.lstm_encoder import LstmEncoderConfig
+from svc.models.transcriber import Transcriber
 from svc.units import START_OF_TURN, WORD_START, Units
+from tests.training.data.talkers import talkers
 from tests.training.metrics.conversations import turn
 from tests.training.test_ablate_transcriber import toy_workshop
-from tests.training.toy_transcriber_run import RECIPE
-from training.ablation_run import SCORES, do, is_done
-from training.ablation_scores import ConversationScore, Heard
+from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
+from training.ablation_run import SCORES, Judging, do, is_done
+from training.ablation_scores import ConversationScore, Heard, mels_of
 from training.checkpoint import read_checkpoint
+from training.data.conversation_sets import Conversation
+from training.data.mixtures import MixtureSimulator
 from training.data.transcripts import Transcript
 from training.distributed import World
 from training.encoder_study_runs import Contender, Trained, contenders, encoder_runs
@@ -29,6 +34,7 @@ from training.encoder_study_scores import (
     first_word_delays_s,
     judged_alone,
     read_encoder_scores,
+    streams_of,
 )
 from training.encoder_study_tables import markdown
 from training.study_encoders import check_units, main, parsed, trained_of
@@ -127,6 +133,24 @@ def test_a_first_word_that_was_not_heard_has_no_delay_and_one_heard_wrong_has() 
     tokens = ((f"{WORD_START}yes", 44), (f"{WORD_START}no", 90))
     assert list(first_word_delays_s(heard(reference, *tokens), UNITS)) == pytest.approx([91 * 0.04 + 0.1 - 3.5])
     assert list(first_word_delays_s(heard(reference), UNITS)) == []
+
+
+def test_time_is_taken_on_speech_from_the_first_conversation_to_the_last() -> None:
+    model = Transcriber(replace(RECIPE.model, num_tokens=len(UNITS)))
+    conversations = [
+        Conversation(
+            uri=str(seed), domain="phrases", condition="0S", recipe=MixtureSimulator(talkers(), SHORT).draw(seed)
+        )
+        for seed in range(40)
+    ]
+    test = Judging(conversations=conversations, sounds=toy_data().sounds)
+    speech = torch.cat([mels_of(model, conversation, test.sounds)[0] for conversation in conversations])
+    rows = streams_of(model, test)
+    pieces = speech.unfold(0, rows.shape[1], 1).transpose(1, 2)
+    starts = [next(start for start, piece in enumerate(pieces) if torch.equal(piece, row)) for row in rows]
+    assert (starts[0], starts[-1]) == (0, len(pieces) - 1)
+    apart = {after - before for before, after in pairwise(starts)}
+    assert max(apart) - min(apart) <= 1
 
 
 def test_a_rival_is_one_of_the_same_size() -> None:
