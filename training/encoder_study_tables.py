@@ -155,11 +155,11 @@ def _compute_rows(whole: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str,
 
 
 def _so_the_claim(saved: float, change: Figure) -> str:
-    """Of an encoder that skips: as much saved, and no more words lost."""
+    """Of an encoder that skips: as much saved, in percent as printed, and no more words lost."""
     if change.ci95 is None:
         return "cannot be told: there is no interval"
     low, high = change.ci95
-    if saved < SAVED:
+    if round(100 * saved) < round(100 * SAVED):
         return "does not hold here: it saves less"
     if high <= LOST:
         return "holds here"

@@ -175,6 +175,8 @@ def test_a_rival_is_one_of_the_same_size() -> None:
     ("flops", "errors", "told"),
     [
         (2e8, 2, "does not hold here: it saves less"),
+        (1.22e8, 2, "does not hold here: it saves less"),
+        (1.2009e8, 2, "holds here"),
         (1e8, 2, "holds here"),
         (1e8, 3, "does not hold here: it loses more words"),
     ],
