@@ -21,13 +21,15 @@ def bold_where_sure(text: str, change: Figure) -> str:
 
 
 def verdict(change: Figure, claimed: float, *, sized: bool = True) -> str:
-    """What an interval says of a claim; of one that is not `sized` the sign counts alone."""
+    """What an interval says of a claim, of its size only where all of it lies to one side; of a claim that is not
+    `sized` the sign counts alone.
+    """
     if change.value is None:
         return "is not measured yet"
     if change.ci95 is None:
         return "cannot be told: there is no interval"
+    low, high = change.ci95
     if not change.excludes_zero:
-        low, high = change.ci95
         if not sized or low <= claimed <= high:
             return "cannot be told: the interval includes zero"
         return "does not hold here: the interval includes zero and not the claim"
@@ -35,5 +37,7 @@ def verdict(change: Figure, claimed: float, *, sized: bool = True) -> str:
         return "does not hold here: it is the other way round"
     if not sized:
         return "holds here"
-    size = "as large as claimed or larger" if abs(change.value) >= abs(claimed) else "but smaller than claimed"
+    if low <= claimed <= high:
+        return "holds here; whether as large as claimed cannot be told"
+    size = "as large as claimed or larger" if abs(low) > abs(claimed) else "but smaller than claimed"
     return f"holds here, {size}"

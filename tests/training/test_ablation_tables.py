@@ -71,8 +71,9 @@ def test_nothing_finished_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("value", "interval", "said"),
     [
-        (-0.1, (-0.2, -0.05), "holds here, but smaller than claimed"),
-        (-0.3, (-0.4, -0.05), "holds here, as large as claimed or larger"),
+        (-0.1, (-0.16, -0.05), "holds here, but smaller than claimed"),
+        (-0.3, (-0.4, -0.2), "holds here, as large as claimed or larger"),
+        (-0.176, (-0.253, -0.09), "holds here; whether as large as claimed cannot be told"),
         (-0.1, (-0.2, 0.0), "cannot be told: the interval includes zero"),
         (-0.02, (-0.06, 0.02), "does not hold here: the interval includes zero and not the claim"),
         (0.1, (0.05, 0.2), "does not hold here: it is the other way round"),

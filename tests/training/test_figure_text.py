@@ -18,7 +18,11 @@ def test_a_change_is_sure_where_both_edges_are_on_one_side(one: float, other: fl
     assert found.excludes_zero == sure
     assert bold_where_sure("x", found) == ("**x**" if sure else "x")
     assert ("includes zero" in verdict(found, -1.0)) != sure
-    assert ("cannot be told" in verdict(found, -1.0)) == (not sure and low <= -1)
+    assert ("cannot be told" in verdict(found, -1.0)) == (low <= -1 <= high)
+
+
+def test_nothing_is_sure_of_an_interval_that_is_no_number() -> None:
+    assert not Figure(0.1, (math.nan, math.nan)).excludes_zero
 
 
 def test_a_figure_is_written_with_its_interval_sign_and_unit() -> None:
@@ -28,10 +32,27 @@ def test_a_figure_is_written_with_its_interval_sign_and_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(-0.3, "as large as claimed"), (-0.1, "smaller than claimed"), (0.3, "the other way round")]
+    ("value", "told"),
+    [
+        (-0.3, "holds here, as large as claimed or larger"),
+        (-0.22, "holds here; whether as large as claimed cannot be told"),
+        (-0.18, "holds here; whether as large as claimed cannot be told"),
+        (-0.1, "holds here, but smaller than claimed"),
+        (0.3, "does not hold here: it is the other way round"),
+    ],
 )
-def test_a_claim_holds_by_sign_and_size(value: float, told: str) -> None:
-    assert told in verdict(Figure(value, (value - 0.05, value + 0.05)), -0.2)
+def test_a_claim_holds_by_sign_and_by_the_size_of_the_whole_interval(value: float, told: str) -> None:
+    assert verdict(Figure(value, (value - 0.05, value + 0.05)), -0.2) == told
+    assert verdict(Figure(-value, (-value - 0.05, -value + 0.05)), 0.2) == told
+
+
+@given(st.floats(-10, -0.01), st.floats(0.01, 5), st.floats(-10, -0.01))
+def test_the_size_is_judged_where_the_interval_lies_to_one_side_of_the_claim(
+    low: float, width: float, claimed: float
+) -> None:
+    high = min(low + width, -0.001)
+    said = verdict(Figure((low + high) / 2, (low, high)), claimed)
+    assert ("cannot be told" in said) == (low <= claimed <= high)
 
 
 def test_a_claim_without_a_size_holds_by_its_sign() -> None:
