@@ -1,5 +1,7 @@
 """A figure in words, and what its interval says of a claim."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from training.fairness.cohorts.cohort import cohorts_of
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
+from training.figure_text import bold_where_sure, verdict
 from training.mitigation_arms import ARMS, BEFORE
 from training.mitigation_tables import (
     ADAPTED,
@@ -114,6 +115,15 @@ def test_a_run_is_not_surer_of_itself_than_its_seeds_allow() -> None:
     assert found.value is not None
     assert found.ci95 is not None
     assert found.ci95[0] < 0 < found.ci95[1]
+
+
+def test_a_gap_that_one_seed_has_no_end_of_is_no_sure_change() -> None:
+    seeds = [counted({"g": rate, "b": 0.4, "t": 0.9}) for rate in (0.0, 0.1)]
+    found = change(GAP, judges().rates([BEFORE_ERRORS]), judges().rates(seeds), judges())
+    assert found.value == pytest.approx(4 / 3)
+    assert found.ci95 is None
+    assert bold_where_sure("x", found) == "x"
+    assert verdict(found, -0.1) == "cannot be told: there is no interval"
 
 
 def test_draws_keep_the_sizes_of_cohorts() -> None:

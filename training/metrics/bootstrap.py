@@ -85,7 +85,7 @@ class Figure:
     @property
     def excludes_zero(self) -> bool:
         """Whether its interval does: of a change, that there is one."""
-        return self.ci95 is not None and not self.ci95[0] <= 0 <= self.ci95[1]
+        return self.ci95 is not None and (self.ci95[0] > 0 or self.ci95[1] < 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

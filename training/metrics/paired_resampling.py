@@ -76,10 +76,12 @@ def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS,
 
 def with_seeds(figure: Figure, left_out: Floats) -> Figure:
     """A figure whose interval is over recordings, or people, and (S,) what it is without each of two seeds or more ->
-    with the seeds' part added.
+    with the seeds' part added; without an interval where one of these values is infinite or cannot be measured.
     """
     if figure.value is None or figure.ci95 is None:
         return figure
+    if not np.isfinite([figure.value, *left_out]).all():
+        return Figure(figure.value, None)
     degrees = len(left_out) - 1
     of_seeds = student.ppf(0.975, degrees) * math.sqrt(degrees * np.var(left_out))
     value, (low, high) = figure.value, figure.ci95

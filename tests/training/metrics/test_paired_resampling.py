@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from training.metrics.bootstrap import Figure
-from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
+from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change, with_seeds
 
 COUNTS = arrays(np.float64, (2, 4), elements=st.integers(1, 9))
 TOTALS = arrays(np.float64, (4,), elements=st.integers(1, 9))
@@ -61,6 +61,12 @@ def test_a_run_alone_has_no_interval() -> None:
     runs = RunCounts(np.ones((1, 3)), np.full(3, 2.0))
     assert mean_rate(runs) == Figure(0.5, None)
     assert relative_change(runs, runs) == difference(runs, runs) == Figure(0.0, None)
+
+
+@pytest.mark.parametrize("left_out", [(0.1, np.inf), (0.1, np.nan), (np.inf, np.inf)])
+def test_where_a_seed_left_out_leaves_nothing_to_measure_there_is_no_interval(left_out: tuple[float, float]) -> None:
+    assert with_seeds(Figure(0.1, (0.05, 0.2)), np.array(left_out)) == Figure(0.1, None)
+    assert with_seeds(Figure(np.inf, (0.05, np.inf)), np.array([0.1, 0.2])) == Figure(np.inf, None)
 
 
 def test_what_cannot_be_paired_or_divided_is_not() -> None:
