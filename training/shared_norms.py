@@ -56,22 +56,23 @@ class _SharedNorm(_BatchNorm):
         """Any will do."""
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(B, C, ..) -> the same shape."""
+        """(B, C, ..) -> the same shape and precision, float32 within: bfloat16 cannot even count what it sums."""
         if not self.training:
             return super().forward(hidden)
+        wide = hidden.float()
         others = [axis for axis in range(hidden.dim()) if axis != 1]
-        count = hidden.new_full((1,), hidden.numel() // hidden.shape[1])
-        mine = torch.cat([hidden.sum(others), hidden.square().sum(others), count])  # (2 C + 1,)
+        count = wide.new_full((1,), hidden.numel() // hidden.shape[1])
+        mine = torch.cat([wide.sum(others), wide.square().sum(others), count])  # (2 C + 1,)
         sums = self.world.summed(mine)
         count = sums[-1]
         mean, squares = (sums[:-1] / count).chunk(2)
         variance = squares - mean.square()
         self._remember(mean.detach(), (variance * count / (count - 1)).detach())
         shape = (1, -1, *[1] * (hidden.dim() - 2))
-        normal: Tensor = (hidden - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
+        normal: Tensor = (wide - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             normal = normal * self.weight.view(shape) + self.bias.view(shape)
-        return normal
+        return normal.to(hidden.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:

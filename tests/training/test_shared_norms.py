@@ -31,6 +31,16 @@ def test_a_norm_of_frames_is_shared_over_channels_not_over_time() -> None:
         torch.testing.assert_close(shared(frames), plain(frames), rtol=1e-4, atol=1e-5)
 
 
+def test_in_bfloat16_sums_and_statistics_are_of_full_precision() -> None:
+    plain, shared = norms()
+    frames = torch.randn(4, 500, 3, generator=torch.Generator().manual_seed(0)).bfloat16() + 2
+    found = shared(frames)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, plain(frames))
+    for (mine, _), (theirs, _) in zip(running_statistics(shared), running_statistics(plain), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-5)
+
+
 def test_statistics_are_put_back_as_they_were() -> None:
     _, shared = norms()
     kept = running_statistics(shared)
