@@ -1,8 +1,9 @@
 """Holding a fine-tuned model to where it started: elastic weight consolidation, and plain L2 beside it.
 
 Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", arXiv 1612.00796; for the regions of a
-transducer arXiv 2207.07850. The loss gains strength / 2 * sum of F_i (theta_i - start_i)^2; F is the diagonal of the
-Fisher information, how much what the model says of speech it knows depends on a weight; 1 for every weight is L2.
+transducer arXiv 2207.07850. The loss gains strength / 2 * sum of F_i (theta_i - start_i)^2, as long as its gradients
+are not clipped (Anchor.pull); F is the diagonal of the Fisher information, how much what the model says of speech it
+knows depends on a weight; 1 for every weight is L2.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,9 +60,10 @@ class Anchor:
         """The penalty's part of the step that the optimiser has just taken on the loss alone.
 
         The penalty is quadratic, so its part is solved instead of followed downhill: with a step r_i, which is Adam's
-        rate over the root of the mean squared gradient, theta_i - start_i is divided by 1 + r_i strength F_i. Loss and
-        penalty are in balance where they are with the penalty in the gradient, but no strength is too large: there
-        Adam would throw weights to and fro by its rate, and clipping would let a large penalty drown the loss.
+        rate over the root of the mean squared gradient, theta_i - start_i is divided by 1 + r_i strength F_i. Of
+        gradients that are not clipped, loss and penalty are in balance where they are with the penalty in the gradient;
+        of those clipped to a share c, where they are with strength / c. No strength is too large: in the gradient Adam
+        would throw weights to and fro by its rate, and clipping would let a large penalty drown the loss.
         """
         if not self.strength:
             return
