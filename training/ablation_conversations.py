@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +52,30 @@ STUDIES = {
 def prepare(study: Study, paths: DataPaths, out: Path) -> None:
     """Draws the conversations where they are not there yet.
 
-    Raises InvalidRequestError when the folder holds a study of other data, or the sets are not the recorded ones.
+    Raises InvalidRequestError when the folder holds a study of other data or of other conversations, or the sets are
+    not the recorded ones.
     """
     settle_data(paths, out)
     for split in JUDGED_SPLITS:
-        if not _file(out, split).exists():
+        if _file(out, split).exists():
+            _check_kept(study, out, split)
+        else:
             made = _conversation_set(paths, split)
             chosen = made.selected(study.domains, study.conditions, per_cell=study.number(split))
             keep(out, split, chosen)
+
+
+def _check_kept(study: Study, out: Path, split: str) -> None:
+    """Raises InvalidRequestError where others are kept than those that this study is judged on."""
+    there = Counter((domain, condition) for _, domain, condition, _ in _rows(out, split))
+    asked = Counter({(domain, name): study.number(split) for domain in study.domains for name in study.conditions})
+    if there != asked:
+        held, wanted = (
+            ", ".join(f"{number} of {domain} {name}" for (domain, name), number in sorted(cells.items())) or "none"
+            for cells in (there, asked)
+        )
+        message = f"{_file(out, split)} holds {held}, and asked for are {wanted}: give another --out"
+        raise InvalidRequestError(message, field="out")
 
 
 def settle_data(paths: DataPaths, out: Path) -> None:
@@ -74,17 +91,21 @@ def settle_data(paths: DataPaths, out: Path) -> None:
 
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:
     """Written beside and renamed."""
-    lines = [json.dumps([found.uri, found.domain, found.condition, found.recipe.to_json()]) for found in conversations]
-    write_text(_file(out, split), "\n".join(lines) + "\n")
+    rows = ([found.uri, found.domain, found.condition, found.recipe.to_json()] for found in conversations)
+    write_text(_file(out, split), "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def kept(out: Path, split: str) -> list[Conversation]:
     """What `prepare` drew."""
-    rows = (json.loads(line) for line in _file(out, split).read_text(encoding="utf-8").splitlines())
     return [
         Conversation(uri=uri, domain=domain, condition=condition, recipe=MixtureRecipe.from_json(recipe))
-        for uri, domain, condition, recipe in rows
+        for uri, domain, condition, recipe in _rows(out, split)
     ]
+
+
+def _rows(out: Path, split: str) -> Iterator[list[str]]:
+    """As `keep` wrote them: uri, domain, condition and recipe."""
+    return (json.loads(line) for line in _file(out, split).read_text(encoding="utf-8").splitlines())
 
 
 def sounds_of(paths: DataPaths, split: str) -> Sounds:

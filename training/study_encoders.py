@@ -22,7 +22,8 @@ from svc.errors import InvalidRequestError
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
 from training.ablation_variants import AblationRun
-from training.command_line import names_among, positive
+from training.command_line import names_among
+from training.data.conversation_sets import PER_CELL, part_of_cell
 from training.data.units import read_units
 from training.encoder_study_runs import Trained, contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
@@ -96,7 +97,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
     parser.add_argument("--recogniser", type=Path, help="an artifact, all go on from its weights but for its separator")
     add_speech(parser)
-    parser.add_argument("--per-cell", type=positive, default=20, help="test conversations a domain (%(default)s)")
+    parser.add_argument(
+        "--per-cell", type=part_of_cell, default=PER_CELL, help="test conversations a domain (%(default)s)"
+    )
     add_study_options(parser, seeds="0,1,2")
     return parser.parse_args(arguments)
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, finis
 from training.ablation_scores import read_scores
 from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.conversation_sets import Conversation
-from training.data.manifest import COLUMNS
+from training.data.manifest import COLUMNS, JUDGED_SPLITS
 from training.data.mixtures import MixtureSimulator
 from training.distributed import World
 from training.many_runs import Outcome, RunFailedError, do_all
@@ -142,6 +143,30 @@ def test_conversations_are_kept_to_the_last_digit(tmp_path: Path) -> None:
     drawn = judging("dev").conversations
     keep(tmp_path, "dev", drawn)
     assert kept(tmp_path, "dev") == drawn
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"per_cell": 3},
+        {"per_cell": 1},
+        {"domains": ("digits",)},
+        {"domains": ("phrases", "digits")},
+        {"conditions": ()},
+    ],
+)
+def test_conversations_other_than_those_kept_are_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    study = replace(STUDIES["commands"], domains=("phrases",), conditions=("0S",), per_cell=2, dev_per_cell=2)
+    utterances = tmp_path / "utterances"
+    utterances.write_text("")
+    paths = DataPaths(utterances=utterances, units=utterances, root=tmp_path, cache=tmp_path)
+    for split in JUDGED_SPLITS:
+        keep(tmp_path, split, judging(split).conversations)
+    prepare(study, paths, tmp_path)
+    with pytest.raises(
+        InvalidRequestError, match=r"conversations-(dev|test)\.jsonl holds 2 of phrases 0S, .* another --out"
+    ):
+        prepare(replace(study, **other), paths, tmp_path)
 
 
 def test_a_folder_of_other_data_is_refused(tmp_path: Path) -> None:

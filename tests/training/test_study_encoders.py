@@ -24,7 +24,7 @@ from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
 from training.ablation_run import SCORES, Judging, do, is_done
 from training.ablation_scores import ConversationScore, Heard, mels_of
 from training.checkpoint import read_checkpoint
-from training.data.conversation_sets import Conversation
+from training.data.conversation_sets import PER_CELL, Conversation
 from training.data.mixtures import MixtureSimulator
 from training.data.transcripts import Transcript
 from training.distributed import World
@@ -278,6 +278,13 @@ def test_only_encoders_of_one_start_are_compared_for_what_they_skip() -> None:
     of_starts = [f"{name}-from-standardised{at} against {name}-from-random{at}" for name, at in STARTED]
     skipping = [f"amortised-8m-from-{one}@{at} against transformer-8m-from-{one}" for one in starts for at in (0, 2)]
     assert compared == skipping + of_starts
+
+
+def test_more_conversations_than_there_are_cannot_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert study_from(SHIPPED, "--per-cell", str(PER_CELL)).per_cell == PER_CELL
+    with pytest.raises(SystemExit, match="2"):
+        study_from(SHIPPED, "--per-cell", str(PER_CELL + 1))
+    assert "argument --per-cell: must be 1 to 20, not 21" in capsys.readouterr().err
 
 
 def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from rich.progress import track
 
 from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ
-from training.command_line import add_folders, folder_to_write, mistakes_told, positive
+from training.command_line import add_folders, folder_to_write, mistakes_told
 from training.data.manifest import JUDGED_SPLITS, TEST, noises_for, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
 from training.data.mixtures import MixtureConfig, MixtureSimulator
@@ -160,13 +160,22 @@ class ConversationSet:
         return Sounds(speech, load_noises(self._noises, self._root), RoomBank.open(self._folder, ROOMS))
 
 
+def part_of_cell(given: str) -> int:
+    """The type of an option that takes the first so many conversations of a cell."""
+    if not given.isdigit() or not 1 <= int(given) <= PER_CELL:
+        raise argparse.ArgumentTypeError(f"must be 1 to {PER_CELL}, not {given}")
+    return int(given)
+
+
 def add_set_options(parser: argparse.ArgumentParser, *, split: str) -> None:
     """The options of a command that judges on conversations; `split` unless told otherwise."""
     parser.add_argument("--utterances", type=Path, required=True, help="utterances.jsonl of training.data.align")
     add_folders(parser)
     parser.add_argument("--split", choices=JUDGED_SPLITS, default=split)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
-    parser.add_argument("--per-cell", type=positive, help="the first so many of each domain and condition; default all")
+    parser.add_argument(
+        "--per-cell", type=part_of_cell, help="the first so many of each domain and condition; default all"
+    )
 
 
 def cell_config(domain: str, condition: str) -> MixtureConfig:
