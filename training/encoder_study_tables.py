@@ -191,12 +191,12 @@ def _alike(one: Entry, other: Entry) -> bool:
 
 def _is_window(contender: Contender, chosen: Sequence[Contender]) -> bool:
     """Looks back less far than another of the study, finished or not."""
-    far = max(_left_context(other.recipe.model.encoder) for other in chosen if other.kind == TRANSFORMER)
+    far = max(_left_context(other.recipe.model.encoder) for other in chosen if other.kind in (TRANSFORMER, SKIPPING))
     return _left_context(contender.recipe.model.encoder) < far
 
 
 def _left_context(encoder: EncoderConfig) -> int:
-    return encoder.transformer.left_context_frames
+    return (encoder.amortised if encoder.kind == SKIPPING else encoder.transformer).left_context_frames
 
 
 def _counts_text(entries: Sequence[Entry]) -> str:

@@ -198,6 +198,13 @@ def test_compute_is_counted_against_the_transformer_that_looks_back_furthest() -
     assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] |" in table
 
 
+def test_a_window_is_one_beside_an_encoder_that_skips_and_looks_back_further() -> None:
+    near = EncoderConfig(transformer=ChunkedTransformerConfig(left_context_frames=8))
+    far = replace(SKIPS, amortised=replace(SKIPS.amortised, left_context_frames=96))
+    chosen = [contender("window", near), contender("skips", far, strength=2.0)]
+    assert "against" not in markdown(chosen, {"window": twice(scores(3)), "skips@2": twice(scores(2))})
+
+
 def test_starts_are_trained_apart_and_compared() -> None:
     starts = ("standardised", "whisper-tiny.en")
     chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0], starts)
