@@ -127,20 +127,22 @@ def _rivals_row(conv: Entry, rival: Entry) -> tuple[str, str, str]:
 
 
 def _compute_table(chosen: Sequence[Contender], entries: Sequence[Entry]) -> str:
-    """Compute saved and words lost against a transformer that looks back furthest of all chosen and computes all."""
-    rows = [
-        row
-        for whole in entries
-        if whole.contender.kind == TRANSFORMER and not _is_window(whole.contender, chosen)
-        for row in _compute_rows(whole, entries)
-    ]
+    """Compute saved and words lost against a transformer that looks back furthest of all chosen and computes all; then,
+    of what skips, against a window, which is claimed to lose more words for less.
+    """
+    transformers = [entry for entry in entries if entry.contender.kind == TRANSFORMER]
+    windows = [entry for entry in transformers if _is_window(entry.contender, chosen)]
+    wholes = [entry for entry in transformers if not _is_window(entry.contender, chosen)]
+    rows = [row for whole in wholes for row in _compute_rows(whole, entries, kinds=(TRANSFORMER, SKIPPING))]
+    if rows:
+        rows += [(*row[:-1], "-") for window in windows for row in _compute_rows(window, entries, kinds=(SKIPPING,))]
     header = ("encoder", "MFLOP / s", "saved %", "CPU s / s", "saved %", "change of WER", "so the claim")
     return f"{markdown_table(header, rows)}\n\n({AMORTISED_CLAIM})" if rows else ""
 
 
-def _compute_rows(whole: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+def _compute_rows(whole: Entry, entries: Sequence[Entry], *, kinds: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for entry in entries:
-        if entry is not whole and entry.contender.kind in (TRANSFORMER, SKIPPING) and _alike(whole, entry):
+        if entry is not whole and entry.contender.kind in kinds and _alike(whole, entry):
             flops, cpu = (1 - entry.mean(name) / whole.mean(name) for name in ("flops_per_s", "cpu_factor"))
             change = _change(whole, entry)
             yield (

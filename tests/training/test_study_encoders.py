@@ -196,6 +196,7 @@ def test_compute_is_counted_against_the_transformer_that_looks_back_furthest() -
     assert "| skips@2 against whole | 120 | 60 | 0.0100 | 0 | +0.0 % [+0.0, +0.0] | holds here |" in table
     assert "against" not in markdown(chosen, finished), "a window is nothing to compare with, even if alone"
     assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] |" in table
+    assert "| skips@2 against window | 120 | 60 | 0.0100 | 0 | -33.3 % [-33.3, -33.3] | - |" in table
 
 
 def test_a_window_is_one_beside_an_encoder_that_skips_and_looks_back_further() -> None:
