@@ -1,5 +1,6 @@
 """What came out of an ablation study, beside what the paper claims: Markdown."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,7 @@ INTERVALS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A count and what it is out of; changes are `relative`, or points of a hundred."""
+    """A count and what it is out of; changes are `relative`, or those of a share, in points of a hundred."""
 
     name: str
     count: Count
@@ -47,6 +48,10 @@ class Measure:
             np.array([[self.count(found) for found in row] for row in rows], np.float64),
             np.array([self.total(found) for found in rows[0]], np.float64),
         )
+
+    def mean(self, scores: Iterable[RunScores]) -> Figure:
+        """Over seeds."""
+        return mean_rate(self.runs(scores), most=math.inf if self.relative else 1.0)
 
     def change(self, before: Mapping[int, RunScores], after: Mapping[int, RunScores]) -> Figure:
         """Over the seeds that both have; none without one."""
@@ -121,18 +126,17 @@ def markdown(scores: StudyScores) -> str:
 
 def _words_row(name: str, done: StudyScores) -> tuple[str, ...]:
     runs = [done[name][seed] for seed in sorted(done[name])]
-    wer = WER.runs(runs)
     before = COMPARED.get(name, "")
     change = f"{WER.text(WER.change(done[before], done[name]))} against {before}" if before in done else "-"
     return (
         VARIANTS[name].title,
         str(len(runs)),
-        figure_text(mean_rate(wer)),
-        " / ".join(f"{100 * rate:.1f}" for rate in wer.by_seed()),
+        figure_text(WER.mean(runs)),
+        " / ".join(f"{100 * rate:.1f}" for rate in WER.runs(runs).by_seed()),
         change,
-        figure_text(mean_rate(TURNS.runs(runs))),
-        figure_text(mean_rate(PAUSES.runs(runs))),
-        figure_text(mean_rate(FOUND.runs(runs))),
+        figure_text(TURNS.mean(runs)),
+        figure_text(PAUSES.mean(runs)),
+        figure_text(FOUND.mean(runs)),
     )
 
 

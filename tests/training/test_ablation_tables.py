@@ -3,7 +3,7 @@
 import pytest
 
 from training.ablation_scores import ConversationScore, RunScores
-from training.ablation_tables import markdown
+from training.ablation_tables import FOUND, TURNS, WER, markdown
 from training.figure_text import verdict
 from training.metrics.bootstrap import Figure
 
@@ -39,6 +39,15 @@ def test_rates_are_means_over_seeds_with_each_seed_beside() -> None:
     assert "2 runs on 2 conversations, 40 words, 8 turns." in table
     assert "| two-output transducer, words alone | 2 | 75.0 [0.0, 392.7] | 50.0 / 100.0 | - | 0.0 [0.0, 0.0] |" in table
     assert "| 0.0 [0.0, 0.0] | 125.0 [125.0, 125.0] |" in table
+
+
+def test_shares_of_conversations_are_a_hundred_percent_at_most_and_rates_are_not() -> None:
+    some = {0: run((5, 15), exact=(True, False)), 1: run((5, 15), exact=(True, True))}
+    turns, words = (measure.mean(some.values()) for measure in (TURNS, WER))
+    assert turns.value == 0.75
+    assert turns.ci95 == (0.0, 1.0)
+    assert FOUND.mean(some.values()).value == 1.0625
+    assert words.value == 0.5
 
 
 def test_a_seed_alone_has_no_interval_and_no_verdict() -> None:

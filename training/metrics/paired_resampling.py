@@ -48,10 +48,10 @@ class RunCounts:
         return drawn
 
 
-def mean_rate(runs: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
-    """Mean over seeds of counts over totals."""
+def mean_rate(runs: RunCounts, *, most: float = math.inf, replicas: int = REPLICAS, seed: int = 0) -> Figure:
+    """Mean over seeds of counts over totals, which are 0 to `most`: of a share 1."""
     figure = _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas, seed)
-    return _mapped(figure, lambda rate: max(rate, 0.0))
+    return _mapped(figure, lambda rate: min(max(rate, 0.0), most))
 
 
 def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
