@@ -73,6 +73,7 @@ def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: Voi
     )
 
 
+@pytest.mark.slow
 def test_no_library_reports_who_uses_it(tmp_path: Path) -> None:
     """ONNX Runtime keeps an id of the machine in the home folder, for what it sends; in CI it would not."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}

@@ -168,6 +168,7 @@ def test_a_step_that_fails_leaves_the_states_as_they_were(beam: int) -> None:
     assert tokens_of(recogniser.step([tried], mels[1:2])) == tokens_of(recogniser.step([fresh], mels[1:2]))
 
 
+@pytest.mark.slow
 def test_an_hour_of_frames_leaves_the_state_as_large_as_it_was() -> None:
     recogniser = toy_recogniser(1)
     state = recogniser.open()

@@ -91,6 +91,7 @@ def test_chunking_never_changes_what_the_model_says(opener: StreamOpener) -> Non
         assert run(opener, SOUNDS[0], list(range(size, len(SOUNDS[0]), size))) == whole
 
 
+@pytest.mark.slow
 def test_streams_of_one_batch_do_not_touch_each_other(opener: StreamOpener) -> None:
     alone = [run(opener, samples) for samples in SOUNDS]
     with ThreadPoolExecutor(len(SOUNDS)) as pool:

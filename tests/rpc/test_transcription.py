@@ -279,6 +279,7 @@ async def test_an_ended_stream_frees_its_state(server: Server, channel: grpc.aio
     assert not server.application.transcriber.held  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 async def test_a_slow_server_slows_its_sender_down(server: Server) -> None:
     server.application.transcriber.block_s = 0.3  # type: ignore[attr-defined]
     one_s = chunks(np.zeros(RATE_HZ, np.float32))

@@ -27,6 +27,8 @@ from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths
 from training.transcriber_recipe import read_recipe
 
+pytestmark = pytest.mark.slow  # whole studies
+
 CHOSEN = [VARIANTS["words"], VARIANTS["whole"]]
 RUNS = runs_of(replace(RECIPE, validation_mixtures=2), CHOSEN, [0])
 SIMULATOR = MixtureSimulator(talkers(), SHORT)
@@ -207,7 +209,6 @@ def test_the_table_needs_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no finished run yet" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_a_run_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "none")
     options = parsed(["commands", "--utterances", nowhere, "--units", nowhere, "--out", str(tmp_path)])

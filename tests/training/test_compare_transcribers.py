@@ -14,6 +14,7 @@ from training.compare_transcribers import WAYS, heard, rows_of, said_in
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 
 
+@pytest.mark.slow
 def test_ten_ways_are_ten_times_the_words() -> None:
     said = talkers(2)[:2]
     once, often = (heard(toy_artifact(), said, toy_data(), in_ways=in_ways) for in_ways in (False, True))

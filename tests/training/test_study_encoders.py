@@ -41,6 +41,8 @@ from training.study_encoders import check_units, main, parsed, trained_of
 from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths
 
+pytestmark = pytest.mark.slow  # whole studies
+
 CONFIGS = Path("training/configs")
 STUDY = CONFIGS / "encoder-study-commands.toml"
 SHIPPED = Path("svc/artifacts/transcriber-english")

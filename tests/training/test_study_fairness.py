@@ -32,6 +32,8 @@ from training.study_sides import ATTRIBUTES, CALLS, READ
 from training.study_tables import markdown
 from training.study_timing import time_steps, timing_table
 
+pytestmark = pytest.mark.slow  # whole studies
+
 CONFIGS = sorted(Path("training/configs/verifier").glob("*.toml"))
 
 

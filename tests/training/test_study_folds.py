@@ -32,6 +32,8 @@ from training.study_folds import (
 from training.study_run import do
 from training.study_sides import CALLS, READ, JudgedList
 
+pytestmark = pytest.mark.slow  # whole studies
+
 FOLDS = [
     Fold(number=number, corpus=READ, tested=frozenset(str(person) for person in range(number, NUM_PEOPLE, 2)))
     for number in range(2)

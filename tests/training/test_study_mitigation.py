@@ -29,6 +29,8 @@ from training.study_mitigation import (
 )
 from training.transcriber_data import DataPaths
 
+pytestmark = pytest.mark.slow  # whole studies
+
 WHOLE = toy_adaptation()
 RUNS = arm_runs(WHOLE, [ARMS[name] for name in (BEFORE, "plain", "ewc", "vector")], [0, 1])
 

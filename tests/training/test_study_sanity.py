@@ -28,6 +28,8 @@ from training.study_sanity import (
     shuffled,
 )
 
+pytestmark = pytest.mark.slow  # whole studies
+
 NUM_PEOPLE = 40
 SEXES = {str(number): ("female", "male")[number % 2] for number in range(NUM_PEOPLE)}
 SETTINGS = Settings(replicas=100)

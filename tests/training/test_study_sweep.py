@@ -12,6 +12,8 @@ from training.study_arms import ARMS, arm_runs
 from training.study_run import do
 from training.study_sweep import AS_IT_STANDS, Variation, main, parsed, table, variations, varied
 
+pytestmark = pytest.mark.slow  # whole studies
+
 HEAD = Path("training/configs/verifier/campplus-head.toml")
 RATE, COUNT = "fairness.reweighting.rate", "fairness.reweighting.regions.count"
 

@@ -311,6 +311,7 @@ def test_domains_nobody_was_heard_in_are_told() -> None:
     assert line.startswith("stage masks passes over domains of which there is no train utterance: phrazes; there are ")
 
 
+@pytest.mark.slow
 def test_speech_without_a_manifest_is_learnt_from_without_noise(tmp_path: Path) -> None:
     """As a copy of LibriSpeech is."""
     (spoken, *_), noisy = talkers(), replace(RECIPE.stages[0], mixtures=MixtureConfig())

@@ -90,6 +90,7 @@ def test_fixed_mixtures_come_once_each_before_any_comes_again() -> None:
     assert len({tuple(once) for once in rounds}) > 1
 
 
+@pytest.mark.slow
 def test_workers_change_neither_order_nor_content_nor_the_callers_random_state() -> None:
     before = torch.get_rng_state()
     by_workers = batches(workers=2)
