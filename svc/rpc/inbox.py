@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from google.protobuf.message import DecodeError
-
 from equivox.v1.transcription_pb2 import TranscribeRequest
-from svc.errors import InvalidRequestError, StreamIdleError
+from svc.errors import StreamIdleError
 
 # Of a caller who sends single samples, or keep_alive without end.
 MAX_WAITING_REQUESTS = 256
@@ -82,16 +80,13 @@ class Inbox:
         return taken
 
     async def _read(self) -> None:
-        try:
-            async for request in self._requests:
-                self._waiting.append(Received(request, time.monotonic()))
-                self._waiting_bytes += len(request.audio)
-                self._arrived.set()
-                while self._is_full():
-                    self._taken.clear()
-                    await self._taken.wait()
-        except DecodeError as error:
-            raise InvalidRequestError("a message of the stream is not a TranscribeRequest") from error
+        async for request in self._requests:
+            self._waiting.append(Received(request, time.monotonic()))
+            self._waiting_bytes += len(request.audio)
+            self._arrived.set()
+            while self._is_full():
+                self._taken.clear()
+                await self._taken.wait()
 
     def _is_full(self) -> bool:
         too_much = self._waiting_bytes >= self.max_waiting_bytes or len(self._waiting) >= MAX_WAITING_REQUESTS
