@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from training.fairness.cohorts.changes import CohortChanges
 from training.fairness.cohorts.ranking import RankedCohort, Ranking
 from training.fairness.cohorts.report import Discovery, Json, comparison_json
-from training.figure_text import figure_text
+from training.figure_text import figure_text, number_text
 from training.report_json import read_figure
-from training.tables import bounded_text, markdown_table
+from training.tables import markdown_table
 
 SUMMARY = (
     "cohorts by",
@@ -50,19 +50,19 @@ def comparisons_table(discovery: Discovery) -> str:
 
 
 def _points(figure: Json) -> str:
-    return bounded_text(figure_text(read_figure(figure), digits=0))
+    return figure_text(read_figure(figure), digits=0)
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
     """Without the sign."""
-    return "-" if fraction is None else bounded_text(f"{100 * fraction:.{digits}f}")
+    return "-" if fraction is None else number_text(100 * fraction, f".{digits}f")
 
 
 def _summary(ranking: Ranking) -> tuple[str, ...]:
     spread, chance, found = ranking.spread, ranking.chance, ranking.held_out
     texts = [ranking.kind, str(len(ranking.compared))]
     if spread:
-        texts.append(bounded_text(figure_text(spread.figure("gap"), digits=0)))
+        texts.append(figure_text(spread.figure("gap"), digits=0))
     if chance:
         texts += [f"{percent(chance.median, 0)}, {percent(chance.p95, 0)}", f"{chance.p:.3f}"]
     if spread:
@@ -85,4 +85,4 @@ def _cohort(cohort: RankedCohort) -> tuple[str, ...]:
 
 def _changed(name: str, changes: CohortChanges | None) -> tuple[str, ...]:
     figures = (changes.before[name], changes.by_cohort[name]) if changes else ()
-    return tuple(bounded_text(figure_text(figure)) for figure in figures)
+    return tuple(figure_text(figure) for figure in figures)

@@ -4,15 +4,24 @@ import numpy as np
 
 from training.metrics.bootstrap import Figure
 
+NO_BOUND = "no bound"
+
 
 def figure_text(
     figure: Figure, *, scale: float = 100, digits: int = 1, sign: str = "", unit: str = "", missing: str = "-"
 ) -> str:
-    """With its interval; `sign` "+" writes it always. `missing` stands for what cannot be measured."""
+    """With its interval, unless that has a bound on neither side; `sign` "+" writes it always. `missing` stands for
+    what cannot be measured.
+    """
     if figure.value is None:
         return missing
-    value, *edges = (f"{edge * scale:{sign}.{digits}f}" for edge in (figure.value, *(figure.ci95 or ())))
-    return f"{value}{unit}" + (f" [{', '.join(edges)}]" if edges else "")
+    value, *edges = (number_text(edge * scale, f"{sign}.{digits}f") for edge in (figure.value, *(figure.ci95 or ())))
+    return f"{value}{unit}" + (f" [{', '.join(edges)}]" if {*edges} - {NO_BOUND} else "")
+
+
+def number_text(value: float, form: str) -> str:
+    """As the format says; NO_BOUND for an infinite one, of either sign."""
+    return NO_BOUND if np.isinf(value) else f"{value:{form}}"
 
 
 def bold_where_sure(text: str, change: Figure) -> str:

@@ -24,7 +24,6 @@ TITLES = {
     "min_cllr": "minCllr",
     "calibration_error": "calibration error",
 }
-NO_BOUND = "no bound"
 TOO_SMALL = "too few speakers or trials to conclude from"
 
 
@@ -71,12 +70,7 @@ def overall_table(evaluation: Evaluation) -> Table:
 def measure_text(name: str, figure: Figure) -> str:
     """A value and its interval, EER in percent."""
     scale, digits = (100, 2) if name in RATES else (1, 3)
-    return bounded_text(figure_text(figure, scale=scale, digits=digits, missing="n/a"))
-
-
-def bounded_text(figures: str) -> str:
-    """Written numbers with NO_BOUND in place of infinite ones, of either sign; without an interval of two of them."""
-    return figures.replace("-inf", NO_BOUND).replace("inf", NO_BOUND).removesuffix(f" [{NO_BOUND}, {NO_BOUND}]")
+    return figure_text(figure, scale=scale, digits=digits, missing="n/a")
 
 
 def units_of(evaluation: Evaluation) -> str:

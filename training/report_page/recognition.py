@@ -6,6 +6,7 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from training.fairness.cohorts.report import FORM
+from training.figure_text import NO_BOUND
 from training.report_json import read_figure
 from training.report_page.findings import MOST_IN_LEAD, Finding, Outcome, listed
 from training.report_page.page_tables import PageTable, Plot
@@ -20,7 +21,6 @@ from training.report_page.recognition_tables import (
 )
 from training.report_page.templating import style, template
 from training.report_page.wording import interval, often, percent
-from training.tables import NO_BOUND
 
 # A gap is called shown where errors dealt out anew seldom stand as far apart on the other half.
 SURE = 0.05

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from training.figure_text import NO_BOUND
 from training.metrics.bootstrap import Figure
 from training.report_json import read_figure
 from training.report_page.page_tables import Cell, PageTable
 from training.report_page.reading import Json
 from training.report_page.wording import NOTHING, count, interval, percent
-from training.tables import NO_BOUND
 
 # Rates are told as this measure is.
 RATE = "eer"

@@ -2,8 +2,8 @@
 
 from math import isfinite
 
+from training.figure_text import NO_BOUND
 from training.metrics.bootstrap import RATES, Figure
-from training.tables import NO_BOUND
 
 # What each rate means to somebody who meets it, and of how many.
 HARM_OF = {"fnmr": "wrong rejections", "fmr": "wrong acceptances"}
