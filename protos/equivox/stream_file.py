@@ -14,6 +14,7 @@ from equivox_files.containers import (
     Container,
     broken_off,
     check_declared_rate,
+    check_read_to_end,
     check_whole,
     container_of,
     promised_frames,
@@ -71,8 +72,7 @@ class StreamFile:
                     yield piece
             except RuntimeError as error:
                 raise broken_off(num_read, promised, recording.sample_rate_hz) from error
-            if promised is not None and num_read < promised:
-                raise broken_off(num_read, promised, recording.sample_rate_hz)
+            check_read_to_end(num_read, promised, recording.sample_rate_hz)
 
     @contextmanager
     def _naming(self) -> Iterator[None]:

@@ -63,6 +63,12 @@ def broken_off(num_frames: int, promised: int | None, rate_hz: int) -> CutOffErr
     return CutOffError(f"the file breaks off after {num_frames / rate_hz:.3f}{of_all}: send it whole")
 
 
+def check_read_to_end(num_frames: int, promised: int | None, rate_hz: int) -> None:
+    """Raises CutOffError where fewer frames were decoded than the header promises."""
+    if promised is not None and num_frames < promised:
+        raise broken_off(num_frames, promised, rate_hz)
+
+
 def check_declared_rate(declared_hz: int | None, data: Contents, *, decoded_hz: int, is_opus: bool) -> None:
     """Raises DeclaredRateError where a caller declared a rate that is not the file's. Opus has several."""
     known = {decoded_hz}

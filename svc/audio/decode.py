@@ -15,6 +15,7 @@ from equivox_files.containers import (
     Container,
     broken_off,
     check_declared_rate,
+    check_read_to_end,
     check_whole,
     container_of,
     promised_frames,
@@ -140,8 +141,7 @@ def _decode(file: _BlockFile, channel: int, *, container: Container, limits: Aud
             collector.add(frames[:, channel])
     except soundfile.LibsndfileError as error:
         raise broken_off(collector.num_received, promised, file.samplerate) from error
-    if promised is not None and collector.num_received < promised:
-        raise broken_off(collector.num_received, promised, file.samplerate)
+    check_read_to_end(collector.num_received, promised, file.samplerate)
     if collector.num_received == 0:
         raise AudioMissingError("the file holds no samples: record it anew", field="container")
     return collector.finish()
