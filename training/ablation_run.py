@@ -79,6 +79,7 @@ def do(run: AblationRun, shop: Workshop, judged: Judge) -> None:
         trainer.start(
             separator=shop.out / run.separator if run.separator else None,
             recogniser=shop.out / run.recogniser if run.recogniser else None,
+            encoder=run.encoder,
         )
         with TrainingCurves(folder / "curves", total_steps=run.recipe.num_steps, first_step=trainer.step) as curves:
             trainer.run(curves)

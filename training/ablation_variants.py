@@ -8,6 +8,7 @@ weights, and the first two parts know nothing of the losses the study is about.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from training.data.arrangement import Arrangement
 from training.losses.arc_biases import LatencyPenalty
@@ -80,13 +81,17 @@ VARIANTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblationRun:
-    """One training. `separator` and `recogniser` name the runs it starts from; a start itself has no `variant`."""
+    """One training. `separator` and `recogniser` name the runs it starts from; a start itself has no `variant`.
+
+    `encoder`: the folder of an earlier study's run, whose encoder it starts with.
+    """
 
     name: str
     recipe: TranscriberRecipe
     variant: str | None = None
     separator: str | None = None
     recogniser: str | None = None
+    encoder: Path | None = None
 
     @property
     def starts(self) -> tuple[str, ...]:
@@ -112,7 +117,14 @@ def _runs_of(variant: Variant, whole: TranscriberRecipe, seed: int) -> Iterator[
             yield AblationRun(name=f"{part}-{seed}-{start.digest[:8]}", recipe=start)
     last = replace(recipe, stages=_stages(recipe, "all"))
     made_by = hashlib.sha256(f"{last.digest} {names}".encode()).hexdigest()[:8]
-    yield AblationRun(name=f"{variant.name}-{seed}-{made_by}", recipe=last, variant=variant.name, **names)
+    name = f"{variant.name}-{seed}-{made_by}"
+    yield AblationRun(
+        name=name,
+        recipe=last,
+        variant=variant.name,
+        separator=names["separator"],
+        recogniser=names["recogniser"],
+    )
 
 
 def _stages(recipe: TranscriberRecipe, part: str) -> tuple[Stage, ...]:

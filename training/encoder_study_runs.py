@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from svc.errors import InvalidRequestError
+from training.ablation_run import SCORES
 from training.ablation_variants import AblationRun
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
@@ -25,7 +27,8 @@ class Trained:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing.
-    `start`: where its weights start, if that is what is compared. `trained`: a transcriber it goes on from.
+    `start`: where its weights start, if that is what is compared. `trained`: a transcriber it goes on from. `after`:
+    the folder of an earlier study, from whose encoders it goes on, each seed from its own.
     """
 
     encoder: str
@@ -33,6 +36,7 @@ class Contender:
     strength: float = 0.0
     start: str = ""
     trained: Trained | None = None
+    after: Path | None = None
 
     @property
     def name(self) -> str:
@@ -50,13 +54,16 @@ def contenders(
     strengths: Sequence[float],
     starts: Sequence[str] = (),
     trained: Trained | None = None,
+    after: Path | None = None,
 ) -> list[Contender]:
-    """Files as those in training/configs/encoders; without `starts` each from the recipe's, then from `trained`.
+    """Files as those in training/configs/encoders; without `starts` each from the recipe's, then from `trained` or
+    `after`.
 
     Raises ValueError naming the file and the key at fault, or a start there is not.
     """
     found = [
-        Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path), trained=trained) for path in encoders
+        Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path), trained=trained, after=after)
+        for path in encoders
     ]
     if starts:
         found = [_from(start, contender) for contender in found for start in starts]
@@ -72,7 +79,10 @@ def _from(start: str, contender: Contender) -> Contender:
 
 
 def encoder_runs(chosen: Sequence[Contender], seeds: Sequence[int]) -> list[AblationRun]:
-    """Seed by seed, each run once and after the one it starts from. A name changes with anything it was made by."""
+    """Seed by seed, each run once and after the one it starts from. A name changes with anything it was made by.
+
+    Raises InvalidRequestError where the study to go on from has no such run.
+    """
     made = (run for seed in seeds for contender in chosen for run in _runs_of(contender, seed))
     return list({run.name: run for run in made}.values())
 
@@ -83,14 +93,30 @@ def _runs_of(contender: Contender, seed: int) -> Iterator[AblationRun]:
     charged = replace(last, losses=replace(last.losses, compute=contender.strength))
     trained = contender.trained
     start, made_by = (str(trained.folder.absolute()), trained.fingerprint) if trained else (None, None)
+    encoder = earlier_run(contender.after, contender.encoder, seed) if contender.after else None
+    if encoder:
+        made_by = encoder.name
     if first:
         recipe = replace(whole, stages=tuple(first))
         name = f"{contender.encoder}-first-{seed}-{_digest(recipe.digest, made_by)}"
-        yield AblationRun(name=name, recipe=recipe, recogniser=start)
-        start = made_by = name
+        yield AblationRun(name=name, recipe=recipe, recogniser=start, encoder=encoder)
+        start, made_by, encoder = name, name, None
     recipe = replace(whole, stages=(charged,))
     name = f"{contender.name}-{seed}-{_digest(recipe.digest, made_by)}"
-    yield AblationRun(name=name, recipe=recipe, variant=contender.name, recogniser=start)
+    yield AblationRun(name=name, recipe=recipe, variant=contender.name, recogniser=start, encoder=encoder)
+
+
+def earlier_run(study: Path, encoder: str, seed: int) -> Path:
+    """The finished run of that encoder and seed in the `--out` of an earlier study.
+
+    Raises InvalidRequestError when there is none, or more than one.
+    """
+    found = [path.parent for path in sorted(study.glob(f"{encoder}-{seed}-*/{SCORES}"))]
+    if len(found) != 1:
+        there = f"{len(found)} finished runs" if found else "no finished run"
+        message = f"{study} holds {there} of {encoder} with seed {seed}: give a study that holds one"
+        raise InvalidRequestError(message, field="after")
+    return found[0]
 
 
 def _digest(recipe: str, made_by: str | None) -> str:

@@ -25,6 +25,7 @@ from training.transcriber_data import TranscriberData
 WHISPER = "whisper-tiny.en"
 FITTED_UTTERANCES = 400
 SEPARATOR = "separator."
+ENCODER = "encoder."
 
 
 def start_from(start: str, model: Transcriber, data: TranscriberData) -> None:
@@ -54,18 +55,31 @@ def standardise(model: Transcriber) -> None:
     model.encoder.input_bias.copy_(-mean / deviation)
 
 
-def take_parts(model: Transcriber, *, separator: Path | None, recogniser: Path | None, units: Units) -> None:
+def take_parts(
+    model: Transcriber,
+    *,
+    separator: Path | None = None,
+    recogniser: Path | None = None,
+    encoder: Path | None = None,
+    units: Units,
+) -> None:
     """The separator of one earlier run or artifact, all the rest of another; of a run its averaged weights.
 
-    `units`: the model's own. Raises ArtifactError when a folder is neither, when its parts are of other sizes, and when
-    the rest is of an artifact that spells words with other units.
+    `encoder`: the encoder alone is of this one, which may know other words. `units`: the model's own. Raises
+    ArtifactError when a folder is neither run nor artifact, when its parts are of other sizes, and when the rest is of
+    an artifact that spells words with other units.
     """
     if separator:
-        parts = _weights(separator)
-        _take(model, {name: value for name, value in parts.items() if name.startswith(SEPARATOR)}, separator)
+        _take(model, _part(_weights(separator), SEPARATOR), separator)
     if recogniser:
         rest = _weights(recogniser, units)
         _take(model, {name: value for name, value in rest.items() if not name.startswith(SEPARATOR)}, recogniser)
+    if encoder:
+        _take(model, _part(_weights(encoder), ENCODER), encoder)
+
+
+def _part(weights: Mapping[str, Tensor], prefix: str) -> Mapping[str, Tensor]:
+    return {name: value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def _weights(source: Path, units: Units | None = None) -> Mapping[str, Tensor]:

@@ -7,7 +7,8 @@
 
 Every encoder with every seed, on one recipe, and one that skips work with every strength of `--strengths`; a recipe
 says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights; with
-`--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words. Killed, a study goes on
+`--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words, with `--after DIR` each from
+the encoder that the run of its name and seed in an earlier study left, to learn other words. Killed, a study goes on
 where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
 DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
 """
@@ -40,12 +41,13 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     starts = options.starts.split(",") if options.starts else []
     trained = trained_of(options)
-    chosen = contenders(options.recipe, options.encoders, strengths, starts, trained)
+    chosen = contenders(options.recipe, options.encoders, strengths, starts, trained, options.after)
     runs = encoder_runs(chosen, seeds_of(options))
     paths = DataPaths.of(options)
     names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
     chosen_by = ["--encoders", *map(str, options.encoders), *(["--starts", options.starts] if starts else [])]
     chosen_by += ["--recogniser", str(options.recogniser)] if options.recogniser else []
+    chosen_by += ["--after", str(options.after)] if options.after else []
     return StudyPlan(
         runs=runs,
         command=["training.study_encoders", str(options.recipe), *chosen_by, *words_of(options, names)],
@@ -63,13 +65,15 @@ def prepared(options: argparse.Namespace, paths: DataPaths, trained: Trained | N
 
 
 def trained_of(options: argparse.Namespace) -> Trained | None:
-    """Raises ArtifactError when there is none in the folder, InvalidRequestError where its weights replace a start."""
+    """Raises ArtifactError when there is none in the folder, InvalidRequestError where starts are said twice."""
+    given = [name for name in ("starts", "recogniser", "after") if getattr(options, name)]
+    if len(given) > 1:
+        *others, last = (f"--{name}" for name in given)
+        message = f"{' and '.join(others)} and {last} each say where encoders start: give one of them"
+        raise InvalidRequestError(message, field=given[0])
     folder: Path | None = options.recogniser
     if folder is None:
         return None
-    if options.starts:
-        message = "--recogniser takes the place of every start: give it without --starts"
-        raise InvalidRequestError(message, field="starts")
     card = read_card(folder)
     card.check_kind(KIND, folder)
     return Trained(folder=folder, fingerprint=card.digest)
@@ -96,6 +100,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     listed = names_among(STARTS, "start")
     parser.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
     parser.add_argument("--recogniser", type=Path, help="an artifact, all go on from its weights but for its separator")
+    parser.add_argument("--after", type=Path, help="the --out of an earlier study, each goes on from its encoder there")
     add_speech(parser)
     parser.add_argument(
         "--per-cell", type=part_of_cell, default=PER_CELL, help="test conversations a domain (%(default)s)"

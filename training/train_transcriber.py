@@ -75,12 +75,15 @@ class TranscriberTrainer:
             if isinstance(module, Arbitrator):
                 yield from module.parameters()
 
-    def start(self, *, separator: Path | None = None, recogniser: Path | None = None) -> None:
+    def start(
+        self, *, separator: Path | None = None, recogniser: Path | None = None, encoder: Path | None = None
+    ) -> None:
         """From the checkpoint when there is one, else from what the recipe says, or parts of runs and artifacts."""
         if not self.resumed():
             self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
             start_from(self.recipe.start, self.model, self.data)
-            take_parts(self.model, separator=separator, recogniser=recogniser, units=self.data.runtime_units)
+            units = self.data.runtime_units
+            take_parts(self.model, separator=separator, recogniser=recogniser, encoder=encoder, units=units)
             if separator is None and not self.recipe.learns_to_separate:
                 self.model.separator.hear_all_as_one()
             self.begin_here()
@@ -207,7 +210,7 @@ def run(chosen: argparse.Namespace) -> None:
             for line in data.passed_over(recipe.stages):
                 print(line, file=sys.stderr)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
-        trainer.start(separator=chosen.separator, recogniser=chosen.recogniser)
+        trainer.start(separator=chosen.separator, recogniser=chosen.recogniser, encoder=chosen.encoder_of)
         with first_ranks_curves(chosen.out, world, total_steps=recipe.num_steps, first_step=trainer.step) as curves:
             trainer.run(curves)
         if world.is_first:
@@ -221,6 +224,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, help="of training/configs/encoders, in place of the recipe's own")
     parser.add_argument("--separator", type=Path, help="start with the separator of this run's --out, or artifact")
     parser.add_argument("--recogniser", type=Path, help="and with all the rest of this one's")
+    parser.add_argument("--encoder-of", type=Path, help="and with the encoder of this one, which may know other words")
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """The encoder study: which runs it makes, how it judges them, and what its tables conclude."""
 
 import argparse
+import shutil
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,7 @@ from training.encoder_study_scores import (
     streams_of,
 )
 from training.encoder_study_tables import markdown
+from training.report_json import write_json
 from training.study_encoders import check_units, main, parsed, trained_of
 from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths
@@ -229,6 +231,36 @@ def test_what_goes_on_from_an_artifact_is_named_by_its_weights(tmp_path: Path) -
     assert len({first.name, again.name, elsewhere.name}) == 3
 
 
+LSTM = EncoderConfig(kind="lstm", lstm=LstmEncoderConfig(hidden_width=8, num_layers=1, width=8))
+
+
+def test_each_seed_goes_on_from_its_own_encoder_of_an_earlier_study(tmp_path: Path) -> None:
+    earlier = encoder_runs([contender("toy", LSTM)], [0, 1])
+    shop = toy_workshop(tmp_path / "earlier")
+    for run in earlier:
+        do(run, shop, judged_alone)
+    after = replace(contender("toy", LSTM), after=shop.out)
+    runs = encoder_runs([after], [0, 1])
+    assert [run.encoder for run in runs] == [shop.out / run.name for run in earlier]
+    assert not {run.name for run in runs} & {run.name for run in earlier}, "named by what they go on from"
+    do(runs[1], toy_workshop(tmp_path / "later"), judged_alone)
+    with pytest.raises(InvalidRequestError, match="no finished run of toy with seed 2"):
+        encoder_runs([after], [2])
+    shutil.copytree(shop.out / earlier[0].name, shop.out / "toy-0-other")
+    with pytest.raises(InvalidRequestError, match="2 finished runs of toy with seed 0"):
+        encoder_runs([after], [0])
+
+
+def test_with_a_stage_before_the_last_that_stage_alone_takes_the_earlier_encoder(tmp_path: Path) -> None:
+    earlier = tmp_path / "transformer-8m-0-0123abcd"
+    earlier.mkdir()
+    write_json(earlier / SCORES, {})
+    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0], after=tmp_path)
+    first, last = encoder_runs(chosen, [0])
+    assert (first.encoder, first.recogniser) == (earlier, None)
+    assert (last.encoder, last.recogniser) == (None, first.name)
+
+
 def study_from(artifact: Path, *options: str) -> argparse.Namespace:
     encoders = ("--encoders", str(CONFIGS / "encoders" / "transformer-8m.toml"))
     data = ("--utterances", "none", "--units", "none", "--out", "none")
@@ -237,8 +269,10 @@ def study_from(artifact: Path, *options: str) -> argparse.Namespace:
 
 def test_an_artifact_takes_the_place_of_every_start() -> None:
     assert trained_of(study_from(SHIPPED)) == Trained(folder=SHIPPED, fingerprint=load_transcriber(SHIPPED).fingerprint)
-    with pytest.raises(InvalidRequestError, match="without --starts"):
+    with pytest.raises(InvalidRequestError, match="--starts and --recogniser each say"):
         trained_of(study_from(SHIPPED, "--starts", "random,standardised"))
+    with pytest.raises(InvalidRequestError, match="--recogniser and --after each say"):
+        trained_of(study_from(SHIPPED, "--after", "out"))
     with pytest.raises(ArtifactError, match="not a transcriber"):
         trained_of(study_from(SHIPPED.with_name("calibration-campplus")))
 

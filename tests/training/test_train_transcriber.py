@@ -174,6 +174,18 @@ def test_parts_of_earlier_runs_are_joined(tmp_path: Path) -> None:
         torch.testing.assert_close(value, sources["a" if name.startswith("separator.") else "b"][name])
 
 
+def test_the_encoder_alone_is_taken_from_a_run_of_other_words(tmp_path: Path) -> None:
+    known = replace(RECIPE, model=replace(RECIPE.model, predictor=replace(RECIPE.model.predictor, width=12)))
+    cut_after(replace(known, seed=1), tmp_path / "known", 1)
+    told = torch.load(tmp_path / "known" / "checkpoint.pt", weights_only=True)["averaged"]
+    plain, going_on = (trainer_at(RECIPE, tmp_path / name) for name in ("plain", "on"))
+    plain.start()
+    going_on.start(encoder=tmp_path / "known")
+    for name, value in going_on.model.state_dict().items():
+        expected = told[name] if name.startswith("encoder.") else plain.model.state_dict()[name]
+        torch.testing.assert_close(value, expected)
+
+
 def artifact_of(run: Path, out: Path, units: UnitEncoder) -> Path:
     """Of a run that was cut after its first step."""
     cut_after(RECIPE, run, 1)
