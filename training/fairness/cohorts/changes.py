@@ -51,10 +51,15 @@ class CohortChanges:
 
 
 def check_paired(before: HeardUtterances, after: HeardUtterances) -> None:
-    """Raises InvalidRequestError unless both heard the same utterances."""
-    if before.utterance_ids != after.utterance_ids:
-        apart = {*before.utterance_ids} ^ {*after.utterance_ids}
-        message = f"the systems did not hear the same: {len(apart)} utterances are of one alone, as {min(apart)}"
+    """Raises InvalidRequestError unless both heard the same: utterances, who speaks in them, domains and words."""
+    there, here = before.said, after.said
+    if apart := {name for name, _ in there.items() ^ here.items()}:
+        first = min(apart)
+        told = [said.get(first, "nothing") for said in (there, here)]
+        message = (
+            f"the systems did not hear the same, {len(apart)} utterances differ: of {first} --before has {told[0]}, "
+            f"--errors has {told[1]}; make both with python -m training.recognise_utterances from one --utterances FILE"
+        )
         raise InvalidRequestError(message, field="before")
 
 

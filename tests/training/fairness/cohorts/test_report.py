@@ -12,10 +12,12 @@ from jsonschema import Draft202012Validator
 
 import training.fairness.cohorts
 from svc.errors import InvalidRequestError
-from tests.training.fairness.cohorts.heard_people import heard, worse_quarter
+from tests.training.fairness.cohorts.heard_people import names, utterance
 from tests.training.fairness.cohorts.toy_discovery import found, of_two_cohorts, one_man_in_forty, women_alone
 from training.fairness.cohorts.changes import check_paired
 from training.fairness.cohorts.report import Discovery, comparison_json
+from training.fairness.cohorts.speaker_errors import HeardUtterances
+from training.metrics.transcription import WordErrors
 
 SCHEMA = json.loads((Path(training.fairness.cohorts.__file__).parent / "report_schema.json").read_text())
 
@@ -90,6 +92,18 @@ def test_a_mended_cohort_changes_and_the_others_do_not() -> None:
     assert changes.of_variance.value < -0.5
 
 
-def test_systems_that_heard_other_utterances_are_not_compared() -> None:
-    with pytest.raises(InvalidRequestError, match="4 utterances are of one alone"):
-        check_paired(heard(worse_quarter, people=9), heard(worse_quarter, people=10))
+@pytest.mark.parametrize(
+    ("told", "other"),
+    [
+        (r"of p001-d-2 --before has nothing, --errors has 12 words of p001 in d; make both", {}),
+        (r"--before has 24 words of p001 in d, --errors has 12 words of p001 in d", {"errors": WordErrors(words=24)}),
+        (r"--before has 12 words of p000 in d, --errors has 12 words of p001 in d", {"speaker": "p000"}),
+        (r"--before has 12 words of p001 in e, --errors has 12 words of p001 in d", {"domain": "e"}),
+    ],
+)
+def test_systems_that_did_not_hear_the_same_are_not_compared(told: str, other: dict[str, Any]) -> None:
+    *same, last = (utterance(name, number, 3) for name in names(2) for number in range(3))
+    before = HeardUtterances([*same, replace(last, **other)] if other else same)
+    with pytest.raises(InvalidRequestError, match=f"1 utterances differ.* {told}") as error:
+        check_paired(before, HeardUtterances([*same, last]))
+    assert error.value.field == "before"
