@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from svc.errors import InvalidRequestError
+from training.data.manifest import text_of
 from training.data.transcripts import Transcript, TranscriptWord
 from training.metrics.transcription import WordErrors
 from training.metrics.word_alignment import word_pairs
@@ -65,7 +66,7 @@ def read_errors(path: Path) -> list[UtteranceErrors]:
     if not path.is_file():
         message = f"no errors at {path}: make them with python -m training.recognise_utterances"
         raise InvalidRequestError(message, field="errors")
-    text = path.read_text(encoding="utf-8")
+    text = text_of(path, "errors")
     lines = text[: text.rfind("\n") + 1].splitlines()
     found = [_read(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
     if len(models := {one.transcriber for one in found}) > 1:

@@ -32,7 +32,7 @@ def check_uri(uri: str, layout: str) -> None:
 def read_rttm(path: Path) -> dict[str, tuple[Turn, ...]]:
     """The turns of each recording in a file, in order. Raises InvalidRequestError naming the line at fault."""
     turns: dict[str, list[Turn]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         columns = line.split()
         # Other types (SPKR-INFO, NOSCORE ..) carry no turn.
         if not columns or columns[0] != "SPEAKER":

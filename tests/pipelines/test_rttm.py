@@ -57,6 +57,12 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
         read_rttm(path)
 
 
+def test_a_byte_order_mark_costs_no_turn(tmp_path: Path) -> None:
+    path = tmp_path / "a.rttm"
+    path.write_text("\ufeff" + to_rttm(result_of([Turn(Span(0.0, 1.5), "S0")]), "a"), encoding="utf-8")
+    assert read_rttm(path) == {"a": (Turn(Span(0.0, 1.5), "S0"),)}
+
+
 def test_plain_values_survive_json() -> None:
     plain = to_plain(result_of([Turn(Span(0.0, 1.5), "S0")]))
     assert json.loads(json.dumps(plain)) == plain

@@ -65,6 +65,19 @@ def test_a_line_cut_short_is_passed_over_and_then_replaced(tmp_path: Path) -> No
     assert read_errors(path) == [heard("a", words=1), heard("b", words=2)]
 
 
+def test_errors_with_a_byte_order_mark_are_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "errors.jsonl"
+    append_errors(path, [heard("a", words=1)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_errors(path) == [heard("a", words=1)]
+
+
+def test_errors_in_another_encoding_are_named(tmp_path: Path) -> None:
+    (tmp_path / "errors.jsonl").write_bytes('{"utterance_id": "schön"}\n'.encode("latin-1"))
+    with pytest.raises(InvalidRequestError, match=r"errors\.jsonl is not UTF-8"):
+        read_errors(tmp_path / "errors.jsonl")
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

@@ -89,6 +89,17 @@ def noises_at(root: Path, split: str) -> list[Clip]:
     return noises_for(read_manifest(manifest), split) if manifest.exists() else []
 
 
+def text_of(path: Path, field: str) -> str:
+    """The whole of a UTF-8 file, without the byte order mark that some programs put in front.
+
+    Raises OSError, and InvalidRequestError for a file in another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, field) from error
+
+
 def not_utf8(path: Path, field: str) -> InvalidRequestError:
     """What to say of a table in another encoding."""
     return InvalidRequestError(f"{path} is not UTF-8: save it as UTF-8, or convert it (iconv -t UTF-8)", field=field)

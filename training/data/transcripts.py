@@ -17,7 +17,7 @@ from typing import Any
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
-from training.data.manifest import not_utf8
+from training.data.manifest import text_of
 
 # Words of one speaker further apart than this are two turns, when a file does not say.
 TURN_GAP_S = 1.0
@@ -58,7 +58,7 @@ def read_transcripts(path: Path) -> dict[str, Transcript]:
     recordings: dict[str, None] = {}
     whole: dict[str, list[TranscriptTurn]] = defaultdict(list)
     pieces: dict[str, list[TranscriptTurn]] = defaultdict(list)
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(text_of(path, "transcripts").split("\n"), start=1):
         if not line.strip() or line.startswith(";;"):
             continue
         try:
@@ -72,13 +72,6 @@ def read_transcripts(path: Path) -> dict[str, Transcript]:
             raise InvalidRequestError(f"{path}:{number}: starts after it ends", field="transcripts")
         (whole if is_whole else pieces)[recording].append(turn)
     return {name: in_order([*whole[name], *joined(pieces[name])]) for name in recordings}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "transcripts") from error
 
 
 def _fault(line: str, error: Exception) -> str:

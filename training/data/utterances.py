@@ -7,6 +7,7 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
+from training.data.manifest import not_utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,14 @@ class Utterance:
 
 
 def read_utterances(path: Path) -> list[Utterance]:
-    """All utterances in file order. Raises InvalidRequestError naming the line at fault."""
+    """All utterances in file order. Raises InvalidRequestError naming the file, and the line at fault."""
     if not path.is_file():
         raise InvalidRequestError(f"no utterances at {path}: make them with python -m training.data.align")
-    with path.open(encoding="utf-8") as file:
-        return [utterance_of(line, f"{path}:{number}") for number, line in enumerate(file, 1) if line.strip()]
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return [utterance_of(line, f"{path}:{number}") for number, line in enumerate(file, 1) if line.strip()]
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "utterances") from error
 
 
 def write_utterances(path: Path, utterances: Iterable[Utterance]) -> None:

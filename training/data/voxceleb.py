@@ -8,7 +8,7 @@ import csv
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import not_utf8
+from training.data.manifest import text_of
 from training.data.trial_list import TARGET_WORDS, Trial, TrialList, collect_trials
 from training.fairness.groups import COUNTRY, SEX, People
 
@@ -70,9 +70,7 @@ def _trial(line: str, where: str) -> Trial:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return text_of(path, "list")
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}; --voxceleb wants VoxCeleb1's folder as it is given out"
         raise InvalidRequestError(message, field="voxceleb") from error
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "list") from error

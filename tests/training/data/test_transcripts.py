@@ -80,6 +80,19 @@ def test_what_is_wrong_with_a_line_comes_with_its_remedy(line: str, says: str, t
         read_transcripts(tmp_path / "ours.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("t.stm", "a 1 S 0 1 one"),
+        ("t.jsonl", '{"recording": "a", "speaker": "S", "start_s": 0, "end_s": 1, "text": "one"}'),
+    ],
+)
+def test_a_byte_order_mark_is_of_no_recording(name: str, line: str, tmp_path: Path) -> None:
+    plain = read(tmp_path, f"{line}\n", name)
+    assert read(tmp_path, f"\ufeff{line}\n", name) == plain
+    assert plain.keys() == {"a"}
+
+
 def test_transcripts_in_another_encoding_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.stm").write_bytes("a 1 S0 0 1 schön\n".encode("latin-1"))
     with pytest.raises(InvalidRequestError, match=r"t\.stm is not UTF-8"):
