@@ -167,6 +167,8 @@ def test_mistakes_are_told_before_anything_is_listened_to(
     ("table", "told"),
     [
         ("speaker,sex\n", "tells of nobody"),
+        ("speaker,sex\n,male\n", "tells of nobody: no line below its header has a speaker"),
+        ("speaker,sex,sex\ns1,male,female\n", "sex stands more than once in the header"),
         ("speaker,sex\n0,f\n0,m\n", "'sex' is not of a person: 0 has several"),
     ],
 )

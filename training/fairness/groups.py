@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from training.data.manifest import not_utf8
-from training.data.trial_list import TrialList
+from training.data.trial_list import TrialList, check_named_once
 from training.fairness.countries import Minimum, pooled
 from training.metrics.bootstrap import Counts, Labels
 from training.metrics.verification import Mask
@@ -94,8 +94,10 @@ def read_people(path: Path) -> People:
     key = next((name for name in PERSON_COLUMNS if name in names), None)
     if key is None:
         raise InvalidRequestError(f"{path}:1: no column {' or '.join(PERSON_COLUMNS)}", field="people")
+    check_named_once(names, path, "people")
+    rows = [row for row in rows if _known(row[key])]
     if not rows:
-        raise InvalidRequestError(f"{path} tells of nobody: there is no line below its header", field="people")
+        raise InvalidRequestError(f"{path} tells of nobody: no line below its header has a {key}", field="people")
     columns: dict[str, dict[str, str]] = {name: {} for name in names if name not in PERSON_COLUMNS}
     varying = {
         name: row[key]
@@ -106,8 +108,18 @@ def read_people(path: Path) -> People:
     return People(
         columns={name: known for name, known in columns.items() if name not in varying},
         varying=varying,
-        speaker_of={row["side"]: row["speaker"] for row in rows} if {*PERSON_COLUMNS} <= {*names} else {},
+        speaker_of=_speaker_of(rows, path) if {*PERSON_COLUMNS} <= {*names} else {},
     )
+
+
+def _speaker_of(rows: Sequence[Mapping[str, str]], path: Path) -> dict[str, str]:
+    speakers: dict[str, str] = {}
+    for row in rows:
+        side, speaker = row["side"], row["speaker"]
+        if (above := speakers.setdefault(side, speaker)) != speaker:
+            message = f"{path}: {side} is of speaker {above!r} on one line and of {speaker!r} on another: mend one"
+            raise InvalidRequestError(message, field="people")
+    return speakers
 
 
 def _known(value: str) -> str:

@@ -80,3 +80,15 @@ def test_a_blank_beside_a_value_is_no_second_value(blank: str, tmp_path: Path) -
     (tmp_path / "p.csv").write_text(f"speaker,sex\ns1,{blank}\ns1,female\ns1,{blank}\ns2,male\ns3,{blank}\n")
     people = read_people(tmp_path / "p.csv")
     assert (people.columns, people.varying) == ({"sex": {"s1": "female", "s2": "male"}}, {})
+
+
+def test_a_line_that_knows_no_speaker_takes_none_from_a_side_and_tells_of_nobody(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("side,speaker,sex\na.wav,s1,male\na.wav,,female\nb.wav,unknown,\n")
+    people = read_people(tmp_path / "p.csv")
+    assert (people.speaker_of, people.columns) == ({"a.wav": "s1"}, {"sex": {"s1": "male"}})
+
+
+def test_a_side_of_two_speakers_is_refused_rather_than_the_last_taken(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("side,speaker,sex\na.wav,s1,male\na.wav,s2,male\n")
+    with pytest.raises(InvalidRequestError, match=r"p.csv: a.wav is of speaker 's1' on one line and of 's2'"):
+        read_people(tmp_path / "p.csv")
