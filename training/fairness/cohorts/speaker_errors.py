@@ -10,6 +10,7 @@ Letters: S speakers, D domains, U utterances, K cohorts, R draws.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -105,13 +106,9 @@ class HeardUtterances:
         self.utterance_ids = tuple(one.utterance_id for one in utterances)
         self.speakers = tuple(sorted({one.speaker for one in utterances}))
         self.domains = tuple(sorted({one.domain for one in utterances}))
-        self._cell = np.array(
-            [
-                self.speakers.index(one.speaker) * len(self.domains) + self.domains.index(one.domain)
-                for one in utterances
-            ],
-            np.int64,
-        )  # (U,)
+        speaker, domain = ({name: place for place, name in enumerate(of)} for of in (self.speakers, self.domains))
+        cells = [speaker[one.speaker] * len(domain) + domain[one.domain] for one in utterances]
+        self._cell = np.array(cells, np.int64)  # (U,)
         self._errors = np.array([one.errors.errors for one in utterances], np.float64)
         self._words = np.array([one.errors.words for one in utterances], np.float64)
 
@@ -136,27 +133,28 @@ class HeardUtterances:
 
     def by_speaker(self) -> SpeakerErrors:
         """As they are."""
-        return self._summed(np.ones((1, len(self))), ())
+        return self._summed([np.ones(len(self))], ())
 
     def drawn(self, replicas: int, *, seed: int = 0) -> Drawn:
         """Speakers with replacement, then their utterances, each a Poisson(1) number of times."""
         random = np.random.default_rng(seed)
         num_speakers = len(self.speakers)
         times = random.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers), size=replicas)
-        again = POISSON_TABLE[random.integers(0, len(POISSON_TABLE), (replicas, len(self)))]
-        weights = again * times[:, self._cell // len(self.domains)]  # (R, U)
+        speaker = self._cell // len(self.domains)  # (U,)
+        # One draw at a time: all of a million utterances do not fit in memory.
+        again = (POISSON_TABLE[random.integers(0, len(POISSON_TABLE), len(self))] for _ in range(replicas))
+        weights = (often * of_speaker[speaker] for often, of_speaker in zip(again, times, strict=True))
         return Drawn(times=times.astype(np.float64), errors=self._summed(weights, (replicas,)))
 
-    def _summed(self, weights: Array, shape: tuple[int, ...]) -> SpeakerErrors:
-        cells = (*shape, len(self.speakers), len(self.domains))
+    def _summed(self, weights: Iterable[Array], shape: tuple[int, ...]) -> SpeakerErrors:
+        """(U,) how often each utterance counts, as many times as `shape` says."""
         num_cells = len(self.speakers) * len(self.domains)
-        errors, words = (
-            np.stack([np.bincount(self._cell, row * of, num_cells) for row in weights]).reshape(cells)
-            for of in (self._errors, self._words)
-        )
-        return SpeakerErrors(
-            speakers=self.speakers, domains=self.domains, errors=errors.astype(float), words=words.astype(float)
-        )
+        sums = np.empty((2, prod(shape), num_cells))
+        for number, row in enumerate(weights):
+            for of_column, column in zip(sums, (self._errors, self._words), strict=True):
+                of_column[number] = np.bincount(self._cell, row * column, num_cells)
+        errors, words = sums.reshape(2, *shape, len(self.speakers), len(self.domains))
+        return SpeakerErrors(speakers=self.speakers, domains=self.domains, errors=errors, words=words)
 
 
 def sizes(labels: Labels, num_cohorts: int) -> Labels:

@@ -1,5 +1,6 @@
 """Rates of cohorts with the domain's effect taken out, draws, and halves."""
 
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.fairness.cohorts.heard_people import heard, lines, utterance, worse_quarter
+from tests.training.fairness.cohorts.heard_people import WORDS, heard, lines, utterance, worse_quarter
 from training.fairness.cohorts.speaker_errors import HeardUtterances, halves
+from training.metrics.bootstrap import POISSON_TABLE
 from training.metrics.transcription import WordErrors
 
 COUNTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 20), st.integers(0, 2)), min_size=1, max_size=8)
@@ -55,6 +57,22 @@ def test_draws_lie_around_the_value_and_vary_with_speakers_and_utterances() -> N
     one = HeardUtterances([utterance("p", number, number % 9, words=10) for number in range(40)])
     assert one.drawn(200).errors.overall.std() > 0.01
     assert set(one.drawn(20).times[:, 0]) == {1.0}
+
+
+def test_draws_are_those_of_all_at_once_and_take_the_memory_of_one() -> None:
+    people, replicas = heard(worse_quarter, people=8, utterances=500), 250
+    random = np.random.default_rng(3)
+    times = random.multinomial(8, np.full(8, 1 / 8), size=replicas)
+    again = POISSON_TABLE[random.integers(0, len(POISSON_TABLE), (replicas, len(people)))]
+    tracemalloc.start()
+    try:
+        drawn = people.drawn(replicas, seed=3)
+        assert tracemalloc.get_traced_memory()[1] < again.nbytes / 4
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(drawn.times, times)
+    words = WORDS * again.reshape(replicas, 8, 500).sum(axis=2, dtype=np.float64) * times
+    np.testing.assert_array_equal(drawn.errors.words[:, :, 0], words)
 
 
 def test_errors_dealt_anew_keep_their_total_in_each_domain() -> None:
