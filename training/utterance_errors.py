@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,11 @@ def append_errors(path: Path, utterances: Sequence[UtteranceErrors]) -> None:
     """In one write, so that a recording is there whole or not at all; a line that was cut short before goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
-        file.seek(0)
-        held = file.read()
-        file.truncate(held.rfind(b"\n") + 1)
+        file.seek(max(0, file.seek(0, SEEK_END) - 1))
+        # As a rule the end of a line: what was heard in hours is not read again for each recording.
+        if file.read() != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
         file.write("".join(f"{line_of(one)}\n" for one in utterances).encode())
 
 

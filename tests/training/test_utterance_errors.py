@@ -1,5 +1,6 @@
 """Errors of each utterance of a recording, and the file they are kept in."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,19 @@ def test_errors_in_another_encoding_are_named(tmp_path: Path) -> None:
     (tmp_path / "errors.jsonl").write_bytes('{"utterance_id": "schön"}\n'.encode("latin-1"))
     with pytest.raises(InvalidRequestError, match=r"errors\.jsonl is not UTF-8"):
         read_errors(tmp_path / "errors.jsonl")
+
+
+def test_appending_reads_no_more_than_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "errors.jsonl"
+    with path.open("wb") as file:
+        file.seek(64 * 2**20)  # a hole, which costs no disk
+        file.write(b"\n")
+    tracemalloc.start()
+    try:
+        append_errors(path, [heard("a", words=1)])
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
