@@ -16,15 +16,13 @@ from training.embeddings import VoiceCache, embed_sides
 from training.fairness.countries import Minimum
 from training.fairness.curves import curves_json
 from training.fairness.disaggregated import Disaggregated, disaggregate
-from training.fairness.groups import Grouping, Pairs, People, by_column, by_people
+from training.fairness.groups import MAX_GROUPS, Grouping, Pairs, People, by_column, by_people
 from training.metrics.bootstrap import Measured, Resampling, ScoredTrials, Summary, measure_groups
 from training.metrics.score_bins import Reading
 from training.metrics.verification import Array, Mask, equal_error_threshold
 from training.report_json import gaps_json, summary_json
 from training.systems import System
 
-# A column with more values than this holds names, not groups.
-MAX_GROUPS = 200
 DEFAULT_POLICY = "balanced"
 # Of the form of report.json; see training/fairness/report_schema.json.
 FORM = 2
@@ -192,6 +190,8 @@ def evaluate(
 ) -> Evaluation:
     """Raises InvalidRequestError when either kind of trial is missing or a file cannot be read."""
     check_both_kinds(trials)
+    # What cannot be grouped is told before hours of listening.
+    list(_groupings(trials, attributes))
     voices = embed_sides(trials, reader, system.embed, cache=cache, on_side=on_side)
     comparison = system.compare(voices, trials.enrolment, trials.test)
     refused = ~(voices.heard[trials.enrolment] & voices.heard[trials.test])
@@ -219,7 +219,8 @@ def judge(
     """(T,) LLRs, or scores of any kind from a system that is not calibrated -> all that can be told of them.
 
     `refused` (T,), none by default: trials on which the system would not decide, and so accepted nobody.
-    Raises InvalidRequestError when either kind of trial is missing, or people are grouped by what is not known of them.
+    Raises InvalidRequestError when either kind of trial is missing, or people are grouped by what is not known of them,
+    or into more than MAX_GROUPS.
     """
     check_both_kinds(trials)
     refused = np.zeros(len(trials), bool) if refused is None else refused

@@ -18,8 +18,9 @@ from training.data.score_list import read_scores
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial, TrialList, collect_trials, read_trials
 from training.data.trials import make_trials
-from training.evaluate import Evaluation, Identity, Settings, Threshold, evaluate, judge
+from training.evaluate import Attributes, Evaluation, Identity, Settings, Threshold, evaluate, judge
 from training.evaluation_files import write_report
+from training.fairness.groups import People
 from training.group_tables import caution_lines, group_table
 from training.metrics.verification import cllr, equal_error_rate
 from training.report_page.page import render_page
@@ -191,6 +192,17 @@ def test_a_column_of_names_is_not_taken_for_groups(corpus_root: Path, monkeypatc
     report = evaluated(make_trials("hyke", root=corpus_root), corpus_root).as_json()
     assert report["columns_passed_over"] == ["sex"]
     assert report["by_group"].keys() == {"channels"}
+
+
+def test_a_group_for_everybody_is_refused_before_anything_is_listened_to(
+    corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.fairness.groups.MAX_GROUPS", 5)
+    trials = make_trials("hyke", root=corpus_root)
+    attributes = Attributes(people=People(columns={"name": {unit: unit for unit in trials.units}}), by=("name",))
+    system, nothing = spectrum_system(SpectrumEmbedder()), SegmentReader(tmp_path)
+    with pytest.raises(InvalidRequestError, match="--by name makes 6 groups, more than 5"):
+        evaluate(trials, system, nothing, settings=SETTINGS, attributes=attributes)
 
 
 def test_tables_fit_eighty_columns_show_every_group_and_mark_small_ones(evaluation: Evaluation) -> None:

@@ -19,6 +19,8 @@ from training.fairness.countries import Minimum, pooled
 from training.metrics.bootstrap import Counts, Labels
 from training.metrics.verification import Mask
 
+# What has more values than this is names, not groups.
+MAX_GROUPS = 200
 UNKNOWN = "(unknown)"
 UNKNOWN_WORDS = {"", "unknown", UNKNOWN, "n/a", "nan", "not known", "?"}
 PERSON_COLUMNS = ("speaker", "side")
@@ -147,7 +149,10 @@ def by_column(name: str, values: npt.NDArray[np.str_], trials: TrialList) -> Gro
 def by_people(
     name: str, people: People, trials: TrialList, *, pairs: Pairs = Pairs.WITHIN, minimum: Minimum | None = None
 ) -> Grouping:
-    """An attribute, or several crossed ("sex+country"); countries too small are pooled unless minimum is None."""
+    """An attribute, or several crossed ("sex+country"); countries too small are pooled unless minimum is None.
+
+    Raises InvalidRequestError for more than MAX_GROUPS.
+    """
     units = sorted({*trials.units})
     parts = [attribute(part, people, units, minimum) for part in name.split(CROSSED_BY)]
     group_of = {
@@ -161,6 +166,9 @@ def by_people(
         labels[enrolment != test] = -1
     elif pairs is Pairs.CROSS:
         labels[(enrolment == test) & ~trials.target] = -1
+    if len(names) > MAX_GROUPS:
+        message = f"--by {name} makes {len(names)} groups, more than {MAX_GROUPS}: name what many people share"
+        raise InvalidRequestError(message, field="by")
     members = _members(name, people, group_of) if COUNTRY in name.split(CROSSED_BY) else {}
     return _grouping(name, names.tolist(), labels, trials, pairs=pairs, members=members)
 

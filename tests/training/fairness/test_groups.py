@@ -58,6 +58,14 @@ def test_crossed_attributes_make_a_group_of_each_combination_and_what_is_not_kno
     assert grouping.groups == (UNKNOWN, "female + blue", "male + blue", "male + green")
 
 
+def test_a_group_for_everybody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.fairness.groups.MAX_GROUPS", 5)
+    people = People(columns={**halves(6).columns, "name": {name: name for name in "012345"}})
+    assert by_people("colour", people, TRIALS).groups == ("blue", "green")
+    with pytest.raises(InvalidRequestError, match="--by name makes 6 groups, more than 5: name what many people share"):
+        by_people("name", people, TRIALS)
+
+
 def test_small_countries_are_pooled_and_told_by_name() -> None:
     country = dict(zip("012345", ["Jamaica", "Barbados", "Jamaica", "France", "France", "France"], strict=True))
     grouping = by_people("country", People(columns={"country": country}), TRIALS, minimum=Minimum(people=3))
