@@ -8,7 +8,6 @@ writes them. Ten million trials read in well under a minute. Letters: S sides, T
 """
 
 import csv
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,7 +89,7 @@ def _table(path: Path, required: Sequence[str], field: str) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise InvalidRequestError(f"{path} is empty", field=field) from error
     except pd.errors.ParserError as error:
-        raise InvalidRequestError(f"{path}: {error}", field=field) from error
+        raise InvalidRequestError(f"{path}: {str(error).strip()}", field=field) from error
     except UnicodeDecodeError as error:
         raise not_utf8(path, field) from error
     if missing := [name for name in required if name not in table]:
@@ -109,20 +108,22 @@ def _check_sides(table: pd.DataFrame, path: Path, field: str) -> None:
 
 
 def _csv(path: Path, field: str) -> pd.DataFrame:
-    # pandas renames what stands twice.
     with path.open(newline="", encoding="utf-8-sig") as file:
-        check_named_once([name.strip() for name in next(csv.reader(file), [])], path, field)
-    # Numbers are parsed with the column's own message, and a side named "NA" is a side. Where rows are longer than the
-    # header pandas would take their first column for names of rows.
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            table = pd.read_csv(
-                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, index_col=False
-            )
-        except pd.errors.ParserWarning as error:
-            raise pd.errors.ParserError("rows are longer than the header") from error
-    return table.set_index(pd.RangeIndex(2, len(table) + 2))
+        width = len(next(filter(None, csv.reader(file)), []))
+    # The header is read as a row, for pandas renames what stands twice. Numbers are parsed with the column's own
+    # message, and a side named "NA" is a side.
+    table = pd.read_csv(
+        path,
+        header=None,
+        converters=dict.fromkeys(range(width), str.strip),
+        keep_default_na=False,
+        encoding="utf-8-sig",
+        skipinitialspace=True,
+    )
+    names = table.iloc[0].tolist()
+    check_named_once(names, path, field)
+    table = table[1:].set_axis(names, axis=1).set_index(pd.RangeIndex(2, len(table) + 1))
+    return table.loc[:, [name != "" for name in names]]
 
 
 def _lines(path: Path, field: str) -> pd.DataFrame:
@@ -193,7 +194,7 @@ def _refused(table: pd.DataFrame, path: Path) -> Mask:
 
 def _flags(words: "pd.Series[str]", path: Path, name: str, meaning: Mapping[str, bool]) -> Mask:
     codes, seen = pd.factorize(words)
-    known = [meaning.get(str(word).strip().lower()) for word in seen]
+    known = [meaning.get(str(word).lower()) for word in seen]
     if None in known:
         line = words.index[int(np.argmax(codes == known.index(None)))]
         raise InvalidRequestError(

@@ -180,7 +180,7 @@ def read_trials(path: Path) -> TrialList:
 
 def _read(path: Path) -> TrialList:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        header = {*file.readline().strip().split(",")}
+        header = {name.strip() for name in file.readline().split(",")}
         file.seek(0)
         is_csv = path.suffix.lower() == ".csv" or {*REQUIRED} <= header
         return collect_trials(_rows(csv.DictReader(file), path) if is_csv else _lines(file, path))
@@ -202,7 +202,7 @@ def write_trials(path: Path, trials: Iterable[Trial]) -> int:
 
 
 def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[tuple[str, Trial]]:
-    columns = tuple(reader.fieldnames or ())
+    columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
     if missing := [name for name in REQUIRED if name not in columns]:
         raise InvalidRequestError(f"{path}:1: no column {', '.join(missing)}; has {', '.join(columns)}", field="trials")
     if len(set(SPEAKERS) & set(columns)) == 1:

@@ -49,6 +49,22 @@ def test_a_score_that_stands_twice_is_refused_rather_than_the_first_taken(tmp_pa
         read_scores(path)
 
 
+PADDED = (
+    "enrolment , test,target,score,enrolment_speaker,test_speaker,sex ,\n"
+    '"a1 ",a2 , 1 , 0.5 ,a ,a,"f ",\n'
+    "a1,b1 ,0,-0.25\t,a, b,f,x\n"
+)
+
+
+def test_blanks_around_a_value_and_columns_without_a_name_are_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, PADDED)
+    listed, scored = read_trials(path), read_scores(path)
+    assert scored.scores.tolist() == [0.5, -0.25]
+    for trials in (listed, scored.trials):
+        assert dict(zip(trials.sides, trials.units, strict=True)) == {"a1": "a", "a2": "a", "b1": "b"}
+        assert {name: values.tolist() for name, values in trials.groups.items()} == {"sex": ["f", "f"]}
+
+
 def test_lines_with_blanks_between_are_read(tmp_path: Path) -> None:
     listed = read_scores(written(tmp_path, "a b 0.5 target\na c -1e-3 nontarget\n", "scores.txt"))
     assert listed.trials.target.tolist() == [True, False]
@@ -112,7 +128,7 @@ def test_scores_of_other_trials_are_refused(text: str, named: str, tmp_path: Pat
         ("enrolment,test,score,target\na,b,1,1\na,c,0\n", "s.csv:3: target is ''"),
         ("enrolment,test,target,score\na,,1,1\n", "s.csv:2: test is empty"),
         ("enrolment,test,target,score,refused\na,b,1,1,0\na,c,0,0,no\n", "s.csv:3: refused is 'no', must be one of 1"),
-        ("enrolment,test,target,score\na,b,1,1,9\na,c,0,0,9\n", "longer than the header"),
+        ("enrolment,test,target,score\na,b,1,1,9\na,c,0,0,9\n", "Expected 4 fields in line 2, saw 5"),
     ],
 )
 def test_mistakes_are_named_by_line(text: str, named: str, tmp_path: Path) -> None:
