@@ -32,7 +32,7 @@ class Pairs(StrEnum):
     """Which trials tell about a group. Target trials have one person, and one group, in all three."""
 
     WITHIN = "within"  # both people are of the group: the hardest strangers
-    CROSS = "cross"  # the enrolled one is, and the stranger is not
+    CROSS = "cross"  # the enrolled one is, and the stranger is known to be of another
     ENROLMENT = "enrolment"  # the enrolled one is, whoever the stranger
 
 
@@ -165,7 +165,8 @@ def by_people(
     if pairs is Pairs.WITHIN:
         labels[enrolment != test] = -1
     elif pairs is Pairs.CROSS:
-        labels[(enrolment == test) & ~trials.target] = -1
+        known = names != UNKNOWN
+        labels[~trials.target & ((enrolment == test) | ~(known[enrolment] & known[test]))] = -1
     if len(names) > MAX_GROUPS:
         message = f"--by {name} makes {len(names)} groups, more than {MAX_GROUPS}: name what many people share"
         raise InvalidRequestError(message, field="by")

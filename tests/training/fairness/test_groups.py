@@ -29,6 +29,14 @@ def test_a_trial_is_of_a_group_by_the_definition_of_its_pairs(pairs: Pairs) -> N
     assert grouping.n_left_out == np.sum(grouping.labels == -1)
 
 
+def test_a_stranger_of_unknown_group_is_of_no_other() -> None:
+    people = People(columns={"sex": {"0": "male", "1": "male", "2": "female"}})
+    grouping = by_people("sex", people, TRIALS, pairs=Pairs.CROSS)
+    enrolled, tried = (np.array(TRIALS.units)[side] for side in (TRIALS.enrolment, TRIALS.test))
+    of_another = np.isin(enrolled, ["0", "1"]) & (tried == "2")
+    np.testing.assert_array_equal(grouping.labels >= 0, TRIALS.target | of_another)
+
+
 def test_what_says_that_nothing_is_known_is_one_group_of_the_list_and_not_compared() -> None:
     said = np.array(["blue", "", UNKNOWN, "unknown", "N/A"])[np.arange(len(TRIALS)) % 5]
     grouping = by_column("colour", said, TRIALS)
