@@ -68,7 +68,7 @@ def read_errors(path: Path) -> list[UtteranceErrors]:
         message = f"no errors at {path}: make them with python -m training.recognise_utterances"
         raise InvalidRequestError(message, field="errors")
     text = text_of(path, "errors")
-    lines = text[: text.rfind("\n") + 1].splitlines()
+    *lines, _ = text.split("\n")
     found = [_read(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
     if len(models := {one.transcriber for one in found}) > 1:
         raise InvalidRequestError(f"{path} is of several models: {', '.join(sorted(models))}", field="errors")

@@ -57,6 +57,12 @@ def test_what_is_appended_is_read_again_in_order(tmp_path: Path) -> None:
     assert read_errors(tmp_path / "errors.jsonl") == [first, second]
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\x85"])
+def test_a_line_ends_where_files_end_lines_and_nowhere_else(mark: str, tmp_path: Path) -> None:
+    append_errors(tmp_path / "errors.jsonl", [heard(f"a{mark}b", words=1)])
+    assert read_errors(tmp_path / "errors.jsonl") == [heard(f"a{mark}b", words=1)]
+
+
 def test_a_line_cut_short_is_passed_over_and_then_replaced(tmp_path: Path) -> None:
     path = tmp_path / "errors.jsonl"
     append_errors(path, [heard("a", words=1), heard("b", words=1)])
