@@ -39,13 +39,13 @@ def read_list(root: Path, name: str) -> TrialList:
 def read_meta(root: Path) -> People:
     """Sex and country of every speaker. Raises InvalidRequestError."""
     path = root / META
-    rows = list(csv.DictReader(_read(path).splitlines(), delimiter="\t"))
+    rows = list(csv.DictReader(_read(path).splitlines(), delimiter="\t", restval=""))
     if not rows or not {SPEAKER, GENDER, NATIONALITY} <= rows[0].keys():
         raise InvalidRequestError(f"{path}: no columns {SPEAKER}, {GENDER}, {NATIONALITY}, tabs between", field="list")
     return People(
         columns={
             SEX: {row[SPEAKER]: SEXES.get(row[GENDER].strip().lower(), "") for row in rows},
-            COUNTRY: {row[SPEAKER]: (row[NATIONALITY] or "").strip() for row in rows},
+            COUNTRY: {row[SPEAKER]: row[NATIONALITY].strip() for row in rows},
         }
     )
 

@@ -27,7 +27,7 @@ from training.report_page.page_tables import (
     scores_table,
 )
 from training.report_page.page_weights import WeightSeries, weights_chart, weights_table
-from training.report_page.reading import Column, Report, read_report
+from training.report_page.reading import Column, Report, read_report, whole_report
 from training.report_page.templating import style, template
 from training.report_page.wording import HARM_OF, STRANGERS
 
@@ -48,6 +48,7 @@ class Section:
         return self.verdict.column
 
 
+@whole_report()
 def render_page(raw: Mapping[str, Any], weights: Sequence[WeightSeries] = ()) -> str:
     """report.json as HTML; `weights`: what an adversary gave each group in training.
 

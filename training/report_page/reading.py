@@ -1,8 +1,11 @@
 """report.json as the page sees it: groups with their figures, worst first, and what lies between them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from jinja2 import UndefinedError
 
 from svc.errors import InvalidRequestError
 from training.evaluate import FORM
@@ -64,20 +67,27 @@ class Report:
         return float(self.raw["threshold"]["value"])
 
 
+@contextmanager
+def whole_report() -> Iterator[None]:
+    """Raises InvalidRequestError for what a page does not find in a report, or finds to be something else."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, UndefinedError) as error:
+        message = f"not a whole report: {error!r}; have the command that wrote it write it again"
+        raise InvalidRequestError(message, field="report") from error
+
+
 def read_report(raw: Json) -> Report:
-    """Raises InvalidRequestError for anything but a report of this form."""
+    """Raises InvalidRequestError for a report of another form."""
     if raw.get("form") != FORM:
         message = f"a report of form {raw.get('form')!r}, this page is for form {FORM}: run `equivox evaluate` again"
         raise InvalidRequestError(message, field="report")
-    try:
-        return Report(
-            raw=raw,
-            overall=_group(EVERYBODY, raw["overall"], raw["curves"]["overall"], {}),
-            columns=tuple(_column(number, name, raw) for number, name in enumerate(raw["by_group"])),
-            score_edges=tuple(raw["curves"]["score_edges"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise InvalidRequestError(f"not a whole report: {error!r}", field="report") from error
+    return Report(
+        raw=raw,
+        overall=_group(EVERYBODY, raw["overall"], raw["curves"]["overall"], {}),
+        columns=tuple(_column(number, name, raw) for number, name in enumerate(raw["by_group"])),
+        score_edges=tuple(raw["curves"]["score_edges"]),
+    )
 
 
 def _column(number: int, name: str, raw: Json) -> Column:

@@ -10,7 +10,7 @@ from training.figure_text import NO_BOUND
 from training.report_json import read_figure
 from training.report_page.findings import MOST_IN_LEAD, Finding, Outcome, listed
 from training.report_page.page_tables import PageTable, Plot
-from training.report_page.reading import Json
+from training.report_page.reading import Json, whole_report
 from training.report_page.recognition_charts import HARM, bars_chart, wer_changes_chart
 from training.report_page.recognition_tables import (
     RATE,
@@ -41,6 +41,7 @@ class Section:
     spread: PageTable | None
 
 
+@whole_report()
 def render_recognition(raw: Mapping[str, Any]) -> str:
     """report.json as HTML. Raises InvalidRequestError for anything but a report on cohorts of this form."""
     if raw.get("form") != FORM or "rankings" not in raw:

@@ -35,6 +35,11 @@ def test_the_meta_file_tells_sex_and_country(root: Path) -> None:
     }
 
 
+def test_of_people_whose_line_ends_early_the_rest_is_unknown(root: Path) -> None:
+    (root / "vox1_meta.csv").write_text(META + "id10272\n")
+    assert {of["id10272"] for of in read_meta(root).columns.values()} == {""}
+
+
 def test_a_speaker_is_found_whatever_stands_before_wav() -> None:
     assert speaker_of("wav/id10270/a/1.wav") == speaker_of("/data/vox1/wav/id10270/a/1.wav") == "id10270"
 

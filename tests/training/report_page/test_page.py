@@ -159,8 +159,12 @@ def test_refused_trials_are_told_and_why_where_it_is_known() -> None:
 def test_a_report_of_another_form_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="form 1"):
         render_page(report() | {"form": 1})
-    with pytest.raises(InvalidRequestError, match="not a whole report: KeyError"):
-        render_page({name: value for name, value in report().items() if name != "gaps"})
+
+
+@pytest.mark.parametrize("missing", ["gaps", "system", "threshold", "seed", "n_sides"])
+def test_a_report_that_is_not_whole_is_refused(missing: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"not a whole report: .*; have the command that wrote it"):
+        render_page({name: value for name, value in report().items() if name != missing})
 
 
 def test_a_report_without_groups_or_draws_is_still_a_page() -> None:

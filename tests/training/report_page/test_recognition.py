@@ -104,3 +104,9 @@ def test_two_systems_are_drawn_before_and_after_with_mean_worst_and_variance() -
 def test_another_report_is_refused(content: dict[str, object]) -> None:
     with pytest.raises(InvalidRequestError, match="no report on cohorts of form 1"):
         render_recognition(content)
+
+
+@pytest.mark.parametrize("missing", ["system", "wer", "seed", "n_words"])
+def test_a_report_that_is_not_whole_is_refused(missing: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"not a whole report: .*; have the command that wrote it"):
+        render_recognition({name: value for name, value in cohorts_report().items() if name != missing})
