@@ -2,7 +2,7 @@
 a gap could have been seen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,9 +68,14 @@ def lead(found: tuple[Verdict, ...]) -> str:
         for finding in verdict.findings
         if finding.shown
     ]
+    return paragraph(shown, {verdict.column.name: verdict.outcome for verdict in found})
+
+
+def paragraph(shown: Sequence[str], outcomes: Mapping[str, Outcome]) -> str:
+    """The first gaps that are shown, then the groupings by which none is."""
     more = [f"{len(shown) - MOST_IN_LEAD} more below."] if len(shown) > MOST_IN_LEAD else []
     silent, untold = (
-        [verdict.column.name for verdict in found if verdict.outcome is outcome]
+        [name for name, found in outcomes.items() if found is outcome]
         for outcome in (Outcome.NOT_SHOWN, Outcome.UNTOLD)
     )
     none = [f"No gap is shown by {listed(silent)}; that does not prove there is none."] if silent else []

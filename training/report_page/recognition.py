@@ -8,7 +8,7 @@ from svc.errors import InvalidRequestError
 from training.fairness.cohorts.report import FORM
 from training.figure_text import NO_BOUND
 from training.report_json import read_figure
-from training.report_page.findings import MOST_IN_LEAD, Finding, Outcome, listed
+from training.report_page.findings import Finding, Outcome, paragraph
 from training.report_page.page_tables import PageTable, Plot
 from training.report_page.reading import Json, whole_report
 from training.report_page.recognition_charts import HARM, bars_chart, wer_changes_chart
@@ -104,14 +104,7 @@ def _lead(sections: Sequence[Section]) -> str:
         for each in sections
         if each.finding.shown
     ]
-    silent, untold = (
-        [each.ranking["kind"] for each in sections if each.finding.outcome is outcome]
-        for outcome in (Outcome.NOT_SHOWN, Outcome.UNTOLD)
-    )
-    more = [f"{len(shown) - MOST_IN_LEAD} more below."] if len(shown) > MOST_IN_LEAD else []
-    none = [f"No gap is shown by {listed(silent)}; that does not prove there is none."] if silent else []
-    unknown = [f"Nothing can be told by {listed(untold)}."] if untold else []
-    return " ".join([*shown[:MOST_IN_LEAD], *more, *none, *unknown])
+    return paragraph(shown, {each.ranking["kind"]: each.finding.outcome for each in sections})
 
 
 def _section(number: int, ranking: Json, raw: Json) -> Section:
