@@ -17,8 +17,9 @@ from training.fairness.countries import Minimum
 from training.fairness.curves import curves_json
 from training.fairness.disaggregated import Disaggregated, disaggregate
 from training.fairness.groups import MAX_GROUPS, Grouping, Pairs, People, by_column, by_people
-from training.metrics.bootstrap import Measured, Resampling, ScoredTrials, Summary, measure_groups
+from training.metrics.bootstrap import Measured, Resampling, Summary, measure_groups
 from training.metrics.score_bins import Reading
+from training.metrics.scored_trials import ScoredTrials
 from training.metrics.verification import Array, Mask, equal_error_threshold
 from training.report_json import gaps_json, summary_json
 from training.systems import System

@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from tests.bench.timing import Row
-from training.metrics.bootstrap import Labels, Resampling, ScoredTrials, measure_groups
+from training.metrics.bootstrap import Resampling, measure_groups
 from training.metrics.score_bins import Reading
+from training.metrics.scored_trials import Labels, ScoredTrials
 
 NUM_TRIALS, NUM_PEOPLE, NUM_GROUPS = 10_000_000, 1_251, 30
 

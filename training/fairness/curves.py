@@ -14,8 +14,8 @@ import numpy.typing as npt
 from scipy.special import logit, ndtri
 
 from training.fairness.disaggregated import Disaggregated
-from training.metrics.bootstrap import Labels
 from training.metrics.score_bins import BinnedScores, Reading
+from training.metrics.scored_trials import Labels
 from training.metrics.verification import Array, Mask, OperatingPoints, calibration_edges
 
 DET_POINTS = 64

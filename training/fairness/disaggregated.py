@@ -23,8 +23,9 @@ from training.fairness.gaps import (
     unproven,
 )
 from training.fairness.groups import UNKNOWN, Grouping
-from training.metrics.bootstrap import RATES, Figure, Measured, ScoredTrials, Summary
+from training.metrics.bootstrap import RATES, Figure, Measured, Summary
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES, NOT_DRAWN
+from training.metrics.scored_trials import ScoredTrials
 from training.metrics.verification import Array
 
 

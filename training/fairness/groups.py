@@ -16,7 +16,7 @@ from svc.errors import InvalidRequestError
 from training.data.manifest import not_utf8
 from training.data.trial_list import TrialList, check_named_once
 from training.fairness.countries import Minimum, pooled
-from training.metrics.bootstrap import Counts, Labels
+from training.metrics.scored_trials import Counts, Labels
 from training.metrics.verification import Mask
 
 # What has more values than this is names, not groups.

@@ -9,8 +9,9 @@ from jinja2 import UndefinedError
 
 from svc.errors import InvalidRequestError
 from training.evaluate import FORM
-from training.metrics.bootstrap import Counts, Figure, Summary
+from training.metrics.bootstrap import Figure, Summary
 from training.metrics.score_bins import MEASURES, NOT_DRAWN
+from training.metrics.scored_trials import Counts
 from training.report_json import read_figure
 
 Json = Mapping[str, Any]

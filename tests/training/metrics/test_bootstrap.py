@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.metrics.bootstrap import Resampling, ScoredTrials, Summary, measure_groups, replicas_for, summarise
+from training.metrics.bootstrap import Resampling, Summary, measure_groups, replicas_for, summarise
 from training.metrics.score_bins import LLRS, MEASURES, NOT_DRAWN, BinnedScores, Reading, measure
+from training.metrics.scored_trials import ScoredTrials
 from training.metrics.verification import (
     act_dcf,
     calibration_error,

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.metrics.test_bootstrap import speech_of
-from training.metrics.bootstrap import Resampling, ScoredTrials, measure_groups, summarise
+from training.metrics.bootstrap import Resampling, measure_groups, summarise
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES, NOT_DRAWN, BinnedScores, Reading, measure
+from training.metrics.scored_trials import ScoredTrials
 from training.metrics.verification import Array, Mask
 
 ROWS = st.tuples(st.integers(-6, 6).map(lambda step: step / 2), st.booleans(), st.booleans())
