@@ -11,12 +11,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit, ndtri
+from scipy.special import ndtri
 
 from training.fairness.disaggregated import Disaggregated
 from training.metrics.score_bins import BinnedScores, Reading
 from training.metrics.scored_trials import Labels
-from training.metrics.verification import Array, Mask, OperatingPoints, calibration_edges
+from training.metrics.verification import (
+    CALIBRATION_BINS,
+    Array,
+    Mask,
+    OperatingPoints,
+    calibration_edges,
+    posterior,
+)
 
 DET_POINTS = 64
 # At these the page says how often people are rejected: each curve has its best point there.
@@ -54,13 +61,17 @@ class _Curves:
         self.target, self.calibrated = target, calibrated
         self.bins = BinnedScores(scores, target, Reading(calibrated=calibrated), 2048, refused)
         self.edges = _edges(scores, target)
+        self.promise = posterior(scores)
+        self.promise_bin = np.searchsorted(calibration_edges(), self.promise, side="right")
         self.bar_of = np.clip(np.searchsorted(self.edges, scores, side="right") - 1, 0, SCORE_BINS - 1)
 
     def of(self, labels: Labels, num_groups: int) -> Iterator[dict[str, Any]]:
         """Of each group in turn."""
         steps = _counts(self.target, labels, self.bins.bin_of, (num_groups, len(self.bins)))
         bars = _shares(_counts(self.target, labels, self.bar_of, (num_groups, SCORE_BINS)))
-        scored, decided = self.bins.by_score(steps), self.bins.by_decision(steps)
+        promises = self.target, labels, self.promise_bin, (num_groups, CALIBRATION_BINS)
+        promised, counts = _counts(*promises, self.promise), _counts(*promises)
+        decided = self.bins.by_decision(steps)
         points = OperatingPoints(self.bins.starts, decided[1], decided[0])
         for group in range(num_groups):
             yield {
@@ -68,23 +79,22 @@ class _Curves:
                 "det": _det_json(points.fmr[group, 1:], points.fnmr[group, 1:]),
                 "target": _rounded(bars[1, group]),
                 "nontarget": _rounded(bars[0, group]),
-                "reliability": self._reliability(scored[:, group]) if self.calibrated else None,
+                "reliability": _reliability(promised[:, group], counts[:, group]) if self.calibrated else None,
             }
 
-    def _reliability(self, steps: Array) -> dict[str, Sequence[float]]:
-        """(2, K) -> the bins of calibration_error that are not empty, each kind of trial half the weight."""
-        share = _shares(steps)
-        starts = np.append(0, np.searchsorted(self.bins.starts, logit(calibration_edges())))
-        promised = share[0] * self.bins.promised[0] + share[1] * self.bins.promised[1]
-        of_bin = [np.add.reduceat(each, starts) / 2 for each in (promised, share[1], share.sum(axis=0))]
-        filled = of_bin[2] > 0
-        promised, seen, weight = (each[filled] for each in of_bin)
-        return {
-            "promised": _rounded(promised / weight),
-            "seen": _rounded(seen / weight),
-            "share": _rounded(weight),
-            "n_trials": [int(number) for number in np.add.reduceat(steps.sum(axis=0), starts)[filled]],
-        }
+
+def _reliability(promised: Array, counts: Array) -> dict[str, Sequence[float]]:
+    """(2, CALIBRATION_BINS) each -> the bins that are not empty, each kind of trial half the weight."""
+    halves = np.maximum(2 * counts.sum(axis=-1, keepdims=True), 1)
+    share = counts / halves
+    weight = share.sum(axis=0)
+    filled = weight > 0
+    return {
+        "promised": _rounded((promised / halves).sum(axis=0)[filled] / weight[filled]),
+        "seen": _rounded(share[1][filled] / weight[filled]),
+        "share": _rounded(weight[filled]),
+        "n_trials": [int(number) for number in counts.sum(axis=0)[filled]],
+    }
 
 
 def _edges(scores: Array, target: Mask) -> Array:
@@ -94,11 +104,14 @@ def _edges(scores: Array, target: Mask) -> Array:
     return np.linspace(low, high if high > low else low + 1, SCORE_BINS + 1)
 
 
-def _counts(target: Mask, labels: Labels, place: npt.NDArray[Any], shape: tuple[int, int]) -> Array:
-    """(T,) -> (2, G, B) trials of nontargets and targets."""
+def _counts(
+    target: Mask, labels: Labels, place: npt.NDArray[Any], shape: tuple[int, int], weights: Array | None = None
+) -> Array:
+    """(T,) -> (2, G, B) trials of nontargets and targets, or sums of their weights."""
     inside = labels >= 0
     key = (target[inside] * shape[0] + labels[inside]) * shape[1] + place[inside]
-    return np.bincount(key, minlength=2 * shape[0] * shape[1]).reshape(2, *shape).astype(np.float64)
+    chosen = None if weights is None else weights[inside]
+    return np.bincount(key, chosen, 2 * shape[0] * shape[1]).reshape(2, *shape).astype(np.float64)
 
 
 def _shares(counts: Array) -> Array:

@@ -16,7 +16,7 @@ from scipy.stats import poisson
 
 from training.metrics.score_bins import AT_THRESHOLD, LLRS, MEASURES, BinnedScores, Reading, measure
 from training.metrics.scored_trials import Counts, Labels, ScoredTrials
-from training.metrics.verification import Array, Mask
+from training.metrics.verification import Array, Mask, bits_lost
 
 # Below this many people, or of either kind of trial, an interval is itself a guess.
 FEW_UNITS = 10
@@ -26,6 +26,8 @@ RATES = {"eer", *AT_THRESHOLD}
 MAX_CELLS = 2**17
 # Numbers that tell trials apart by their groups: far under the end of an int64.
 MAX_KEYS = 2**62
+# More are as good as infinite: sums of fewer are far under the end of a float32.
+MOST_BITS = 1e30
 # Poisson(1) by a table of 16 random bits.
 POISSON_TABLE = poisson.ppf((np.arange(2**16) + 0.5) / 2**16, 1).astype(np.float32)
 
@@ -158,8 +160,8 @@ def measure_groups(
         drawer = _Drawer(trials, groupings, sizes, bins)
         random = np.random.default_rng(resampling.seed)
         for replica in range(replicas):
-            for drawn, mass in zip(draws, drawer.draw(random, resampling.levels), strict=True):
-                drawn[replica] = bins.measure(mass)
+            for drawn, sums in zip(draws, drawer.draw(random, resampling.levels), strict=True):
+                drawn[replica] = bins.measure(*sums)
     return [Measured(*pair) for pair in zip(values, draws, strict=True)]
 
 
@@ -205,6 +207,9 @@ class _Drawer:
         second[first == second] = self.num_units
         self.first, self.second = first[order], second[order]
         self.weights, self.factor = np.empty((2, len(order)), np.float32)
+        bits = bits_lost(trials.llrs, trials.target)[order]
+        self.endless = np.flatnonzero(bits > MOST_BITS)
+        self.bits = np.where(bits > MOST_BITS, 0, bits).astype(np.float32)
 
     def _cells(
         self, target: Mask, number: npt.NDArray[np.int32], label: Labels, size: int
@@ -214,8 +219,24 @@ class _Drawer:
         place = (target * np.int64(size) + label) * self.num_bins + number
         return inside, place[inside]
 
-    def draw(self, random: np.random.Generator, levels: int) -> list[Array]:
-        """One draw of everybody -> weights (2, G, B) of each grouping."""
+    def draw(self, random: np.random.Generator, levels: int) -> list[tuple[Array, Array]]:
+        """One draw of everybody -> of each grouping weights (2, G, B), and the bits that these lost (2, G)."""
+        self._weigh(random, levels)
+        mass = np.add.reduceat(self.weights, self.cell_starts)
+        np.multiply(self.weights, self.bits, out=self.factor)
+        # Who is not drawn costs nothing, not even of infinite bits.
+        self.factor[self.endless[self.weights[self.endless] > 0]] = np.inf
+        lost = np.add.reduceat(self.factor, self.cell_starts)
+        return [
+            (
+                np.bincount(place, mass[inside], 2 * size * self.num_bins).reshape(2, size, -1).astype(np.float64),
+                np.bincount(place // self.num_bins, lost[inside], 2 * size).reshape(2, size).astype(np.float64),
+            )
+            for size, (inside, place) in zip(self.sizes, self.cells, strict=True)
+        ]
+
+    def _weigh(self, random: np.random.Generator, levels: int) -> None:
+        """(T,) how often each trial counts."""
         counts = np.ones(self.num_units + 1, np.float32)
         counts[:-1] = random.multinomial(self.num_units, np.full(self.num_units, 1 / self.num_units))
         np.take(counts, self.first, out=self.weights, mode="clip")
@@ -225,8 +246,3 @@ class _Drawer:
             bits = random.integers(0, 2**16, len(self.weights), dtype=np.uint16)
             np.take(POISSON_TABLE, bits, out=self.factor, mode="clip")
             self.weights *= self.factor
-        sums = np.add.reduceat(self.weights, self.cell_starts)
-        return [
-            np.bincount(place, sums[inside], 2 * size * self.num_bins).reshape(2, size, -1).astype(np.float64)
-            for size, (inside, place) in zip(self.sizes, self.cells, strict=True)
-        ]

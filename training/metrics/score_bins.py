@@ -2,6 +2,7 @@
 
 Bins start at every step of the ranked scores while those are few, and all measures are exact; else at quantiles of
 either kind of trial, dense in the tails. They start at every threshold in either case, so rates there are exact always.
+So is Cllr, for which no bin will do: trials of a bin cost different bits, and who is drawn tells which count.
 Trials that the system refused have bins of their own past the others: decisions find them below every threshold,
 measures over scores where their scores lie.
 Letters: T trials, B bins, K of them of scores, E of refused trials, G groups, M measures.
@@ -22,11 +23,10 @@ from training.metrics.verification import (
     bayes_threshold,
     calibration_edges,
     calibration_error,
+    cllr,
     decision_scores,
     detection_cost,
     error_rates,
-    posterior,
-    trial_bits,
 )
 
 PRIORS = {"01": 0.01, "05": 0.05}
@@ -68,7 +68,6 @@ def measure(scores: Array, target: Mask, reading: Reading, refused: Mask | None 
     if not len(targets) or not len(nontargets):
         return np.full(len(MEASURES), np.nan)
     points = RankedTrials(targets, nontargets).weigh()
-    target_bits, nontarget_bits = trial_bits(targets, nontargets)
     threshold = 0.0 if reading.threshold is None else reading.threshold
     bayes = (bayes_threshold(prior) for prior in ACT_DCF_PRIORS.values())
     decided = decision_scores(scores, refused)
@@ -79,7 +78,7 @@ def measure(scores: Array, target: Mask, reading: Reading, refused: Mask | None 
         *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
         *error_rates(*decided_on, threshold),
         *(detection_cost(*rates, prior) for rates, prior in zip(at_bayes, ACT_DCF_PRIORS.values(), strict=True)),
-        (target_bits.mean() + nontarget_bits.mean()) / 2,
+        cllr(targets, nontargets),
         points.min_cllr(),
         calibration_error(targets, nontargets),
     ]
@@ -95,11 +94,9 @@ class BinnedScores:
         self.reading = reading
         points = RankedTrials(scores[target], scores[~target]).weigh()
         # The first bin holds all below the least cut, so that every cut starts a bin other than the first.
-        starts = np.concatenate([_starts(points, max_bins), _starts_apart(scores), reading.cuts()])
+        starts = np.concatenate([_starts(points, max_bins), reading.cuts()])
         self.starts = np.append(-np.inf, np.unique(starts))  # (K,)
         self.bin_of = (np.searchsorted(self.starts, scores, side="right") - 1).astype(np.int32)  # (T,)
-        self.bits = [self._mean(scores, target, kind) for kind in (False, True)]  # (K,) each
-        self.promised = [self._mean(scores, target, kind, promised=True) for kind in (False, True)]
         self._scored_in = self._set_apart(refused)
 
     def __len__(self) -> int:
@@ -129,15 +126,10 @@ class BinnedScores:
         decided[..., 0] += mass[..., len(self.starts) :].sum(axis=-1)
         return decided
 
-    def _mean(self, scores: Array, target: Mask, kind: bool, *, promised: bool = False) -> Array:
-        chosen = target == kind
-        bins, values = self.bin_of[chosen], scores[chosen]
-        each = posterior(values) if promised else np.logaddexp(0, -values if kind else values) / np.log(2)
-        counts = np.bincount(bins, minlength=len(self.starts))
-        return np.asarray(np.bincount(bins, each, len(self.starts)) / np.maximum(counts, 1))
-
-    def measure(self, mass: Array) -> Array:
-        """(2, G, B) nontargets and targets -> (G, M) MEASURES; NaN where a kind has no weight, and NOT_DRAWN."""
+    def measure(self, mass: Array, bits: Array) -> Array:
+        """(2, G, B) nontargets and targets, and (2, G) the bits they lost -> (G, M) MEASURES; NaN where a kind has no
+        weight, and NOT_DRAWN.
+        """
         scored, decided = self.by_score(mass), self.by_decision(mass)
         points = OperatingPoints(self.starts, scored[1], scored[0])
         decisions = points if decided is scored else OperatingPoints(self.starts, decided[1], decided[0])
@@ -147,7 +139,7 @@ class BinnedScores:
             *(points.min_dcf(prior) for prior in MIN_DCF_PRIORS.values()),
             *self._rates(decisions, threshold),
             *(detection_cost(*self._rates(decisions, bayes_threshold(p)), p) for p in ACT_DCF_PRIORS.values()),
-            self._cllr(scored),
+            _cllr(mass, bits),
             points.min_cllr(),
             np.full(scored.shape[1], np.nan),
         ]
@@ -157,26 +149,11 @@ class BinnedScores:
         at = int(np.searchsorted(self.starts, threshold))
         return points.fmr[:, at], points.fnmr[:, at]
 
-    def _cllr(self, mass: Array) -> Array:
-        """(2, G, K) -> (G,)"""
-        with np.errstate(invalid="ignore"):
-            share = mass / mass.sum(axis=-1, keepdims=True) / 2
-        return _weighed(share[0], self.bits[0]) + _weighed(share[1], self.bits[1])
 
-
-def _weighed(share: Array, bits: Array) -> Array:
-    """(G, K) and (K,) -> (G,) sums; a bin without weight costs nothing, not even one of infinite bits."""
-    endless = np.isinf(bits)
-    costs = share @ np.where(endless, 0, bits)
-    return np.where((share[:, endless] > 0).any(axis=-1), np.inf, costs)
-
-
-def _starts_apart(scores: Array) -> Array:
-    """Starts by which infinite scores share no bin with others."""
-    infinite = np.isinf(scores)
-    if not infinite.any():
-        return np.zeros(0)
-    return np.append(scores[~infinite].min(initial=np.inf), scores[scores == np.inf][:1])
+def _cllr(mass: Array, bits: Array) -> Array:
+    """(2, G, B) and (2, G) -> (G,)"""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((bits / mass.sum(axis=-1)).mean(axis=0))
 
 
 def _starts(points: OperatingPoints, max_bins: int) -> Array:

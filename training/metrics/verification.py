@@ -200,15 +200,13 @@ def posterior(llrs: Array) -> Array:
 
 def cllr(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> float:
     """Cost of LLRs in bits (Brümmer and du Preez 2006, eq. 13): 0 = sure and right, 1 = says nothing."""
-    target_bits, nontarget_bits = trial_bits(target_llrs, nontarget_llrs)
-    return float((target_bits.mean() + nontarget_bits.mean()) / 2)
+    targets, nontargets = _checked(target_llrs, "target"), _checked(nontarget_llrs, "nontarget")
+    return float((bits_lost(targets, True).mean() + bits_lost(nontargets, False).mean()) / 2)
 
 
-def trial_bits(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike) -> tuple[Array, Array]:
-    """(T,) and (N,) LLRs -> what each costs in bits; Cllr is half the sum of the two (weighted) means."""
-    target_nats = np.logaddexp(0, -_checked(target_llrs, "target"))
-    nontarget_nats = np.logaddexp(0, _checked(nontarget_llrs, "nontarget"))
-    return target_nats / np.log(2), nontarget_nats / np.log(2)
+def bits_lost(llrs: Array, target: Mask | bool) -> Array:
+    """(T,) LLRs -> what each costs in bits; Cllr is half the sum of the (weighted) means of either kind of trial."""
+    return np.asarray(np.logaddexp(0, np.where(target, -llrs, llrs)) / np.log(2))
 
 
 def _min_cllr(target_mass: Array, nontarget_mass: Array) -> float:

@@ -51,6 +51,20 @@ def test_bins_of_posteriors_add_up_to_the_calibration_error(seed: int, num_targe
     assert off == pytest.approx(calibration_error(targets, nontargets), abs=1e-3)
 
 
+def test_a_group_is_promised_what_its_own_trials_say_also_where_no_decision_can_be_wrong() -> None:
+    llrs = llrs_of(TRIALS, seed=1) / 4
+    llrs += np.where(TRIALS.target, 4, -4)
+    attributes = Attributes(people=halves(24), by=("colour",))
+    found = judge(
+        TRIALS, llrs, Identity(name="toy", calibrated=True), settings=Settings(replicas=0), attributes=attributes
+    )
+    labels = found.disaggregated["colour"].grouping.labels
+    for number, curve in enumerate(found.as_json()["curves"]["by_group"]["colour"].values()):
+        of_group = (llrs[(labels == number) & (TRIALS.target == kind)] for kind in (True, False))
+        off = np.abs(np.array(curve["reliability"]["promised"]) - curve["reliability"]["seen"])
+        assert off @ curve["reliability"]["share"] == pytest.approx(calibration_error(*of_group), rel=1e-3)
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(5, 400), st.integers(5, 400))
 def test_misses_at_the_false_match_rates_of_the_page_are_those_of_the_whole_curve(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.training.metrics.test_bootstrap import speech_of
+from tests.training.metrics.test_bootstrap import drawn_once, speech_of
 from training.metrics.bootstrap import Resampling, measure_groups, summarise
 from training.metrics.score_bins import AT_THRESHOLD, MEASURES, NOT_DRAWN, BinnedScores, Reading, measure
 from training.metrics.scored_trials import ScoredTrials
@@ -40,9 +40,7 @@ def mask_of(trials: ScoredTrials) -> Mask:
 
 def identity_draw(trials: ScoredTrials, reading: Reading, max_bins: int) -> Array:
     """(M,) every trial drawn once."""
-    bins = BinnedScores(trials.llrs, trials.target, reading, max_bins, trials.refused)
-    mass = np.stack([np.bincount(bins.bin_of, trials.target == kind, len(bins)) for kind in (False, True)])
-    return np.asarray(bins.measure(mass[:, None].astype(float))[0])
+    return drawn_once(trials, BinnedScores(trials.llrs, trials.target, reading, max_bins, trials.refused))
 
 
 @settings(max_examples=100)
