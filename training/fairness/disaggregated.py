@@ -139,6 +139,5 @@ def garbe_of_rates(rates: Array) -> Array:
 
 def _index(statistic: Statistic, values: Array, draws: Array, noisy: Array) -> Index:
     """`noisy`: the draws with the uncertainty of groups without errors, for what chance makes."""
-    if len(draws) < 2:
-        return Index(figure=Figure(float(statistic(values)), None), by_chance=None)
-    return Index(figure=statistic_figure(statistic, values, draws), by_chance=by_chance(statistic, values, noisy))
+    chance = by_chance(statistic, values, noisy) if len(draws) > 1 else None
+    return Index(figure=statistic_figure(statistic, values, draws), by_chance=chance)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from training.metrics.bootstrap import Figure, figure_of, reach_of
+from training.metrics.bootstrap import Figure, figure_of, reach_of, unless_stuck
 from training.metrics.verification import Array
 
 Statistic = Callable[[Array], Array]
@@ -110,16 +110,20 @@ def gap_of(values: Array, draws: Array, behind: Behind | None = None) -> Gap:
     """(G,) a measure and (R, G) draws of it, G >= 2, no NaN among the values; draws that lost a group are not used,
     and where these are too many there are no intervals.
 
-    `behind` (G,), of a rate alone: for groups in which nobody errs, or everybody.
+    `behind` (G,), of a rate alone: for groups in which nobody errs, or everybody. Of other measures that no draw moves
+    in some group there are no intervals.
     """
     draws = kept(draws)
-    noisy = draws if behind is None or len(draws) < 2 else unproven(values, draws, behind)
+    if behind is None and (draws == draws[:1]).all(axis=0).any():
+        draws = draws[:0]
+    enough = len(draws) > 1
+    noisy = unproven(values, draws, behind) if behind and enough else draws
     pairs = _Pairs(values, noisy)
     order = np.argsort(values, kind="stable")
-    enough = len(draws) > 1
+    widest = pairs.between(int(order[-1]), int(order[0]))
     return Gap(
-        widest=pairs.between(int(order[-1]), int(order[0])),
-        surest=pairs.surest(),
+        widest=widest,
+        surest=pairs.surest() or widest,
         ratio=statistic_figure(ratio, values, draws),
         std=statistic_figure(deviation, values, draws),
         difference_by_chance=by_chance(difference, values, noisy) if enough else None,
@@ -154,8 +158,9 @@ def unproven(values: Array, draws: Array, behind: Behind) -> Array:
 
 
 def statistic_figure(statistic: Statistic, values: Array, draws: Array) -> Figure:
-    """Percentiles over draws; read it beside by_chance, for spreads are biased upward."""
-    return figure_of(float(statistic(values)), statistic(draws)) if len(draws) > 1 else Figure(None, None)
+    """Percentiles over draws; read it beside by_chance, for spreads are biased upward. None where no draw moves it."""
+    value = float(statistic(values))
+    return unless_stuck(figure_of(value, statistic(draws))) if len(draws) > 1 else Figure(value, None)
 
 
 def by_chance(statistic: Statistic, values: Array, draws: Array) -> float:
@@ -185,11 +190,11 @@ class _Pairs:
         margin = self.reach * float(self.error[worse, better])
         return Pair(worse=worse, better=better, difference=Figure(gap, (gap - margin, gap + margin)))
 
-    def surest(self) -> Pair:
+    def surest(self) -> Pair | None:
+        """None where nothing varies, or all are equal: no pair is surer than another."""
         apart = self._studentised(self.values[:, None] - self.values, self.error)
         worse, better = divmod(int(np.argmax(apart)), len(self.values))
-        # Where nothing varies the widest pair is as good as any.
-        return self.between(worse, better) if apart.max() > 0 else self.between(*_ends(self.values))
+        return self.between(worse, better) if apart.max() > 0 else None
 
     def p_equal(self) -> float:
         seen = float(self._studentised(self.values[:, None] - self.values, self.error).max())
@@ -199,7 +204,3 @@ class _Pairs:
     def _studentised(apart: Array, error: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(error > 0, apart / error, 0.0)
-
-
-def _ends(values: Array) -> tuple[int, int]:
-    return int(np.argmax(values)), int(np.argmin(values))

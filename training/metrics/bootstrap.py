@@ -99,11 +99,13 @@ class Measured:
         return Summary(trials=trials, speakers=speakers, figures=self.figures(group, speakers=speakers))
 
     def figures(self, group: int, *, speakers: Counts) -> dict[str, Figure]:
-        """Of one group, by measure. Of rates that no draw can move off 0 or 1 the interval is that of so few people."""
+        """Of one group, by measure. Of rates that no draw can move off 0 or 1 the interval is that of so few people, of
+        other measures that no draw moves there is none.
+        """
         figures = {}
         for column, name in enumerate(MEASURES):
             figure = figure_of(float(self.values[group, column]), self.draws[:, group, column])
-            figures[name] = floored(figure, speakers.behind(name)) if name in RATES else figure
+            figures[name] = floored(figure, speakers.behind(name)) if name in RATES else unless_stuck(figure)
         return figures
 
 
@@ -117,6 +119,11 @@ def figure_of(value: float, draws: Array) -> Figure:
     # Nearest, for a measure may be infinite in some draws.
     low, high = np.percentile(finite, [2.5, 97.5], method="linear" if np.isfinite(finite).all() else "nearest")
     return Figure(value, (float(low), float(high)))
+
+
+def unless_stuck(figure: Figure) -> Figure:
+    """Without its interval where hardly a draw moves the value: that tells of few trials, and not how sure it is."""
+    return Figure(figure.value, None) if figure.ci95 == (figure.value, figure.value) else figure
 
 
 def floored(figure: Figure, n_speakers: int) -> Figure:

@@ -103,7 +103,10 @@ def test_no_error_in_few_people_is_no_proof_of_none() -> None:
         Identity(name="perfect", calibrated=True),
         settings=Settings(replicas=20, threshold=Threshold(value=0.0, source="given")),
     )
-    assert evaluation.overall.figures["fnmr"].ci95 == pytest.approx((0.0, 1 - 0.025 ** (1 / 40)))
+    figures = evaluation.overall.figures
+    assert figures["fnmr"].ci95 == pytest.approx((0.0, 1 - 0.025 ** (1 / 40)))
+    assert (figures["min_dcf_01"].value, figures["min_cllr"].value, figures["act_dcf_05"].value) == (0, 0, 0)
+    assert figures["min_dcf_01"].ci95 is figures["min_cllr"].ci95 is figures["act_dcf_05"].ci95 is None
 
 
 def test_twelve_people_without_an_error_are_not_surely_better_than_others_of_whom_some_err() -> None:

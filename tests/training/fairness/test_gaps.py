@@ -118,6 +118,18 @@ def test_groups_all_without_errors_may_differ_by_what_so_few_people_hide() -> No
     assert gap.difference_by_chance > 0.1
     assert gap.p_equal == 1
     assert not gap.surest.sure
+    assert gap.surest.worse != gap.surest.better
+    assert (gap.std.value, gap.std.ci95, gap.ratio.ci95) == (0, None, None)
+
+
+@pytest.mark.parametrize("other", [0.0, 0.3])
+def test_of_a_measure_that_no_draw_moves_in_some_group_nothing_is_told_for_sure(other: float) -> None:
+    draws = np.stack([np.zeros(400), other * draws_of([1.0], [0.1], 0)[:, 0]], axis=1)
+    gap = gap_of(np.array([0.0, other]), draws)
+    assert gap.widest.difference.value == other
+    assert (gap.widest.difference.ci95, gap.std.ci95, gap.difference_by_chance, gap.p_equal) == (None,) * 4
+    assert not gap.surest.sure
+    assert gap.surest.worse != gap.surest.better
 
 
 def test_draws_of_which_many_lost_a_group_tell_nothing_for_sure() -> None:
