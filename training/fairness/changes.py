@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from svc.errors import InvalidRequestError
 from training.evaluate import Evaluation
 from training.fairness.disaggregated import Disaggregated, garbe_of_rates
 from training.fairness.gaps import Statistic, deviation, difference
-from training.metrics.bootstrap import Figure, Measured, figure_of
+from training.metrics.bootstrap import RATES, Figure, Measured, Summary, figure_of, reach_of, unless_stuck
 from training.metrics.score_bins import MEASURES
 from training.metrics.verification import Array
 from training.report_json import figure_json
@@ -27,10 +29,10 @@ def changes_json(before: Evaluation, after: Evaluation) -> dict[str, Any]:
         "before": before.system.name,
         "after": after.system.name,
         "before_threshold": asdict(before.threshold),
-        "overall": _measures_json(before.measured, after.measured, 0),
+        "overall": _measures_json(before.measured, after.measured, 0, before.overall),
         "by_group": {
             one.grouping.name: {
-                group: _measures_json(one.measured, other.measured, number)
+                group: _measures_json(one.measured, other.measured, number, one.by_group[group])
                 for number, group in enumerate(one.grouping.groups)
             }
             for one, other in results
@@ -45,11 +47,12 @@ def _check(before: Evaluation, after: Evaluation) -> None:
         raise InvalidRequestError("paired comparison needs the same trials, seed and replicas", field="against")
 
 
-def _measures_json(before: Measured, after: Measured, group: int) -> dict[str, Any]:
-    values, draws = after.values[group] - before.values[group], after.draws[:, group] - before.draws[:, group]
-    return {
-        name: figure_json(figure_of(float(values[column]), draws[:, column])) for column, name in enumerate(MEASURES)
-    }
+def _measures_json(before: Measured, after: Measured, group: int, summary: Summary) -> dict[str, Any]:
+    figures = {}
+    for column, name in enumerate(MEASURES):
+        sides = ((of.values[group, column], of.draws[:, group, column]) for of in (before, after))
+        figures[name] = _change(np.asarray, *sides, n_people=summary.speakers.behind(name) if name in RATES else None)
+    return {name: figure_json(figure) for name, figure in figures.items()}
 
 
 def _gap_changes(before: Disaggregated, after: Disaggregated) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -62,6 +65,18 @@ def _gap_changes(before: Disaggregated, after: Disaggregated) -> Iterator[tuple[
         yield "garbe", figure_json(_change(garbe_of_rates, before.at_threshold(), after.at_threshold()))
 
 
-def _change(statistic: Statistic, before: tuple[Array, Array], after: tuple[Array, Array]) -> Figure:
-    value = float(statistic(after[0]) - statistic(before[0]))
-    return figure_of(value, statistic(after[1]) - statistic(before[1]))
+def _change(
+    statistic: Statistic, before: tuple[Array, Array], after: tuple[Array, Array], *, n_people: int | None = None
+) -> Figure:
+    """Where draws move neither side, the change of a rate of `n_people` is as uncertain as so few leave it, and that of
+    anything else has no interval.
+    """
+    (old, old_draws), (new, new_draws) = ((float(statistic(of[0])), statistic(of[1])) for of in (before, after))
+    change = figure_of(new - old, new_draws - old_draws)
+    moved = unless_stuck(figure_of(old, old_draws)).ci95 or unless_stuck(figure_of(new, new_draws)).ci95
+    if change.ci95 is None or moved:
+        return change
+    if n_people is None:
+        return Figure(change.value, None)
+    reach = float(reach_of(np.array(n_people)))
+    return Figure(new - old, (max(new - old - reach, -1.0), min(new - old + reach, 1.0)))

@@ -109,6 +109,24 @@ def test_no_error_in_few_people_is_no_proof_of_none() -> None:
     assert figures["min_dcf_01"].ci95 is figures["min_cllr"].ci95 is figures["act_dcf_05"].ci95 is None
 
 
+def test_a_change_between_systems_that_never_err_is_as_uncertain_as_so_few_people_leave_it() -> None:
+    before, after = (
+        judge(
+            TRIALS,
+            np.where(TRIALS.target, height, -height),
+            Identity(name="perfect", calibrated=True),
+            settings=Settings(replicas=20),
+            attributes=Attributes(people=halves(40), by=("colour",)),
+        )
+        for height in (5.0, 6.0)
+    )
+    change = changes_json(before, after)
+    reach = 1 - 0.025 ** (1 / 20)
+    assert change["by_group"]["colour"]["green"]["fnmr"] == {"value": 0, "ci95": pytest.approx([-reach, reach])}
+    assert change["overall"]["eer"]["ci95"] == pytest.approx([0.025 ** (1 / 40) - 1, 1 - 0.025 ** (1 / 40)])
+    assert change["overall"]["min_dcf_01"] == change["gaps"]["colour"]["fnmr"]["std"] == {"value": 0, "ci95": None}
+
+
 def test_twelve_people_without_an_error_are_not_surely_better_than_others_of_whom_some_err() -> None:
     people = {str(person): "blue" if person < 12 else "green" for person in range(40)}
     unlucky = np.isin(np.array(TRIALS.units)[TRIALS.enrolment], [str(person) for person in range(12, 21)])
