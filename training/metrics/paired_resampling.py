@@ -16,13 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from training.metrics.bootstrap import Figure
+from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.resampling import REPLICAS
 
 Floats = npt.NDArray[np.float64]
-
-# Of a rate whose logarithm is taken, where nothing was counted.
-TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +52,17 @@ def mean_rate(runs: RunCounts, *, most: float = math.inf, replicas: int = REPLIC
 
 
 def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
-    """after / before - 1; none where nothing was counted before. Raises ValueError unless both have the same runs."""
+    """after / before - 1; none where nothing was counted before, without an upper bound where draws have nothing there.
+
+    Raises ValueError unless both have the same runs.
+    """
     _check(before, after)
     if not before.counts.any():
         return Figure(None, None)
-    ratio = _figure(
-        lambda *drawn: np.log(np.maximum(after.rates(*drawn), TINY) / np.maximum(before.rates(*drawn), TINY)),
-        before.counts.shape,
-        replicas,
-        seed,
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = _figure(
+            lambda *drawn: np.log(after.rates(*drawn) / before.rates(*drawn)), before.counts.shape, replicas, seed
+        )
     return _mapped(ratio, math.expm1)
 
 
@@ -108,5 +106,5 @@ def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int
         return Figure(value, None)
     even = np.full(num_recordings, 1 / num_recordings)
     drawn = np.random.default_rng(seed).multinomial(num_recordings, even, size=replicas).astype(np.float64)
-    low, high = np.percentile(statistic(each[0], drawn), [2.5, 97.5])
-    return with_seeds(Figure(value, (float(low), float(high))), statistic(1 - np.eye(num_seeds), each[1]))
+    figure = figure_of(value, statistic(each[0], drawn))
+    return with_seeds(figure, statistic(1 - np.eye(num_seeds), each[1]))

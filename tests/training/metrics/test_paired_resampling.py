@@ -69,6 +69,20 @@ def test_where_a_seed_left_out_leaves_nothing_to_measure_there_is_no_interval(le
     assert with_seeds(Figure(np.inf, (0.05, np.inf)), np.array([0.1, 0.2])) == Figure(np.inf, None)
 
 
+def test_a_change_has_no_bound_where_draws_have_nothing_before_and_no_interval_where_a_seed_has_not() -> None:
+    words = np.full(5, 100.0)
+    once, everywhere = np.array([[9.0, 0, 0, 0, 0]] * 2), np.array([[9.0, 1, 1, 1, 1]] * 2)
+    change = relative_change(RunCounts(once, words), RunCounts(everywhere, words))
+    assert change.value == pytest.approx(4 / 9)
+    assert change.ci95 is not None
+    assert change.ci95[1] == np.inf
+    back = relative_change(RunCounts(everywhere, words), RunCounts(once, words))
+    assert back.ci95 is not None
+    assert back.ci95[0] == -1
+    once[0] = 0
+    assert relative_change(RunCounts(once, words), RunCounts(everywhere, words)).ci95 is None
+
+
 def test_what_cannot_be_paired_or_divided_is_not() -> None:
     runs = RunCounts(np.ones((2, 3)), np.ones(3))
     with pytest.raises(ValueError, match="cannot pair"):
