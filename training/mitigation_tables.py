@@ -196,9 +196,8 @@ def change(column: Column, before: Rates, after: Rates, judges: Judges) -> Figur
 def rate(column: Column, rates: Rates, judges: Judges) -> Figure:
     """Over talkers, and seeds where there are two or more."""
     values = column.statistic(rates, judges)
-    figure = figure_of(float(values[0]), values[1:])
     without = [column.statistic(left, judges)[0] for left in rates.without]
-    return with_seeds(figure, np.array(without)) if without else figure
+    return with_seeds(figure_of(float(values[0]), values[1:]), np.array(without))
 
 
 def _change_text(found: Figure) -> str:

@@ -139,12 +139,9 @@ def _changed(was: Array, is_now: Array, *, relative: bool) -> Array:
 def _over_seeds(rows: Array, statistic: Callable[..., Array]) -> Figure:
     """(.., S, 1 + R) -> a statistic of the means over seeds, (..) of them; of a seed alone over its people."""
     values = statistic(*rows.mean(axis=-2))
-    figure = figure_of(float(values[0]), values[1:])
-    num_seeds = rows.shape[-2]
-    if num_seeds == 1:
-        return figure
-    without = [float(statistic(*np.delete(rows, seed, -2).mean(axis=-2))[0]) for seed in range(num_seeds)]
-    return with_seeds(figure, np.array(without))
+    seeds = range(rows.shape[-2]) if rows.shape[-2] > 1 else ()
+    without = [float(statistic(*np.delete(rows, seed, -2).mean(axis=-2))[0]) for seed in seeds]
+    return with_seeds(figure_of(float(values[0]), values[1:]), np.array(without))
 
 
 def means_table(done: StudyFigures, corpus: str, columns: Sequence[Column]) -> str:

@@ -73,10 +73,10 @@ def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS,
 
 
 def with_seeds(figure: Figure, left_out: Floats) -> Figure:
-    """A figure whose interval is over recordings, or people, and (S,) what it is without each of two seeds or more ->
-    with the seeds' part added; without an interval where one of these values is infinite or cannot be measured.
+    """A figure whose interval is over recordings, or people, and (S,) what it is without each seed, none of one alone
+    -> with the seeds' part added; without an interval where one of these values is infinite or cannot be measured.
     """
-    if figure.value is None or figure.ci95 is None:
+    if figure.value is None or figure.ci95 is None or not len(left_out):
         return figure
     if not np.isfinite([figure.value, *left_out]).all():
         return Figure(figure.value, None)
