@@ -40,18 +40,22 @@ class SpeakerSchedule:
 
 
 class BalancedSchedule(SpeakerSchedule):
-    """As many talkers of each group in every batch as there are to have; the groups' talkers each as likely."""
+    """As many talkers of each group in every batch as there are to have; the groups' talkers each as likely. Talkers of
+    whom no group is known are none: they come as often as in batches that are not balanced.
+    """
 
     def __init__(self, groups: Sequence[int], per_batch: int, *, seed: int) -> None:
-        """`groups`: (S,)."""
+        """`groups`: (S,), below zero = unknown."""
         super().__init__(len(groups), per_batch, seed=seed)
-        self.members = [np.flatnonzero(np.asarray(groups) == group) for group in sorted(set(groups))]
+        self.members = [np.flatnonzero(np.asarray(groups) == group) for group in sorted(set(groups)) if group >= 0]
+        self.unknown = np.flatnonzero(np.asarray(groups) < 0)
 
     def speakers(self, step: int) -> IntArray:
         """(N,) different talkers."""
         random = np.random.default_rng([self.seed, step])
-        members = [self.members[group] for group in random.permutation(len(self.members))]
-        shares = even_shares([len(each) for each in members], self.per_batch)
+        num_unknown = random.hypergeometric(len(self.unknown), self.num_speakers - len(self.unknown), self.per_batch)
+        members = [self.unknown, *(self.members[group] for group in random.permutation(len(self.members)))]
+        shares = [num_unknown, *even_shares([len(each) for each in members[1:]], self.per_batch - num_unknown)]
         chosen = [random.choice(each, share, replace=False) for each, share in zip(members, shares, strict=True)]
         return random.permutation(np.concatenate(chosen))
 

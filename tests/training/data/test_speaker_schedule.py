@@ -42,6 +42,19 @@ def test_a_small_group_has_as_many_talkers_in_a_balanced_batch_as_a_large_one(st
     assert Counter(groups[who] for who in chosen) == {0: 4, 1: 4}
 
 
+def test_talkers_of_no_known_group_come_as_often_as_in_any_batch_and_the_known_are_balanced() -> None:
+    groups = [-1] * 3 + [0] * 30 + [1] * 70
+    schedule = BalancedSchedule(groups, 8, seed=1)
+    batches = [Counter(groups[who] for who in schedule.speakers(step)) for step in range(400)]
+    assert all(abs(batch[0] - batch[1]) <= 1 for batch in batches)
+    assert all(batch.total() == 8 for batch in batches)
+    assert np.mean([batch[-1] for batch in batches]) == pytest.approx(8 * 3 / 103, abs=0.08)
+
+
+def test_where_no_group_is_known_batches_are_of_anybody() -> None:
+    assert sorted(BalancedSchedule([-1] * 8, 8, seed=1).speakers(0)) == list(range(8))
+
+
 def test_a_group_too_small_for_its_share_leaves_the_rest_to_others() -> None:
     groups = [0] * 20 + [1]
     chosen = BalancedSchedule(groups, 8, seed=1).speakers(0)
