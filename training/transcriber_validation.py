@@ -57,7 +57,7 @@ def channel_errors(
     decoder: DecoderConfig | None = None,
 ) -> list[ChannelErrors]:
     """Of each channel of each example, or where each is `separated` already of each example."""
-    batch = collate(examples)
+    batch = collate(examples).to(model.joint.output.weight.device)
     if separated:
         output = model.recognise_whole(batch.mels[:, None], cohorts=batch.cohorts[:, :1])
     else:

@@ -16,6 +16,7 @@ from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
+from svc.models.transcriber import Transcriber
 from svc.units import END_OF_TURN, START_OF_TURN, Units
 from tests.models.toy_transcriber import toy_config
 from tests.training.data.talkers import talkers
@@ -33,6 +34,7 @@ from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_data import VALIDATION_SEED, DataPaths, TranscriberData, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
 from training.transcriber_step import bf16_pays
+from training.transcriber_validation import validate
 from training.transcription_results import CELL, FIGURES, figures_of, read_figures
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -97,6 +99,15 @@ def test_words_are_counted_where_they_can_be_decoded(
     with TrainingCurves(tmp_path / "curves", total_steps=2, first_step=0) as curves:
         trainer.run(curves)
     assert capsys.readouterr().err.count("dev: wer") == heard
+
+
+@pytest.mark.parametrize("separated", [True, False])
+def test_validation_hears_where_the_model_is(separated: bool) -> None:
+    """A device without values gets as far as the search, which is the first to ask for one."""
+    data = toy_data()
+    model = Transcriber(replace(RECIPE.model, num_tokens=data.num_tokens)).eval().to("meta")
+    with pytest.raises(NotImplementedError, match="nonzero"):
+        validate(model, data.validation(SHORT, 2), data.runtime_units, separated=separated)
 
 
 def test_a_standardised_start_hears_mels_of_mean_0_and_deviation_1(tmp_path: Path) -> None:
