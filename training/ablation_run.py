@@ -76,11 +76,7 @@ def do(run: AblationRun, shop: Workshop, judged: Judge) -> None:
     with alone_in(folder):
         data = shop.data_of(run.recipe)
         trainer = TranscriberTrainer(run.recipe, data, out=folder, world=World())
-        trainer.start(
-            separator=shop.out / run.separator if run.separator else None,
-            recogniser=shop.out / run.recogniser if run.recogniser else None,
-            encoder=run.encoder,
-        )
+        trainer.start(**run.folders(shop.out))
         with TrainingCurves(folder / "curves", total_steps=run.recipe.num_steps, first_step=trainer.step) as curves:
             trainer.run(curves)
         if run.variant is not None and not (folder / SCORES).exists():

@@ -6,8 +6,8 @@ weights, and the first two parts know nothing of the losses the study is about.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from training.data.arrangement import Arrangement
@@ -80,23 +80,37 @@ VARIANTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AblationRun:
-    """One training. `separator` and `recogniser` name the runs it starts from; a start itself has no `variant`.
+class Source:
+    """Weights that a study did not make: the folder of a run or an artifact, the part of TranscriberTrainer.start that
+    is taken of them, and what names them.
+    """
 
-    `encoder`: the folder of an earlier study's run, whose encoder it starts with.
+    part: str
+    folder: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblationRun:
+    """One training. `parts`: what it starts with -> the run of the study that made it, by its name. A start itself has
+    no `variant`.
     """
 
     name: str
     recipe: TranscriberRecipe
     variant: str | None = None
-    separator: str | None = None
-    recogniser: str | None = None
-    encoder: Path | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    source: Source | None = None
 
     @property
     def starts(self) -> tuple[str, ...]:
         """Runs that must be done before."""
-        return tuple(name for name in (self.separator, self.recogniser) if name)
+        return tuple(self.parts.values())
+
+    def folders(self, out: Path) -> dict[str, Path]:
+        """What it starts with -> where it is, in the folder of the study or outside it."""
+        outside = {self.source.part: self.source.folder} if self.source else {}
+        return {part: out / name for part, name in self.parts.items()} | outside
 
 
 def runs_of(whole: TranscriberRecipe, variants: Sequence[Variant], seeds: Sequence[int]) -> list[AblationRun]:
@@ -107,24 +121,17 @@ def runs_of(whole: TranscriberRecipe, variants: Sequence[Variant], seeds: Sequen
 
 def _runs_of(variant: Variant, whole: TranscriberRecipe, seed: int) -> Iterator[AblationRun]:
     recipe = variant.recipe_of(whole, seed)
-    names: dict[str, str | None] = {"separator": None, "recogniser": None}
-    for part in names:
+    parts: dict[str, str] = {}
+    for part in ("separator", "recogniser"):
         if stages := _stages(recipe, part):
             # Masks have no tokens: with or without them it is the same run.
             tokens = recipe.turn_tokens or part == "separator"
             start = replace(recipe, stages=stages, turn_tokens=tokens)
-            names[part] = f"{part}-{seed}-{start.digest[:8]}"
-            yield AblationRun(name=f"{part}-{seed}-{start.digest[:8]}", recipe=start)
+            parts[part] = f"{part}-{seed}-{start.digest[:8]}"
+            yield AblationRun(name=parts[part], recipe=start)
     last = replace(recipe, stages=_stages(recipe, "all"))
-    made_by = hashlib.sha256(f"{last.digest} {names}".encode()).hexdigest()[:8]
-    name = f"{variant.name}-{seed}-{made_by}"
-    yield AblationRun(
-        name=name,
-        recipe=last,
-        variant=variant.name,
-        separator=names["separator"],
-        recogniser=names["recogniser"],
-    )
+    made_by = hashlib.sha256(f"{last.digest} {parts}".encode()).hexdigest()[:8]
+    yield AblationRun(name=f"{variant.name}-{seed}-{made_by}", recipe=last, variant=variant.name, parts=parts)
 
 
 def _stages(recipe: TranscriberRecipe, part: str) -> tuple[Stage, ...]:

@@ -10,33 +10,22 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from training.ablation_run import SCORES
-from training.ablation_variants import AblationRun
+from training.ablation_variants import AblationRun, Source
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
 SKIPPING = "amortised"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """An artifact, and what names its weights."""
-
-    folder: Path
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing.
-    `start`: where its weights start, if that is what is compared. `trained`: a transcriber it goes on from. `after`:
-    the folder of an earlier study, from whose encoders it goes on, each seed from its own.
+    `start`: where its weights start, if that is what is compared.
     """
 
     encoder: str
     recipe: TranscriberRecipe
     strength: float = 0.0
     start: str = ""
-    trained: Trained | None = None
-    after: Path | None = None
 
     @property
     def name(self) -> str:
@@ -53,18 +42,12 @@ def contenders(
     encoders: Sequence[Path],
     strengths: Sequence[float],
     starts: Sequence[str] = (),
-    trained: Trained | None = None,
-    after: Path | None = None,
 ) -> list[Contender]:
-    """Files as those in training/configs/encoders; without `starts` each from the recipe's, then from `trained` or
-    `after`.
+    """Files as those in training/configs/encoders; without `starts` each from the recipe's.
 
     Raises ValueError naming the file and the key at fault, or a start there is not.
     """
-    found = [
-        Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path), trained=trained, after=after)
-        for path in encoders
-    ]
+    found = [Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders]
     if starts:
         found = [_from(start, contender) for contender in found for start in starts]
     return [
@@ -78,35 +61,39 @@ def _from(start: str, contender: Contender) -> Contender:
     return replace(contender, start=start, recipe=replace(contender.recipe, start=start))
 
 
-def encoder_runs(chosen: Sequence[Contender], seeds: Sequence[int]) -> list[AblationRun]:
+def encoder_runs(
+    chosen: Sequence[Contender], seeds: Sequence[int], *, trained: Source | None = None, after: Path | None = None
+) -> list[AblationRun]:
     """Seed by seed, each run once and after the one it starts from. A name changes with anything it was made by.
 
-    Raises InvalidRequestError where the study to go on from has no such run.
+    `trained`: what all go on from; or `after`, the folder of an earlier study, each from the encoder of its own run
+    there. Raises InvalidRequestError where that study has no such run.
     """
-    made = (run for seed in seeds for contender in chosen for run in _runs_of(contender, seed))
+    made = (
+        run
+        for seed in seeds
+        for contender in chosen
+        for run in _runs_of(contender, seed, earlier_run(after, contender.encoder, seed) if after else trained)
+    )
     return list({run.name: run for run in made}.values())
 
 
-def _runs_of(contender: Contender, seed: int) -> Iterator[AblationRun]:
+def _runs_of(contender: Contender, seed: int, source: Source | None) -> Iterator[AblationRun]:
     whole = replace(contender.recipe, seed=seed)
     *first, last = whole.stages
-    charged = replace(last, losses=replace(last.losses, compute=contender.strength))
-    trained = contender.trained
-    start, made_by = (str(trained.folder.absolute()), trained.fingerprint) if trained else (None, None)
-    encoder = earlier_run(contender.after, contender.encoder, seed) if contender.after else None
-    if encoder:
-        made_by = encoder.name
+    parts, made_by = {}, source.fingerprint if source else None
     if first:
         recipe = replace(whole, stages=tuple(first))
         name = f"{contender.encoder}-first-{seed}-{_digest(recipe.digest, made_by)}"
-        yield AblationRun(name=name, recipe=recipe, recogniser=start, encoder=encoder)
-        start, made_by, encoder = name, name, None
+        yield AblationRun(name=name, recipe=recipe, source=source)
+        parts, made_by, source = {"recogniser": name}, name, None
+    charged = replace(last, losses=replace(last.losses, compute=contender.strength))
     recipe = replace(whole, stages=(charged,))
     name = f"{contender.name}-{seed}-{_digest(recipe.digest, made_by)}"
-    yield AblationRun(name=name, recipe=recipe, variant=contender.name, recogniser=start, encoder=encoder)
+    yield AblationRun(name=name, recipe=recipe, variant=contender.name, parts=parts, source=source)
 
 
-def earlier_run(study: Path, encoder: str, seed: int) -> Path:
+def earlier_run(study: Path, encoder: str, seed: int) -> Source:
     """The finished run of that encoder and seed in the `--out` of an earlier study.
 
     Raises InvalidRequestError when there is none, or more than one.
@@ -116,7 +103,7 @@ def earlier_run(study: Path, encoder: str, seed: int) -> Path:
         there = f"{len(found)} finished runs" if found else "no finished run"
         message = f"{study} holds {there} of {encoder} with seed {seed}: give a study that holds one"
         raise InvalidRequestError(message, field="after")
-    return found[0]
+    return Source(part="encoder", folder=found[0], fingerprint=found[0].name)
 
 
 def _digest(recipe: str, made_by: str | None) -> str:

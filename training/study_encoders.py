@@ -22,11 +22,11 @@ from svc.backends.transcriber_artifact import KIND
 from svc.errors import InvalidRequestError
 from training.ablation_conversations import Study, prepare
 from training.ablation_run import do_alone, finished_scores, is_done
-from training.ablation_variants import AblationRun
+from training.ablation_variants import AblationRun, Source
 from training.command_line import names_among
 from training.data.conversation_sets import PER_CELL, part_of_cell
 from training.data.units import read_units
-from training.encoder_study_runs import Trained, contenders, encoder_runs
+from training.encoder_study_runs import contenders, encoder_runs
 from training.encoder_study_scores import judged_alone, read_encoder_scores
 from training.encoder_study_tables import markdown
 from training.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
@@ -41,8 +41,8 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     starts = options.starts.split(",") if options.starts else []
     trained = trained_of(options)
-    chosen = contenders(options.recipe, options.encoders, strengths, starts, trained, options.after)
-    runs = encoder_runs(chosen, seeds_of(options))
+    chosen = contenders(options.recipe, options.encoders, strengths, starts)
+    runs = encoder_runs(chosen, seeds_of(options), trained=trained, after=options.after)
     paths = DataPaths.of(options)
     names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
     chosen_by = ["--encoders", *map(str, options.encoders), *(["--starts", options.starts] if starts else [])]
@@ -58,13 +58,13 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     )
 
 
-def prepared(options: argparse.Namespace, paths: DataPaths, trained: Trained | None) -> None:
+def prepared(options: argparse.Namespace, paths: DataPaths, trained: Source | None) -> None:
     """As training.ablation_conversations.prepare."""
     check_units(paths, trained)
     prepare(study_of(options), paths, options.out)
 
 
-def trained_of(options: argparse.Namespace) -> Trained | None:
+def trained_of(options: argparse.Namespace) -> Source | None:
     """Raises ArtifactError when there is none in the folder, InvalidRequestError where starts are said twice."""
     given = [name for name in ("starts", "recogniser", "after") if getattr(options, name)]
     if len(given) > 1:
@@ -76,10 +76,10 @@ def trained_of(options: argparse.Namespace) -> Trained | None:
         return None
     card = read_card(folder)
     card.check_kind(KIND, folder)
-    return Trained(folder=folder, fingerprint=card.digest)
+    return Source(part="recogniser", folder=folder, fingerprint=card.digest)
 
 
-def check_units(paths: DataPaths, trained: Trained | None) -> None:
+def check_units(paths: DataPaths, trained: Source | None) -> None:
     """Raises InvalidRequestError when the units are not those of the transcriber gone on from."""
     if trained is None or paths.units == trained.folder:
         return

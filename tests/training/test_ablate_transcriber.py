@@ -80,10 +80,7 @@ def test_a_study_killed_within_a_run_ends_with_the_same_scores(finished: Path, t
         (tmp_path / run.name).symlink_to(finished / run.name)
     last = RUNS[-1]
     trainer = TranscriberTrainer(last.recipe, toy_data(), out=tmp_path / last.name, world=World())
-    trainer.start(
-        separator=tmp_path / (last.separator or ""),
-        recogniser=tmp_path / (last.recogniser or ""),
-    )
+    trainer.start(**last.folders(tmp_path))
     next(trainer.stage_steps(0, 0))
     trainer.save()
     assert [outcome.run.name for outcome in study(tmp_path)] == [last.name]
@@ -91,7 +88,7 @@ def test_a_study_killed_within_a_run_ends_with_the_same_scores(finished: Path, t
 
 
 def test_a_run_that_fails_is_named_and_only_what_needs_it_is_left_out(tmp_path: Path) -> None:
-    bad = RUNS[-1].recogniser
+    bad = RUNS[-1].parts["recogniser"]
     tried: list[str] = []
 
     def work(run: AblationRun) -> None:
@@ -121,7 +118,7 @@ def test_runs_wait_for_what_they_start_from_when_several_go_at_once(tmp_path: Pa
 
 def test_a_run_that_waits_holds_no_other_up(tmp_path: Path) -> None:
     first, second = (replace(RUNS[0], name=name) for name in ("first", "second"))
-    waits = replace(RUNS[-1], name="waits", separator=None, recogniser="first")
+    waits = replace(RUNS[-1], name="waits", parts={"recogniser": "first"})
     second_began = threading.Event()
 
     def work(run: AblationRun) -> None:

@@ -24,12 +24,13 @@ from tests.training.test_ablate_transcriber import toy_workshop
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
 from training.ablation_run import SCORES, Judging, do, is_done
 from training.ablation_scores import ConversationScore, Heard, mels_of
+from training.ablation_variants import Source
 from training.checkpoint import read_checkpoint
 from training.data.conversation_sets import PER_CELL, Conversation
 from training.data.mixtures import MixtureSimulator
 from training.data.transcripts import Transcript
 from training.distributed import World
-from training.encoder_study_runs import Contender, Trained, contenders, encoder_runs
+from training.encoder_study_runs import Contender, contenders, encoder_runs
 from training.encoder_study_scores import (
     EncoderScores,
     first_word_delays_s,
@@ -95,7 +96,7 @@ def test_strengths_are_of_the_encoder_that_skips_alone_and_share_their_start() -
     assert len(runs) == 2 * (2 + 3)
     finals = [run for run in runs if run.variant == "amortised-3m@2"]
     assert [run.recipe.stages[-1].losses.compute for run in finals] == [2, 2]
-    assert {run.recogniser for run in runs if run.variant == "amortised-3m@0"} == {run.recogniser for run in finals}
+    assert {run.starts for run in runs if run.variant == "amortised-3m@0"} == {run.starts for run in finals}
 
 
 def test_a_run_is_trained_judged_and_kept(tmp_path: Path) -> None:
@@ -217,18 +218,20 @@ def test_starts_are_trained_apart_and_compared() -> None:
     plain, whisper = (each.name for each in chosen)
     runs = encoder_runs(chosen, [0])
     assert {run.variant: run.recipe.start for run in runs if run.variant} == {plain: starts[0], whisper: starts[1]}
-    assert len({run.recogniser for run in runs if run.variant}) == 2
+    assert len({run.starts for run in runs if run.variant}) == 2
     table = markdown(chosen, {plain: twice(scores(4)), whisper: twice(scores(1))})
     assert f"| {whisper} against {plain} | -75.0 % [-75.0, -75.0] |" in table
 
 
+def artifact(fingerprint: str) -> Source:
+    return Source(part="recogniser", folder=SHIPPED, fingerprint=fingerprint)
+
+
 def test_what_goes_on_from_an_artifact_is_named_by_its_weights(tmp_path: Path) -> None:
-    known, other = (Trained(folder=tmp_path / "known", fingerprint=name) for name in ("one", "other"))
     toy = contender("toy", SKIPS)
-    (first,), (again,), (elsewhere,) = (encoder_runs([replace(toy, trained=it)], [0]) for it in (known, other, None))
-    assert first.recogniser == again.recogniser == str(tmp_path / "known")
-    assert elsewhere.recogniser is None
-    assert len({first.name, again.name, elsewhere.name}) == 3
+    found = [encoder_runs([toy], [0], trained=it)[0] for it in (artifact("one"), artifact("other"), None)]
+    assert [run.folders(tmp_path) for run in found] == [{"recogniser": SHIPPED}, {"recogniser": SHIPPED}, {}]
+    assert len({run.name for run in found}) == 3
 
 
 LSTM = EncoderConfig(kind="lstm", lstm=LstmEncoderConfig(hidden_width=8, num_layers=1, width=8))
@@ -239,26 +242,25 @@ def test_each_seed_goes_on_from_its_own_encoder_of_an_earlier_study(tmp_path: Pa
     shop = toy_workshop(tmp_path / "earlier")
     for run in earlier:
         do(run, shop, judged_alone)
-    after = replace(contender("toy", LSTM), after=shop.out)
-    runs = encoder_runs([after], [0, 1])
-    assert [run.encoder for run in runs] == [shop.out / run.name for run in earlier]
+    runs = encoder_runs([contender("toy", LSTM)], [0, 1], after=shop.out)
+    assert [run.folders(tmp_path) for run in runs] == [{"encoder": shop.out / run.name} for run in earlier]
     assert not {run.name for run in runs} & {run.name for run in earlier}, "named by what they go on from"
     do(runs[1], toy_workshop(tmp_path / "later"), judged_alone)
     with pytest.raises(InvalidRequestError, match="no finished run of toy with seed 2"):
-        encoder_runs([after], [2])
+        encoder_runs([contender("toy", LSTM)], [2], after=shop.out)
     shutil.copytree(shop.out / earlier[0].name, shop.out / "toy-0-other")
     with pytest.raises(InvalidRequestError, match="2 finished runs of toy with seed 0"):
-        encoder_runs([after], [0])
+        encoder_runs([contender("toy", LSTM)], [0], after=shop.out)
 
 
 def test_with_a_stage_before_the_last_that_stage_alone_takes_the_earlier_encoder(tmp_path: Path) -> None:
     earlier = tmp_path / "transformer-8m-0-0123abcd"
     earlier.mkdir()
     write_json(earlier / SCORES, {})
-    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0], after=tmp_path)
-    first, last = encoder_runs(chosen, [0])
-    assert (first.encoder, first.recogniser) == (earlier, None)
-    assert (last.encoder, last.recogniser) == (None, first.name)
+    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0])
+    first, last = encoder_runs(chosen, [0], after=tmp_path)
+    assert first.folders(tmp_path) == {"encoder": earlier}
+    assert last.folders(tmp_path) == {"recogniser": tmp_path / first.name}
 
 
 def study_from(artifact: Path, *options: str) -> argparse.Namespace:
@@ -268,7 +270,7 @@ def study_from(artifact: Path, *options: str) -> argparse.Namespace:
 
 
 def test_an_artifact_takes_the_place_of_every_start() -> None:
-    assert trained_of(study_from(SHIPPED)) == Trained(folder=SHIPPED, fingerprint=load_transcriber(SHIPPED).fingerprint)
+    assert trained_of(study_from(SHIPPED)) == artifact(load_transcriber(SHIPPED).fingerprint)
     with pytest.raises(InvalidRequestError, match="--starts and --recogniser each say"):
         trained_of(study_from(SHIPPED, "--starts", "random,standardised"))
     with pytest.raises(InvalidRequestError, match="--recogniser and --after each say"):
@@ -278,7 +280,7 @@ def test_an_artifact_takes_the_place_of_every_start() -> None:
 
 
 def test_units_other_than_the_artifact_s_are_refused_before_any_run(tmp_path: Path) -> None:
-    trained = Trained(folder=SHIPPED, fingerprint="one")
+    trained = artifact("one")
     (tmp_path / "units.txt").write_text("a\t-1\n")
     paths = DataPaths(utterances=tmp_path, units=tmp_path / "units.txt", root=tmp_path, cache=tmp_path)
     with pytest.raises(InvalidRequestError, match="--units are not those of"):
@@ -288,10 +290,10 @@ def test_units_other_than_the_artifact_s_are_refused_before_any_run(tmp_path: Pa
 
 
 def test_with_a_stage_before_the_last_that_stage_goes_on_from_the_artifact(tmp_path: Path) -> None:
-    trained = Trained(folder=tmp_path, fingerprint="one")
-    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0], trained=trained)
-    first, last = encoder_runs(chosen, [0])
-    assert (first.recogniser, last.recogniser) == (str(tmp_path), first.name)
+    chosen = contenders(STUDY, [CONFIGS / "encoders" / "transformer-8m.toml"], [0])
+    first, last = encoder_runs(chosen, [0], trained=artifact("one"))
+    assert first.folders(tmp_path) == {"recogniser": SHIPPED}
+    assert last.folders(tmp_path) == {"recogniser": tmp_path / first.name}
 
 
 def test_an_encoder_that_skips_goes_on_from_one_that_does_not(tmp_path: Path) -> None:
@@ -301,11 +303,10 @@ def test_an_encoder_that_skips_goes_on_from_one_that_does_not(tmp_path: Path) ->
     (known,) = encoder_runs([contender("whole", encoder)], [0])
     shop = toy_workshop(tmp_path)
     do(known, shop, judged_alone)
-    trained = Trained(folder=tmp_path / known.name, fingerprint="one")
-    (run,) = encoder_runs([replace(contender("skips", SKIPS), trained=trained)], [1])
+    (run,) = encoder_runs([contender("skips", SKIPS)], [1])
     trainer = TranscriberTrainer(run.recipe, shop.data_of(run.recipe), out=tmp_path / "skips", world=World())
     trainer.start(recogniser=tmp_path / known.name)
-    told = read_checkpoint(trained.folder)
+    told = read_checkpoint(tmp_path / known.name)
     assert told is not None
     named = dict(trainer.model.named_parameters())
     taken = {name for name in named.keys() & told.averaged.keys() if not name.startswith("separator.")}
