@@ -1,6 +1,7 @@
 """The runs of an encoder study: one recipe, several encoders or starts, and of one that skips work several strengths.
 
 All stages but the last are a run of their own, which every strength starts from: first words, then their price.
+Those that go on from an earlier study, where each paid its own, share nothing.
 """
 
 import hashlib
@@ -73,7 +74,7 @@ def encoder_runs(
         run
         for seed in seeds
         for contender in chosen
-        for run in _runs_of(contender, seed, earlier_run(after, contender.encoder, seed) if after else trained)
+        for run in _runs_of(contender, seed, earlier_run(after, contender.name, seed) if after else trained)
     )
     return list({run.name: run for run in made}.values())
 
@@ -93,15 +94,15 @@ def _runs_of(contender: Contender, seed: int, source: Source | None) -> Iterator
     yield AblationRun(name=name, recipe=recipe, variant=contender.name, parts=parts, source=source)
 
 
-def earlier_run(study: Path, encoder: str, seed: int) -> Source:
-    """The finished run of that encoder and seed in the `--out` of an earlier study.
+def earlier_run(study: Path, contender: str, seed: int) -> Source:
+    """The encoder of that contender's finished run of that seed in the `--out` of an earlier study.
 
     Raises InvalidRequestError when there is none, or more than one.
     """
-    found = [path.parent for path in sorted(study.glob(f"{encoder}-{seed}-*/{SCORES}"))]
+    found = [path.parent for path in sorted(study.glob(f"{contender}-{seed}-*/{SCORES}"))]
     if len(found) != 1:
         there = f"{len(found)} finished runs" if found else "no finished run"
-        message = f"{study} holds {there} of {encoder} with seed {seed}: give a study that holds one"
+        message = f"{study} holds {there} of {contender} with seed {seed}: give a study that holds one"
         raise InvalidRequestError(message, field="after")
     return Source(part="encoder", folder=found[0], fingerprint=found[0].name)
 

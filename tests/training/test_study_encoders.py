@@ -263,6 +263,20 @@ def test_with_a_stage_before_the_last_that_stage_alone_takes_the_earlier_encoder
     assert last.folders(tmp_path) == {"recogniser": tmp_path / first.name}
 
 
+def test_each_strength_goes_on_from_its_own_encoder_of_an_earlier_study(tmp_path: Path) -> None:
+    """Also in the stages before the last, which strengths share where all start alike."""
+    chosen = contenders(CONFIGS / "encoder-study-domains.toml", [CONFIGS / "encoders" / "amortised-3m.toml"], [0, 0.5])
+    for at in ("0", "0.5"):
+        write_json(tmp_path / f"amortised-3m@{at}-0-0123abcd" / SCORES, {})
+    runs = encoder_runs(chosen, [0], after=tmp_path)
+    assert [run.folders(tmp_path) for run in runs] == [
+        {"encoder": tmp_path / "amortised-3m@0-0-0123abcd"},
+        {"recogniser": tmp_path / runs[0].name},
+        {"encoder": tmp_path / "amortised-3m@0.5-0-0123abcd"},
+        {"recogniser": tmp_path / runs[2].name},
+    ]
+
+
 def study_from(artifact: Path, *options: str) -> argparse.Namespace:
     encoders = ("--encoders", str(CONFIGS / "encoders" / "transformer-8m.toml"))
     data = ("--utterances", "none", "--units", "none", "--out", "none")
