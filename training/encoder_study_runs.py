@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
+from training.ablation_conversations import digest_of
 from training.ablation_run import SCORES
 from training.ablation_variants import AblationRun, Source
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
@@ -46,8 +47,13 @@ def contenders(
 ) -> list[Contender]:
     """Files as those in training/configs/encoders; without `starts` each from the recipe's.
 
-    Raises ValueError naming the file and the key at fault, or a start there is not.
+    Raises ValueError naming the file and the key at fault, or a start there is not, InvalidRequestError for two of one
+    name.
     """
+    names = [path.stem for path in encoders]
+    if twice := {name for name in names if names.count(name) > 1}:
+        message = f"two encoders are named {', '.join(sorted(twice))}, as their runs would be: rename one of the files"
+        raise InvalidRequestError(message, field="encoders")
     found = [Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders]
     if starts:
         found = [_from(start, contender) for contender in found for start in starts]
@@ -104,7 +110,9 @@ def earlier_run(study: Path, contender: str, seed: int) -> Source:
         there = f"{len(found)} finished runs" if found else "no finished run"
         message = f"{study} holds {there} of {contender} with seed {seed}: give a study that holds one"
         raise InvalidRequestError(message, field="after")
-    return Source(part="encoder", folder=found[0], fingerprint=found[0].name)
+    # Runs of other utterances or units may have the same name.
+    fingerprint = f"{found[0].name} {digest_of(found[0] / SCORES)}"
+    return Source(part="encoder", folder=found[0], fingerprint=fingerprint)
 
 
 def _digest(recipe: str, made_by: str | None) -> str:

@@ -263,6 +263,21 @@ def test_with_a_stage_before_the_last_that_stage_alone_takes_the_earlier_encoder
     assert last.folders(tmp_path) == {"recogniser": tmp_path / first.name}
 
 
+def test_a_run_is_named_by_what_the_earlier_one_scored(tmp_path: Path) -> None:
+    """Which is another where it was trained on other utterances or units, whatever its name."""
+    names = set()
+    for errors in (1, 2):
+        write_json(tmp_path / "toy-0-0123abcd" / SCORES, {"errors": errors})
+        names |= {run.name for run in encoder_runs([contender("toy", LSTM)], [0], after=tmp_path)}
+    assert len(names) == 2
+
+
+def test_two_encoders_of_one_name_are_refused(tmp_path: Path) -> None:
+    known = CONFIGS / "encoders" / "lstm-3m.toml"
+    with pytest.raises(InvalidRequestError, match=r"two encoders are named lstm-3m, .* rename one"):
+        contenders(STUDY, [known, tmp_path / known.name], [0])
+
+
 def test_each_strength_goes_on_from_its_own_encoder_of_an_earlier_study(tmp_path: Path) -> None:
     """Also in the stages before the last, which strengths share where all start alike."""
     chosen = contenders(CONFIGS / "encoder-study-domains.toml", [CONFIGS / "encoders" / "amortised-3m.toml"], [0, 0.5])
