@@ -9,6 +9,7 @@ from typing import Generic, NoReturn
 
 import torch
 
+from svc.errors import InvalidRequestError
 from training.command_line import add_folders, folder_to_write, mistakes_told, positive, whole_numbers
 from training.many_runs import Run, all_told, in_a_process, run_named
 
@@ -36,7 +37,7 @@ class StudyPlan(Generic[Run]):
         self.prepare()
         if options.run:
             take_given_threads()
-            self.do(run_named(self.runs, options.run))
+            self.do(self.ready(options.run))
             return 0
         succeeded = all_told(
             self.runs,
@@ -47,6 +48,13 @@ class StudyPlan(Generic[Run]):
         self.finish()
         print(self.table())
         return int(not succeeded)
+
+    def ready(self, name: str) -> Run:
+        """The run of this name. Raises InvalidRequestError when one it starts from is not done."""
+        chosen = run_named(self.runs, name)
+        if left := [run.name for run in self.runs if run.name in chosen.starts and not self.is_done(run)]:
+            raise InvalidRequestError(f"{name} starts from {', '.join(left)}, not done yet: do that first", field="run")
+        return chosen
 
     def do_in_a_process(self, run: Run, options: argparse.Namespace) -> None:
         """Raises RunFailedError."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from svc.errors import InvalidRequestError
 from training.command_line import names_among
 from training.study_command import StudyPlan, add_study_options, seeds_of, words_of
 
@@ -48,6 +49,11 @@ def test_a_table_needs_nothing_prepared() -> None:
 def test_one_run_is_done_here_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
     assert followed("--run", "b") == ["prepare", "do b", "0"]
+
+
+def test_a_run_does_not_start_from_one_that_is_not_done() -> None:
+    with pytest.raises(InvalidRequestError, match="b starts from a, not done yet"):
+        followed("--run", "b", done=())
 
 
 def test_a_run_that_is_none_names_those_there_are() -> None:
