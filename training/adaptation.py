@@ -112,6 +112,7 @@ class AdaptationTrainer(TranscriberTrainer):
 
     def begin(self) -> None:
         """From the checkpoint when there is one, else from the artifact."""
+        self.tell_passed_over()
         self.model.load_state_dict({**self.model.state_dict(), **self._first_weights()})
         self._drop_anchor()
         if not self.resumed():

@@ -79,6 +79,7 @@ class TranscriberTrainer:
         self, *, separator: Path | None = None, recogniser: Path | None = None, encoder: Path | None = None
     ) -> None:
         """From the checkpoint when there is one, else from what the recipe says, or parts of runs and artifacts."""
+        self.tell_passed_over()
         if not self.resumed():
             self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
             start_from(self.recipe.start, self.model, self.data)
@@ -87,6 +88,12 @@ class TranscriberTrainer:
             if separator is None and not self.recipe.learns_to_separate:
                 self.model.separator.hear_all_as_one()
             self.begin_here()
+
+    def tell_passed_over(self) -> None:
+        """On stderr: what the recipe asks for and the data has not."""
+        if self.world.is_first:
+            for line in self.data.passed_over(self.recipe.stages):
+                print(line, file=sys.stderr)
 
     def begin_here(self) -> None:
         """From the weights the model has: they are the first average."""
@@ -171,8 +178,8 @@ class TranscriberTrainer:
     def _tell(self, curves: TrainingCurves, number: int, terms: dict[str, float]) -> None:
         stage = self.recipe.stages[number]
         curves.step(self.step, stage.name, terms)
-        ended = self.step == self.recipe.num_steps
-        if stage.learns_words and (ended or self.step % self.recipe.validate_every == 0):
+        due = self.step == self.recipe.num_steps or self.step % self.recipe.validate_every == 0
+        if due and stage.learns_words and self.data.hears_dev(stage.mixtures):
             curves.say(self.step, self.validated(stage))
 
     def validated(self, stage: Stage) -> dict[str, float]:
@@ -206,9 +213,6 @@ def run(chosen: argparse.Namespace) -> None:
     paths = replace(DataPaths.of(chosen), synthesised=chosen.synthesised)
     with joined_world() as world:
         data = TranscriberData.open(paths, seed=recipe.seed, workers=chosen.workers, turn_tokens=recipe.turn_tokens)
-        if world.is_first:
-            for line in data.passed_over(recipe.stages):
-                print(line, file=sys.stderr)
         trainer = TranscriberTrainer(recipe, data, out=chosen.out, world=world)
         trainer.start(separator=chosen.separator, recogniser=chosen.recogniser, encoder=chosen.encoder_of)
         with first_ranks_curves(chosen.out, world, total_steps=recipe.num_steps, first_step=trainer.step) as curves:

@@ -125,7 +125,9 @@ class TranscriberData:
         return self.units.units
 
     def passed_over(self, stages: Sequence[Stage]) -> Iterator[str]:
-        """A line for each stage with domains nobody was heard in, for a name may be misspelt, or without its noise."""
+        """A line for each stage with domains nobody was heard in, for a name may be misspelt, without its noise, or
+        without a dev talker.
+        """
         there = {spoken.domain for spoken in self.utterances[TRAIN]}
         for stage in stages:
             if missing := sorted({*stage.mixtures.domains} - there):
@@ -133,6 +135,14 @@ class TranscriberData:
                 yield f"stage {stage.name} passes over domains of which there is no train utterance: {names}"
             if stage.mixtures.noise_share and not self.noises:
                 yield f"stage {stage.name} has no noise: the folder of the speech has no manifest.csv with any"
+            if stage.learns_words and not self.hears_dev(stage.mixtures):
+                yield f"stage {stage.name} is not validated: there is no dev utterance of its domains"
+
+    def hears_dev(self, mixtures: MixtureConfig) -> bool:
+        """Whether such mixtures can be drawn of dev talkers."""
+        there = {spoken.domain for spoken in self.utterances.get(DEV, ()) if spoken.words}
+        weights = zip(mixtures.domains, mixtures.domain_weights, strict=True)
+        return any(weight > 0 and domain in there for domain, weight in weights)
 
     def batches(self, stage: Stage, number: int, *, first_step: int, world: World) -> Iterator[Batch]:
         """The rest of a stage, this rank's share of every batch. Raises ValueError when ranks cannot share evenly."""
@@ -155,9 +165,8 @@ class TranscriberData:
             yield batch.to(world.device)
 
     def validation(self, mixtures: MixtureConfig, num_mixtures: int) -> Sequence[TrainingExample]:
-        """The same mixtures of dev talkers each time, whatever the stage's number of them."""
-        spoken = self.utterances.get(DEV) or self.utterances[TRAIN]
-        examples = self._examples(self._simulator(spoken, mixtures), VALIDATION_SEED)
+        """The same mixtures of dev talkers each time, whatever the stage's number of them; there must be some."""
+        examples = self._examples(self._simulator(self.utterances[DEV], mixtures), VALIDATION_SEED)
         return [examples[index] for index in range(num_mixtures)]
 
     def of_everybody(self, mixtures: MixtureConfig, num_mixtures: int) -> Iterator[TrainingExample]:

@@ -21,14 +21,15 @@ from svc.units import END_OF_TURN, START_OF_TURN, Units
 from tests.models.toy_transcriber import toy_config
 from tests.training.data.talkers import talkers
 from tests.training.processes import on_processes
-from tests.training.toy_transcriber_run import BANDED, RECIPE, SHORT, toy_data, trainer_at
+from tests.training.toy_transcriber_run import APART, BANDED, RECIPE, SHORT, toy_data, trainer_at
 from training.checkpoint import Checkpoint, save_checkpoint
-from training.data.manifest import TRAIN
+from training.data.manifest import DEV, TRAIN
 from training.data.mixtures import MixtureConfig
 from training.data.units import UnitEncoder, read_units, write_units
 from training.data.utterances import write_utterances
 from training.distributed import World
 from training.export_transcriber import export
+from training.train_transcriber import TranscriberTrainer
 from training.training_curves import TrainingCurves
 from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_data import VALIDATION_SEED, DataPaths, TranscriberData, mixture_seed
@@ -332,6 +333,24 @@ def test_domains_nobody_was_heard_in_are_told() -> None:
     mixtures = replace(RECIPE.stages[0].mixtures, domains=("phrases", "phrazes"), domain_weights=(1.0, 1.0))
     (line,) = toy_data().passed_over([replace(RECIPE.stages[0], mixtures=mixtures)])
     assert line.startswith("stage masks passes over domains of which there is no train utterance: phrazes; there are ")
+
+
+@pytest.mark.parametrize("domain", [None, "digits"])
+def test_a_stage_no_dev_talker_speaks_in_is_not_validated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], domain: str | None
+) -> None:
+    data = toy_data()
+    dev = [replace(spoken, domain=domain) for spoken in data.utterances[DEV]] if domain else []
+    phrases = replace(APART, domains=("phrases",), domain_weights=(1.0,))
+    stage = replace(RECIPE.stages[1], mixtures=phrases)
+    recipe = replace(RECIPE, stages=(stage,), validate_every=1)
+    data = replace(data, utterances={**data.utterances, DEV: dev})
+    trainer = TranscriberTrainer(recipe, data, out=tmp_path, world=World())
+    trainer.start()
+    assert capsys.readouterr().err == "stage turns is not validated: there is no dev utterance of its domains\n"
+    with TrainingCurves(tmp_path / "curves", total_steps=1, first_step=0) as curves:
+        trainer.run(curves)
+    assert "dev:" not in capsys.readouterr().err
 
 
 @pytest.mark.slow
