@@ -31,7 +31,9 @@ NEUTRAL = {
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Checkpoint:
-    """State after `step` optimiser steps. `recipe` names the configuration it belongs to."""
+    """State after `step` optimiser steps. `recipe` names the configuration it belongs to, `units` what it spells words
+    with: nothing for a verifier, and in checkpoints older than that.
+    """
 
     step: int
     recipe: str
@@ -39,6 +41,7 @@ class Checkpoint:
     averaged: dict[str, Tensor]
     optimizer: dict[str, Any]
     random_state: Tensor
+    units: str = ""
 
 
 def recipe_digest(recipe: "DataclassInstance") -> str:

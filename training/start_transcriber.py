@@ -1,5 +1,6 @@
 """Where a transcriber starts: from chance, standardised or not, from Whisper's encoder, from parts of others."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from svc.models.amortised_transformer import AmortisedTransformer
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.models.transcriber import Transcriber
 from svc.units import Units
-from training.checkpoint import CHECKPOINT, read_checkpoint
+from training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from training.data.manifest import TRAIN
 from training.pretrained_encoder import start_from_whisper
 from training.transcriber_data import TranscriberData
@@ -66,8 +67,8 @@ def take_parts(
     """The separator of one earlier run or artifact, all the rest of another; of a run its averaged weights.
 
     `encoder`: the encoder alone is of this one, which may know other words. `units`: the model's own. Raises
-    ArtifactError when a folder is neither run nor artifact, when its parts are of other sizes, and when the rest is of
-    an artifact that spells words with other units.
+    ArtifactError when a folder is neither run nor artifact, when its parts are of other sizes, and when the rest spells
+    words with other units.
     """
     if separator:
         _take(model, _part(_weights(separator), SEPARATOR), separator)
@@ -83,10 +84,12 @@ def _part(weights: Mapping[str, Tensor], prefix: str) -> Mapping[str, Tensor]:
 
 
 def _weights(source: Path, units: Units | None = None) -> Mapping[str, Tensor]:
-    """Of a training run or an artifact; the artifact's units are compared with those given."""
+    """Of a training run or an artifact, whose units are compared with those given."""
     if checkpoint := read_checkpoint(source):
         if not checkpoint.averaged:
             raise ArtifactError(f"{source} is no run of training.train_transcriber: it has no averaged weights")
+        if units is not None:
+            check_spelling(checkpoint, units, source)
         return checkpoint.averaged
     if not (source / CARD).is_file():
         raise ArtifactError(
@@ -96,6 +99,17 @@ def _weights(source: Path, units: Units | None = None) -> Mapping[str, Tensor]:
     if units is not None and artifact.units != units:
         raise ArtifactError(f"artifact {source} spells words with other units: train with those it was made with")
     return artifact.model.state_dict()
+
+
+def units_digest(units: Units) -> str:
+    """16 hex digits naming the pieces and their order."""
+    return hashlib.sha256("\n".join(units.pieces).encode()).hexdigest()[:16]
+
+
+def check_spelling(checkpoint: Checkpoint, units: Units, run: Path) -> None:
+    """Raises ArtifactError when the run's ids are known to be those of other words."""
+    if checkpoint.units not in ("", units_digest(units)):
+        raise ArtifactError(f"run {run} spells words with other units: give those it was started with")
 
 
 def _take(model: Transcriber, weights: Mapping[str, Tensor], source: Path) -> None:

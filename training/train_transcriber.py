@@ -31,7 +31,7 @@ from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
 from training.shared_norms import share_norms
 from training.skipped_steps import SkippedSteps
-from training.start_transcriber import start_from, take_parts
+from training.start_transcriber import check_spelling, start_from, take_parts, units_digest
 from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, run_parser, saved, timed
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
@@ -104,6 +104,7 @@ class TranscriberTrainer:
         checkpoint = checkpoint_of(self.out, self.digest)
         if checkpoint is None:
             return False
+        check_spelling(checkpoint, self.data.runtime_units, self.out)
         self.step = checkpoint.step
         self.model.load_state_dict(checkpoint.model)
         self.averaged = {name: value.to(self.world.device) for name, value in checkpoint.averaged.items()}
@@ -172,6 +173,7 @@ class TranscriberTrainer:
             averaged=self.averaged,
             optimizer=self.optimizer.state_dict(),
             random_state=torch.get_rng_state(),
+            units=units_digest(self.data.runtime_units),
         )
         save_checkpoint(self.out, checkpoint)
 

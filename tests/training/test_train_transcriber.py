@@ -38,6 +38,8 @@ from training.transcriber_step import bf16_pays
 from training.transcriber_validation import validate
 from training.transcription_results import CELL, FIGURES, figures_of, read_figures
 
+# As many as the toy's own.
+OTHERS = UnitEncoder(units=Units(tuple(reversed(toy_data().runtime_units.pieces))))
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 
 
@@ -198,10 +200,16 @@ def test_the_encoder_alone_is_taken_from_a_run_of_other_words(tmp_path: Path) ->
         torch.testing.assert_close(value, expected)
 
 
+def run_of(units: UnitEncoder, out: Path) -> Path:
+    """One that was cut before its first step."""
+    trainer = TranscriberTrainer(RECIPE, replace(toy_data(), units=units), out=out, world=World())
+    trainer.start()
+    trainer.save()
+    return out
+
+
 def artifact_of(run: Path, out: Path, units: UnitEncoder) -> Path:
-    """Of a run that was cut after its first step."""
-    cut_after(RECIPE, run, 1)
-    export(run, RECIPE, units, out=out, commands=[])
+    export(run_of(units, run), RECIPE, units, out=out, commands=[])
     return out
 
 
@@ -239,11 +247,30 @@ def test_units_of_another_kind_of_artifact_are_refused() -> None:
 
 
 def test_an_artifact_of_other_units_gives_its_separator_alone(tmp_path: Path) -> None:
-    others = UnitEncoder(units=Units(tuple(reversed(toy_data().runtime_units.pieces))))
-    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", others)
+    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", OTHERS)
     trainer_at(RECIPE, tmp_path / "fits").start(separator=artifact)
     with pytest.raises(ArtifactError, match="artifact spells words with other units"):
         trainer_at(RECIPE, tmp_path / "refused").start(recogniser=artifact)
+
+
+def test_a_run_of_other_units_gives_its_separator_or_its_encoder_alone(tmp_path: Path) -> None:
+    run = run_of(OTHERS, tmp_path / "run")
+    trainer_at(RECIPE, tmp_path / "fits").start(separator=run, encoder=run)
+    for refused in (
+        lambda: trainer_at(RECIPE, run).start(),
+        lambda: trainer_at(RECIPE, tmp_path / "refused").start(recogniser=run),
+        lambda: export(run, RECIPE, toy_data().units, out=tmp_path / "artifact", commands=[]),
+    ):
+        with pytest.raises(ArtifactError, match="spells words with other units: give those it was started with"):
+            refused()
+
+
+def test_a_run_older_than_units_in_checkpoints_is_gone_on_with(tmp_path: Path) -> None:
+    path = run_of(OTHERS, tmp_path) / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    del content["units"]
+    torch.save(content, path)
+    trainer_at(RECIPE, tmp_path).start()
 
 
 def test_a_folder_that_is_neither_run_nor_artifact_is_named(tmp_path: Path) -> None:
