@@ -51,7 +51,15 @@ def run(chosen: argparse.Namespace) -> None:
         if world.is_first:
             commands = [*artifact.card.get("commands", ()), command_line()]
             origin = {name: artifact.card[name] for name in ORIGIN if name in artifact.card}
-            export(chosen.out, trainer.recipe, data.units, out=chosen.out / ARTIFACT, commands=commands, origin=origin)
+            export(
+                chosen.out,
+                trainer.recipe,
+                data.units,
+                digest=trainer.digest,
+                out=chosen.out / ARTIFACT,
+                commands=commands,
+                origin=origin,
+            )
 
 
 def worst_on_dev(cohorts: Cohorts, artifact: TranscriberArtifact, data: TranscriberData) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from svc.backends.transcriber_artifact import save_transcriber
+from svc.errors import ArtifactError
 from svc.models.transcriber import Transcriber
 from training.checkpoint import Checkpoint, existing_checkpoint
 from training.command_line import folder_to_write, mistakes_told
@@ -29,6 +30,7 @@ def export(
     recipe: TranscriberRecipe,
     units: UnitEncoder,
     *,
+    digest: str,
     out: Path,
     commands: list[str],
     separator: Path | None = None,
@@ -36,15 +38,19 @@ def export(
     synthesised: Path | None = None,
     origin: Mapping[str, object] | None = None,
 ) -> None:
-    """`separator`: another run, or an artifact, to take the separator of. `report` is what
-    training.benchmark_transcription measured of these weights; its figures go into the card. `synthesised`: a folder of
-    training.data.synthesise that was trained on besides. `origin`: what the card says of licence, data and limits, if
-    not what the recipe tells of them.
+    """`digest`: of the recipe as the run had it. `separator`: another run, or an artifact, to take the separator of.
+    `report` is what training.benchmark_transcription measured of these weights; its figures go into the card.
+    `synthesised`: a folder of training.data.synthesise that was trained on besides. `origin`: what the card says of
+    licence, data and limits, if not what the recipe tells of them.
 
-    Raises ArtifactError when a run has no checkpoint or its weights are not the recipe's."""
+    Raises ArtifactError when a run has no checkpoint, is of another recipe, or spells words with other units.
+    """
     checkpoint = existing_checkpoint(run)
     model = Transcriber(replace(recipe.model, num_tokens=len(units.units)))
     take_parts(model, separator=separator or run, recogniser=run, units=units.units)
+    if checkpoint.recipe != digest:
+        message = f"{run} is a run of recipe {checkpoint.recipe}, this one is {digest}: give the one it was run with"
+        raise ArtifactError(message)
     told = {
         "licence": licence_of(recipe),
         "data": data_of(recipe, synthesised),
@@ -88,11 +94,11 @@ def main() -> None:
         commands = [*chosen.command, shlex.join(["python", "-m", "training.export_transcriber", *sys.argv[1:]])]
         recipe, units = read_recipe(chosen.recipe, encoder=chosen.encoder), read_units(chosen.units)
         gated = replace(recipe.model.separator, second_voice_share=chosen.second_voice_share)
-        recipe = replace(recipe, model=replace(recipe.model, separator=gated))
         export(
             chosen.run,
-            recipe,
+            replace(recipe, model=replace(recipe.model, separator=gated)),
             units,
+            digest=recipe.digest,
             out=chosen.out,
             commands=commands,
             separator=chosen.separator,

@@ -27,6 +27,7 @@ def test_what_was_adapted_is_exported_and_loaded_again(tmp_path: Path) -> None:
         tmp_path,
         trainer.recipe,
         trainer.data.units,
+        digest=trainer.digest,
         out=tmp_path / "artifact",
         commands=["adapt it"],
         origin={"data": "tones"},

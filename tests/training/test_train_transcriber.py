@@ -209,7 +209,7 @@ def run_of(units: UnitEncoder, out: Path) -> Path:
 
 
 def artifact_of(run: Path, out: Path, units: UnitEncoder) -> Path:
-    export(run_of(units, run), RECIPE, units, out=out, commands=[])
+    export(run_of(units, run), RECIPE, units, digest=RECIPE.digest, out=out, commands=[])
     return out
 
 
@@ -259,7 +259,7 @@ def test_a_run_of_other_units_gives_its_separator_or_its_encoder_alone(tmp_path:
     for refused in (
         lambda: trainer_at(RECIPE, run).start(),
         lambda: trainer_at(RECIPE, tmp_path / "refused").start(recogniser=run),
-        lambda: export(run, RECIPE, toy_data().units, out=tmp_path / "artifact", commands=[]),
+        lambda: export(run, RECIPE, toy_data().units, digest=RECIPE.digest, out=tmp_path / "artifact", commands=[]),
     ):
         with pytest.raises(ArtifactError, match="spells words with other units: give those it was started with"):
             refused()
@@ -284,11 +284,20 @@ def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     trainer.run(None)
     units = trainer.data.units
     assert isinstance(units, UnitEncoder)
-    export(tmp_path / "run", RECIPE, units, out=tmp_path / "artifact", commands=["make it"])
+    export(tmp_path / "run", RECIPE, units, digest=RECIPE.digest, out=tmp_path / "artifact", commands=["make it"])
     loaded = load_transcriber(tmp_path / "artifact")
     name = "joint.output.weight"
     torch.testing.assert_close(loaded.model.state_dict()[name], trainer.averaged[name], rtol=1e-3, atol=1e-4)
     assert loaded.card["commands"] == ["make it"]
+
+
+def test_an_artifact_is_of_the_recipe_its_run_had(tmp_path: Path) -> None:
+    """For it is that which its card tells the name, the data and the limits of."""
+    run, units = run_of(toy_data().units, tmp_path / "run"), toy_data().units
+    named = replace(RECIPE, name="other")
+    with pytest.raises(ArtifactError, match=f"is a run of recipe {RECIPE.digest}, this one is {named.digest}"):
+        export(run, named, units, digest=named.digest, out=tmp_path / "artifact", commands=[])
+    assert not (tmp_path / "artifact").exists()
 
 
 def test_a_card_claims_no_origin_its_weights_cannot_have() -> None:
@@ -345,7 +354,7 @@ def test_a_run_of_something_else_makes_no_artifact(tmp_path: Path) -> None:
     units = toy_data().units
     assert isinstance(units, UnitEncoder)
     with pytest.raises(ArtifactError, match=r"is no run of training\.train_transcriber"):
-        export(verifier_run(tmp_path / "run"), RECIPE, units, out=tmp_path / "artifact", commands=[])
+        export(verifier_run(tmp_path / "run"), RECIPE, units, digest="r", out=tmp_path / "artifact", commands=[])
     assert not (tmp_path / "artifact").exists()
 
 
