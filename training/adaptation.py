@@ -70,7 +70,7 @@ class Adaptation:
 
 
 class AdaptationTrainer(TranscriberTrainer):
-    """A run of an adaptation. Its state after a step depends on the adaptation, the data and the step alone."""
+    """A run of an adaptation. On one CPU its state after a step depends on that, the data and the step alone."""
 
     def __init__(
         self, adaptation: Adaptation, data: TranscriberData, *, out: Path, fisher: Path, world: World | None = None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -61,6 +62,17 @@ class World:
         for parameter in parameters:
             if self.size > 1 and parameter.grad is not None:
                 parameter.grad.copy_(self.mean(parameter.grad))
+
+    def seed_noise(self, seed: int, step: int, first: Tensor) -> None:
+        """Seeds what torch draws from a step on: other noise in every process and at every start.
+
+        `first`: the state from which the first process's CPU goes on instead, so that a run in one process ends with
+        the same bits whether it was cut or not.
+        """
+        entropy = np.random.SeedSequence((seed, step, self.rank))
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        if self.is_first:
+            torch.set_rng_state(first)
 
 
 class _Joined(torch.autograd.Function):

@@ -41,7 +41,7 @@ from training.transcriber_validation import validate
 
 
 class TranscriberTrainer:
-    """A run of a recipe. Its state after a step depends on the recipe, the data and the step alone."""
+    """A run of a recipe. On one CPU its state after a step depends on the recipe, the data and the step alone."""
 
     def __init__(self, recipe: TranscriberRecipe, data: TranscriberData, *, out: Path, world: World) -> None:
         self.recipe = recipe
@@ -97,6 +97,7 @@ class TranscriberTrainer:
 
     def begin_here(self) -> None:
         """From the weights the model has: they are the first average."""
+        self.world.seed_noise(self.recipe.seed, self.step, torch.get_rng_state())
         self.averaged = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
     def resumed(self) -> bool:
@@ -109,7 +110,7 @@ class TranscriberTrainer:
         self.model.load_state_dict(checkpoint.model)
         self.averaged = {name: value.to(self.world.device) for name, value in checkpoint.averaged.items()}
         self.optimizer.load_state_dict(checkpoint.optimizer)
-        torch.set_rng_state(checkpoint.random_state)
+        self.world.seed_noise(self.recipe.seed, self.step, checkpoint.random_state)
         return True
 
     def run(self, curves: TrainingCurves | None) -> None:

@@ -417,10 +417,30 @@ def test_the_card_holds_the_report_s_figures_and_what_they_rest_on() -> None:
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_with_the_doubled_batch_does(tmp_path: Path) -> None:
+    """While each draws noise of its own."""
     for processes in (1, 2):
         on_processes("tests.training.toy_transcriber_run", processes, tmp_path / str(processes), timeout_s=240)
     one, two = (torch.load(tmp_path / name / "losses.pt", weights_only=True) for name in ("1", "2"))
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5)
+    first, second = (torch.load(tmp_path / "2" / f"noise-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_every_rank_draws_noise_of_its_own_and_anew_at_every_start(tmp_path: Path) -> None:
+    """But the first on a CPU, which goes on from where it was."""
+    made, began, again = [], [], []
+    for rank in range(3):
+        trainer = trainer_at(RECIPE, tmp_path / str(rank), World(rank=rank))
+        made.append(torch.get_rng_state())
+        trainer.start()
+        began.append(torch.get_rng_state())
+        trainer.step = 1
+        trainer.save()
+        trainer.start()
+        again.append(torch.get_rng_state())
+    assert torch.equal(began[0], made[0])
+    assert torch.equal(again[0], made[0])
+    assert len({bytes(state.numpy()) for state in began + again[1:]}) == 5
 
 
 def test_stages_of_one_name_and_seed_alone_draw_the_same_mixtures() -> None:

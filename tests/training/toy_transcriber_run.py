@@ -1,4 +1,5 @@
-"""A transcriber that trains in a second, on synthetic talkers; as a program, under torchrun, it writes its losses."""
+"""A transcriber that trains in a second, on synthetic talkers; as a program, under torchrun, it writes its losses and
+what each process then draws."""
 
 import sys
 from pathlib import Path
@@ -72,8 +73,9 @@ def main(out: Path) -> None:
         while trainer.step < RECIPE.num_steps:
             number, done = RECIPE.stage_at(trainer.step)
             losses += [terms["total"] for terms in trainer.stage_steps(number, done)]
+        out.mkdir(parents=True, exist_ok=True)
+        torch.save(torch.rand(4), out / f"noise-{world.rank}.pt")
         if world.is_first:
-            out.mkdir(parents=True, exist_ok=True)
             torch.save(torch.tensor(losses), out / "losses.pt")
 
 
