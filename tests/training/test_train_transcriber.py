@@ -12,23 +12,20 @@ import soundfile
 import torch
 from torch import Tensor
 
-from svc.backends.transcriber_artifact import load_transcriber
 from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.amortised_transformer import AmortisedTransformerConfig
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from svc.models.transcriber import Transcriber
-from svc.units import END_OF_TURN, START_OF_TURN, Units
+from svc.units import END_OF_TURN, START_OF_TURN
 from tests.models.toy_transcriber import toy_config
 from tests.training.data.talkers import talkers
 from tests.training.processes import on_processes
 from tests.training.toy_transcriber_run import APART, BANDED, RECIPE, SHORT, toy_data, trainer_at
-from training.checkpoint import Checkpoint, save_checkpoint
 from training.data.manifest import DEV, TRAIN
 from training.data.mixtures import MixtureConfig
-from training.data.units import UnitEncoder, read_units, write_units
+from training.data.units import write_units
 from training.data.utterances import write_utterances
 from training.distributed import World
-from training.export_transcriber import export
 from training.train_transcriber import TranscriberTrainer
 from training.training_curves import TrainingCurves
 from training.transcriber_card import data_of, licence_of, limits_of
@@ -38,8 +35,6 @@ from training.transcriber_step import bf16_pays
 from training.transcriber_validation import validate
 from training.transcription_results import CELL, FIGURES, figures_of, read_figures
 
-# As many as the toy's own.
-OTHERS = UnitEncoder(units=Units(tuple(reversed(toy_data().runtime_units.pieces))))
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 
 
@@ -178,128 +173,6 @@ def test_a_torn_checkpoint_is_named(tmp_path: Path) -> None:
         trainer_at(RECIPE, tmp_path).start()
 
 
-def test_parts_of_earlier_runs_are_joined(tmp_path: Path) -> None:
-    for name, seed in (("a", 1), ("b", 2)):
-        cut_after(replace(RECIPE, seed=seed), tmp_path / name, 1)
-    joined = trainer_at(RECIPE, tmp_path / "joined")
-    joined.start(separator=tmp_path / "a", recogniser=tmp_path / "b")
-    sources = {name: torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["averaged"] for name in "ab"}
-    for name, value in joined.model.state_dict().items():
-        torch.testing.assert_close(value, sources["a" if name.startswith("separator.") else "b"][name])
-
-
-def test_the_encoder_alone_is_taken_from_a_run_of_other_words(tmp_path: Path) -> None:
-    known = replace(RECIPE, model=replace(RECIPE.model, predictor=replace(RECIPE.model.predictor, width=12)))
-    cut_after(replace(known, seed=1), tmp_path / "known", 1)
-    told = torch.load(tmp_path / "known" / "checkpoint.pt", weights_only=True)["averaged"]
-    plain, going_on = (trainer_at(RECIPE, tmp_path / name) for name in ("plain", "on"))
-    plain.start()
-    going_on.start(encoder=tmp_path / "known")
-    for name, value in going_on.model.state_dict().items():
-        expected = told[name] if name.startswith("encoder.") else plain.model.state_dict()[name]
-        torch.testing.assert_close(value, expected)
-
-
-def run_of(units: UnitEncoder, out: Path) -> Path:
-    """One that was cut before its first step."""
-    trainer = TranscriberTrainer(RECIPE, replace(toy_data(), units=units), out=out, world=World())
-    trainer.start()
-    trainer.save()
-    return out
-
-
-def artifact_of(run: Path, out: Path, units: UnitEncoder) -> Path:
-    export(run_of(units, run), RECIPE, units, digest=RECIPE.digest, out=out, commands=[])
-    return out
-
-
-def test_an_artifact_may_stand_for_a_run(tmp_path: Path) -> None:
-    units = toy_data().units
-    assert isinstance(units, UnitEncoder)
-    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", units)
-    told = load_transcriber(artifact).model.state_dict()
-    for part in ("separator", "recogniser"):
-        trainer = trainer_at(replace(RECIPE, seed=1), tmp_path / part)
-        trainer.start(**{part: artifact})
-        taken = {name for name, value in trainer.model.state_dict().items() if torch.equal(value, told[name])}
-        wanted = {name for name in told if name.startswith("separator.") == (part == "separator")}
-        assert wanted <= taken < told.keys()
-        assert all(torch.equal(trainer.averaged[name], told[name]) for name in wanted)
-
-
-def test_an_artifact_spells_words_as_it_was_trained_to(tmp_path: Path) -> None:
-    pieces = (*toy_data().runtime_units.pieces[:-3], *"abc")
-    units = UnitEncoder(units=Units(pieces), scores=tuple(-float(number) for number in range(len(pieces))))
-    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", units)
-    assert read_units(artifact) == units
-
-
-def test_an_artifact_without_scores_spells_in_the_fewest_pieces() -> None:
-    shipped = Path("svc/artifacts/transcriber-english")
-    told = read_units(shipped)
-    assert told.units == load_transcriber(shipped).units
-    assert [told.units.piece(number) for number in told.encode("seven")] == ["▁seven"]
-
-
-def test_units_of_another_kind_of_artifact_are_refused() -> None:
-    with pytest.raises(ArtifactError, match="not a transcriber"):
-        read_units(Path("svc/artifacts/calibration-campplus"))
-
-
-def test_an_artifact_of_other_units_gives_its_separator_alone(tmp_path: Path) -> None:
-    artifact = artifact_of(tmp_path / "run", tmp_path / "artifact", OTHERS)
-    trainer_at(RECIPE, tmp_path / "fits").start(separator=artifact)
-    with pytest.raises(ArtifactError, match="artifact spells words with other units"):
-        trainer_at(RECIPE, tmp_path / "refused").start(recogniser=artifact)
-
-
-def test_a_run_of_other_units_gives_its_separator_or_its_encoder_alone(tmp_path: Path) -> None:
-    run = run_of(OTHERS, tmp_path / "run")
-    trainer_at(RECIPE, tmp_path / "fits").start(separator=run, encoder=run)
-    for refused in (
-        lambda: trainer_at(RECIPE, run).start(),
-        lambda: trainer_at(RECIPE, tmp_path / "refused").start(recogniser=run),
-        lambda: export(run, RECIPE, toy_data().units, digest=RECIPE.digest, out=tmp_path / "artifact", commands=[]),
-    ):
-        with pytest.raises(ArtifactError, match="spells words with other units: give those it was started with"):
-            refused()
-
-
-def test_a_run_older_than_units_in_checkpoints_is_gone_on_with(tmp_path: Path) -> None:
-    path = run_of(OTHERS, tmp_path) / "checkpoint.pt"
-    content = torch.load(path, weights_only=True)
-    del content["units"]
-    torch.save(content, path)
-    trainer_at(RECIPE, tmp_path).start()
-
-
-def test_a_folder_that_is_neither_run_nor_artifact_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="nothing is neither a training run nor an artifact"):
-        trainer_at(RECIPE, tmp_path / "run").start(recogniser=tmp_path / "nothing")
-
-
-def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
-    trainer = trainer_at(RECIPE, tmp_path / "run")
-    trainer.start()
-    trainer.run(None)
-    units = trainer.data.units
-    assert isinstance(units, UnitEncoder)
-    export(tmp_path / "run", RECIPE, units, digest=RECIPE.digest, out=tmp_path / "artifact", commands=["make it"])
-    loaded = load_transcriber(tmp_path / "artifact")
-    name = "joint.output.weight"
-    torch.testing.assert_close(loaded.model.state_dict()[name], trainer.averaged[name], rtol=1e-3, atol=1e-4)
-    assert loaded.card["commands"] == ["make it"]
-
-
-def test_an_artifact_is_of_the_recipe_its_run_had(tmp_path: Path) -> None:
-    """For it is that which its card tells the name, the data and the limits of."""
-    run, units = run_of(toy_data().units, tmp_path / "run"), toy_data().units
-    named = replace(RECIPE, name="other")
-    with pytest.raises(ArtifactError, match=f"is a run of recipe {RECIPE.digest}, this one is {named.digest}"):
-        export(run, named, units, digest=named.digest, out=tmp_path / "artifact", commands=[])
-    assert not (tmp_path / "artifact").exists()
-
-
 def test_a_card_claims_no_origin_its_weights_cannot_have() -> None:
     study = Path("training/configs/encoder-study.toml")
     conv_rnn = read_recipe(study, encoder=Path("training/configs/encoders/conv-rnn-3m.toml"))
@@ -336,26 +209,6 @@ def test_a_step_that_is_not_a_number_leaves_no_trace(tmp_path: Path) -> None:
     for name, value in trainer.model.state_dict().items():
         if value.is_floating_point():
             torch.testing.assert_close(value, before[name], atol=0, rtol=0, msg=name)
-
-
-def verifier_run(folder: Path) -> Path:
-    state = torch.get_rng_state()
-    save_checkpoint(folder, Checkpoint(step=1, recipe="r", model={}, averaged={}, optimizer={}, random_state=state))
-    return folder
-
-
-@pytest.mark.parametrize("part", ["separator", "recogniser"])
-def test_nothing_starts_from_a_run_of_something_else(tmp_path: Path, part: str) -> None:
-    with pytest.raises(ArtifactError, match=r"is no run of training\.train_transcriber"):
-        trainer_at(RECIPE, tmp_path / "new").start(**{part: verifier_run(tmp_path / "run")})
-
-
-def test_a_run_of_something_else_makes_no_artifact(tmp_path: Path) -> None:
-    units = toy_data().units
-    assert isinstance(units, UnitEncoder)
-    with pytest.raises(ArtifactError, match=r"is no run of training\.train_transcriber"):
-        export(verifier_run(tmp_path / "run"), RECIPE, units, digest="r", out=tmp_path / "artifact", commands=[])
-    assert not (tmp_path / "artifact").exists()
 
 
 @pytest.mark.parametrize(("text", "told"), [("a,b", "is not JSON"), ("{}", "is no report of training.benchmark")])
