@@ -34,7 +34,7 @@ Chunk = bytes | SampleArray | Control
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PcmStream:
     """Bare samples as they come: bytes of any length in `encoding` (s16le, f32le, mulaw, alaw), or numpy arrays (N,) or
-    (N, channels), int16 for s16le and float32 or float64 for f32le. `FLUSH` closes open turns.
+    (N, num_channels), int16 for s16le and float32 or float64 for f32le. `FLUSH` closes open turns.
     While no chunk comes the client keeps the stream open by itself, as `KEEP_ALIVE` does. An async iterable is for
     AsyncClient.
     """
@@ -115,7 +115,7 @@ def _of_stream(stream: PcmStream) -> StreamSource:
             return chunk
         if isinstance(chunk, bytes | bytearray | memoryview):
             return bytes(chunk)
-        return _checked(to_pcm(Pcm(chunk, stream.sample_rate_hz)), wanted, stream.encoding)
+        return _checked(to_pcm(Pcm(chunk, stream.sample_rate_hz)), wanted, stream)
 
     return StreamSource(
         pieces=_mapped(to_bytes, stream.chunks),
@@ -126,9 +126,16 @@ def _of_stream(stream: PcmStream) -> StreamSource:
     )
 
 
-def _checked(pcm: audio_pb2.PcmAudio, wanted: audio_pb2.PcmEncoding, name: str) -> bytes:
+def _checked(pcm: audio_pb2.PcmAudio, wanted: audio_pb2.PcmEncoding, stream: PcmStream) -> bytes:
     if pcm.encoding != wanted:
-        raise TypeError(f"a chunk is not {name}, as the stream is said to be: int16 is s16le, floats are f32le")
+        raise TypeError(
+            f"a chunk is not {stream.encoding}, as the stream is said to be: int16 is s16le, floats are f32le"
+        )
+    if pcm.num_channels != stream.num_channels:
+        raise ValueError(
+            f"a chunk has {pcm.num_channels} channels, but the stream is said to have {stream.num_channels}: "
+            f"pass PcmStream(num_channels={pcm.num_channels}), or arrays (N, {stream.num_channels})"
+        )
     return bytes(pcm.samples)
 
 

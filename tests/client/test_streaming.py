@@ -338,6 +338,22 @@ def test_a_chunk_of_another_type_than_was_said_is_an_error(client: Client) -> No
         client.transcribe_all(PcmStream(chunks=[np.zeros(80, np.float32)], sample_rate_hz=8_000))
 
 
+@pytest.mark.parametrize(("shape", "num_channels"), [((80, 2), 1), ((80,), 2), ((80, 1), 2)])
+def test_a_chunk_of_other_channels_than_was_said_is_an_error(
+    client: Client, recorder: Recorder, shape: tuple[int, ...], num_channels: int
+) -> None:
+    stream = PcmStream(chunks=[np.zeros(shape, np.int16)], sample_rate_hz=8_000, num_channels=num_channels)
+    with pytest.raises(ValueError, match=rf"have {num_channels}: pass PcmStream\(num_channels={3 - num_channels}"):
+        client.transcribe_all(stream)
+    assert audio_of(recorder) == b""
+
+
+def test_chunks_of_two_channels_are_sent_interleaved(client: Client, recorder: Recorder) -> None:
+    stereo = RAMP.reshape(-1, 2)
+    client.transcribe_all(PcmStream(chunks=[stereo[:7], stereo[7:]], sample_rate_hz=8_000, num_channels=2))
+    assert audio_of(recorder) == RAMP.tobytes()
+
+
 @pytest.mark.parametrize("chunk_ms", [0, -1, 2001, float("nan")])
 def test_chunks_must_fit_a_message(chunk_ms: float) -> None:
     with pytest.raises(ValueError, match="2000"):
