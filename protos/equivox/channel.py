@@ -1,4 +1,4 @@
-"""How the client reaches a server: TLS, token, message sizes and which calls are retried."""
+"""How the client reaches a server: TLS, token, message sizes, which calls are retried and when a server is lost."""
 
 import json
 import os
@@ -15,6 +15,10 @@ MAX_MESSAGE_BYTES = 256 * 2**20
 
 RETRY_BUFFER_BYTES = 128 * 2**20
 """gRPC forgets a request larger than this and then cannot retry it; its own default of 256 KB is 8 s of speech."""
+
+KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 20.0, 15.0
+"""A connection with calls on it from which nothing came for the first is asked whether it still stands; without an
+answer within the second its calls fail with UNAVAILABLE."""
 
 Credential = str | os.PathLike[str] | bytes
 """A PEM file, or its bytes."""
@@ -103,6 +107,12 @@ def _options(connection: Connection) -> list[tuple[str, Any]]:
         ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", -1),
+        ("grpc.keepalive_time_ms", round(1000 * KEEPALIVE_S)),
+        ("grpc.keepalive_timeout_ms", round(1000 * KEEPALIVE_TIMEOUT_S)),
+        # The same for pings of other purpose: while one is unanswered no other is sent, and gRPC gives it a minute.
+        ("grpc.http2.ping_timeout_ms", round(1000 * KEEPALIVE_TIMEOUT_S)),
+        # A caller may wait for long and send nothing meanwhile: gRPC's own default is to ask twice and then hope.
+        ("grpc.http2.max_pings_without_data", 0),
     ]
     if connection.tls and connection.tls.server_name:
         options.append(("grpc.ssl_target_name_override", connection.tls.server_name))

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from equivox.channel import KEEPALIVE_S
 from equivox.v1 import (
     diarization_pb2,
     diarization_pb2_grpc,
@@ -218,7 +219,7 @@ def channel_options(config: EquivoxConfig) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms // 2),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms // 2),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(1000 * KEEPALIVE_S / 2)),  # half of our client's
     ]
 
 

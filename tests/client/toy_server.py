@@ -238,7 +238,8 @@ def toy_server(
     recorder: Recorder, bind: Callable[[grpc.Server], int] = lambda server: server.add_insecure_port("127.0.0.1:0")
 ) -> Iterator[str]:
     """Runs the toy on a free port; yields localhost:port."""
-    server = grpc.server(ThreadPoolExecutor(8))
+    # However often clients ask whether it still stands.
+    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.http2.max_ping_strikes", 0)])
     embeddings_pb2_grpc.add_EmbeddingsServicer_to_server(ToyEmbeddings(recorder), server)
     verification_pb2_grpc.add_VerificationServicer_to_server(ToyVerification(recorder), server)
     diarization_pb2_grpc.add_DiarizationServicer_to_server(ToyDiarization(recorder), server)
