@@ -144,6 +144,7 @@ class AsyncClient:
         transcript = Transcript()
         async for event in self.transcribe(audio, options, timeout_s=timeout_s):
             transcript.add(event)
+        transcript.check_heard_to_end()
         return transcript
 
     async def healthy(self, service: str = "", *, timeout_s: float | None = None) -> bool:

@@ -168,8 +168,12 @@ class Client:
     def transcribe_all(
         self, audio: StreamLike, options: TranscribeOptions | None = None, *, timeout_s: float | None = None
     ) -> Transcript:
-        """The same once it is over, with every revision applied."""
-        return Transcript.of(self.transcribe(audio, options, timeout_s=timeout_s))
+        """The same once it is over, with every revision applied; UNAVAILABLE, reason DRAINING, when the server shut
+        down before it had heard all.
+        """
+        transcript = Transcript.of(self.transcribe(audio, options, timeout_s=timeout_s))
+        transcript.check_heard_to_end()
+        return transcript
 
     def healthy(self, service: str = "", *, timeout_s: float | None = None) -> bool:
         """Whether the server, or one service of it (equivox.v1.Verification), is ready; False when out of reach."""

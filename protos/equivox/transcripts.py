@@ -6,8 +6,14 @@ Times are seconds from the start of the stream.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from grpc import StatusCode
+
+from equivox.errors import EquivoxError
+
 UNKNOWN = "UNKNOWN"
 """Label of a speaker who cannot be told."""
+DRAINING = "DRAINING"
+"""Reason of the warning that a server shuts down, and of the error that its transcript is not whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +175,17 @@ class Transcript:
     def text(self) -> str:
         """One line a turn in which words were heard: who, and what they said."""
         return "\n".join(f"{turn.speaker.name}: {turn.text}" for turn in self.turns if turn.words)
+
+    def check_heard_to_end(self) -> None:
+        """Raises EquivoxError (UNAVAILABLE, reason DRAINING) when the server shut down before it had heard all."""
+        if any(warning.reason == DRAINING for warning in self.warnings):
+            end_s = max((turn.end_s or turn.start_s for turn in self.turns), default=0.0)
+            raise EquivoxError(
+                f"the server shut down before the end of the audio: what was said after {end_s:.1f} s is missing; "
+                "transcribe it again",
+                code=StatusCode.UNAVAILABLE,
+                reason=DRAINING,
+            )
 
     def add(self, event: TranscriptionEvent) -> None:
         """The next event of the stream."""

@@ -91,6 +91,7 @@ def run(session: Session, audio: StreamLike, options: TranscribeOptions, *, file
     lanes = Lanes()
     try:
         follow(session, events, lanes, quiet=files.on_stdout)
+        lanes.transcript.check_heard_to_end()
     except (EquivoxError, AudioFileError, KeyboardInterrupt) as error:
         if lanes.transcript.turns:
             finish(session, lanes, files)

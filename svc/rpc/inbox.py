@@ -31,7 +31,6 @@ class Inbox:
     def __init__(self, requests: AsyncIterator[TranscribeRequest], *, idle_timeout_s: float) -> None:
         self.max_waiting_bytes = 0
         self.idle_timeout_s = idle_timeout_s
-        self.stopped = False
         self._requests = requests
         self._waiting: deque[Received] = deque()
         self._waiting_bytes = 0
@@ -49,8 +48,12 @@ class Inbox:
 
     def stop(self) -> None:
         """Reads no more; what was read is still handed out, then the inbox is at its end."""
-        self.stopped = True
         self._reading.cancel()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the stop came before the end of the requests was read."""
+        return self._reading.cancelling() > 0
 
     async def take(self) -> list[Received]:
         """The next request, with the audio behind it when it is audio; none at the end of the stream.

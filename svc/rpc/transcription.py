@@ -99,7 +99,7 @@ class TranscriptionServicer(Contract):
                 yield response
             if at_end:
                 break
-        if inbox.stopped:
+        if inbox.cut_short:
             yield DRAINING
         for response in sent(await session.close(), session.meter):
             yield response
@@ -130,7 +130,7 @@ async def first_config(inbox: Inbox) -> TranscribeConfig:
     first = received[0].request if received else None
     if first and first.WhichOneof("kind") == "config":
         return first.config
-    if inbox.stopped:
+    if inbox.cut_short:
         raise NotReadyError("the server is shutting down; retry in 1 s", retry_after_s=1.0)
     what = first.WhichOneof("kind") or "an empty message" if first else "the end of the stream"
     raise StreamProtocolError(f"the first message must be config, got {what}", field="config")

@@ -116,6 +116,15 @@ def test_a_connection_that_breaks_costs_no_words_said_before(
     assert result.stdout.splitlines()[-1].split()[:3] == ["0", "1600", "1600"]
 
 
+def test_a_server_that_drains_costs_no_words_said_before_and_is_no_success(
+    remote: Run, recorder: Recorder, recording: Path, tmp_path: Path
+) -> None:
+    recorder.drains_after = 2
+    result = remote("transcribe", recording, "--stm", tmp_path / "out.stm")
+    assert (result.exit_code, "what was said after 2.0 s is missing" in result.stderr) == (1, True)
+    assert (tmp_path / "out.stm").read_text() == "the_call 2 S0 0.000 2.000 1600 1600\n"
+
+
 def test_a_file_that_breaks_off_costs_no_words_said_before(remote: Run, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(-9_000, 9_000, 80_000, np.int16)
     soundfile.write(tmp_path / "whole.flac", noise, 8_000)

@@ -316,6 +316,24 @@ def test_a_refusal_is_the_same_error_as_of_any_call(client: Client, recorder: Re
     assert len(recorder.requests) == 1  # never retried
 
 
+def check_drained(error: EquivoxError) -> None:
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+    assert "said after 3.0 s" in error.message
+
+
+async def test_a_transcript_that_a_drain_cuts_short_is_no_transcript(
+    target: str, client: Client, recorder: Recorder
+) -> None:
+    recorder.drains_after = 3
+    with pytest.raises(EquivoxError) as caught:
+        client.transcribe_all((RAMP, 8_000))
+    check_drained(caught.value)
+    async with AsyncClient(target) as async_client:
+        with pytest.raises(EquivoxError) as caught:
+            await async_client.transcribe_all((RAMP, 8_000))
+    check_drained(caught.value)
+
+
 @pytest.mark.parametrize(
     ("audio", "error", "says"),
     [

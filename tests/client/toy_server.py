@@ -45,6 +45,7 @@ class Recorder:
     delay_s: float = 0.0
     max_speed: float = 0.0  # told to live streams
     idle_timeout_s: float = 0.0  # this too
+    drains_after: float = math.inf  # chunks of a live stream
     kept_alive_s: list[float] = field(default_factory=list)  # when each keep-alive came
     stream_is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -199,6 +200,10 @@ class ToyTranscription(transcription_pb2_grpc.TranscriptionServicer):
                     partial = transcription_pb2.PartialWords(turn_id=7, words=[word])
                     yield transcription_pb2.TranscribeResponse(partial=partial)
                     yield self.seen.answer(request, context, transcription_pb2.TranscribeResponse(word=word))
+                    if num_words >= self.seen.drains_after:
+                        draining = transcription_pb2.StreamWarning(reason="DRAINING", message="open another stream")
+                        yield transcription_pb2.TranscribeResponse(warning=draining)
+                        break
                 case "keep_alive":
                     self.seen.requests.append(request)
                     self.seen.kept_alive_s.append(time.monotonic())

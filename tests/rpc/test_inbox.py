@@ -98,8 +98,17 @@ async def test_a_stop_hands_out_what_was_read_and_then_ends() -> None:
     async with opened(Caller([audio(1)] * 9, hang=True), max_waiting_bytes=45) as inbox:
         await settle()
         inbox.stop()
+        assert inbox.cut_short
         assert await take(inbox) == [audio(1)] * 5
         assert await inbox.take() == []
+
+
+async def test_a_stop_after_the_end_cuts_nothing_short() -> None:
+    async with opened(Caller([audio(1)] * 9), max_waiting_bytes=1000) as inbox:
+        await settle()
+        inbox.stop()
+        assert not inbox.cut_short
+        assert await take(inbox) == [audio(1)] * 9
 
 
 async def test_a_stop_wakes_who_waits() -> None:

@@ -42,7 +42,8 @@ class TranscriptionStub:
     STREAM_TOO_FAST, and RetryInfo. A stream that sends nothing for `idle_timeout_s` fails with DEADLINE_EXCEEDED, reason
     STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. One
     whose caller reads nothing for as long, while there is something to read, fails likewise and at once. A server that
-    shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
+    shuts down before the end of the audio reached it sends a warning DRAINING, closes open turns and ends the stream
+    with OK: what was sent last may be unheard, open another stream for it and for what follows.
     """
 
 @_typing.type_check_only
@@ -59,7 +60,8 @@ class TranscriptionAsyncStub(TranscriptionStub):
     STREAM_TOO_FAST, and RetryInfo. A stream that sends nothing for `idle_timeout_s` fails with DEADLINE_EXCEEDED, reason
     STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. One
     whose caller reads nothing for as long, while there is something to read, fails likewise and at once. A server that
-    shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
+    shuts down before the end of the audio reached it sends a warning DRAINING, closes open turns and ends the stream
+    with OK: what was sent last may be unheard, open another stream for it and for what follows.
     """
 
 class TranscriptionServicer(metaclass=_abc_1.ABCMeta):
@@ -79,7 +81,8 @@ class TranscriptionServicer(metaclass=_abc_1.ABCMeta):
         STREAM_TOO_FAST, and RetryInfo. A stream that sends nothing for `idle_timeout_s` fails with DEADLINE_EXCEEDED, reason
         STREAM_IDLE. Before either, as before any other failure that the caller caused, open turns are closed and sent. One
         whose caller reads nothing for as long, while there is something to read, fails likewise and at once. A server that
-        shuts down sends a warning DRAINING, closes open turns and ends the stream with OK: open another one.
+        shuts down before the end of the audio reached it sends a warning DRAINING, closes open turns and ends the stream
+        with OK: what was sent last may be unheard, open another stream for it and for what follows.
         """
 
 def add_TranscriptionServicer_to_server(servicer: TranscriptionServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
