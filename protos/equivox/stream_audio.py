@@ -16,6 +16,7 @@ SAMPLE_BYTES = {
     audio_pb2.PCM_ENCODING_MULAW: 1,
     audio_pb2.PCM_ENCODING_ALAW: 1,
 }
+MAX_UINT32 = 2**32 - 1
 MAX_CHUNK_S = 2.0
 """Longest piece of audio one message of a stream may carry."""
 
@@ -52,13 +53,19 @@ StreamLike = str | os.PathLike[str] | bytes | Pcm | Container | PcmStream | tupl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSource:
-    """Pieces of bytes, and what they are."""
+    """Pieces of bytes, and what they are. ValueError for numbers that no message can carry."""
 
     pieces: Iterable[bytes | Control] | AsyncIterable[bytes | Control]
     encoding: audio_pb2.PcmEncoding
     sample_rate_hz: int
     num_channels: int
     channel: int | None
+
+    def __post_init__(self) -> None:
+        _check_whole("sample_rate_hz", self.sample_rate_hz, least=1)
+        _check_whole("num_channels", self.num_channels, least=1)
+        if self.channel is not None:
+            _check_whole("channel", self.channel, least=0)
 
     @property
     def frame_bytes(self) -> int:
@@ -124,6 +131,11 @@ def _of_stream(stream: PcmStream) -> StreamSource:
         num_channels=stream.num_channels,
         channel=stream.channel,
     )
+
+
+def _check_whole(name: str, value: object, *, least: int) -> None:
+    if not isinstance(value, Integral) or not least <= int(value) <= MAX_UINT32:
+        raise ValueError(f"{name} must be a whole number from {least} to {MAX_UINT32}, got {value!r}")
 
 
 def _checked(pcm: audio_pb2.PcmAudio, wanted: audio_pb2.PcmEncoding, stream: PcmStream) -> bytes:

@@ -46,13 +46,14 @@ class LiveCall:
         self.failure: Exception | None = None
         self._source, self._options = source, options
         self._pieces: Iterable[bytes | Control] = source.pieces
+        self._config = to_config(source, options)
         self._accepted: transcripts.StreamAccepted | None = None
         self._may_send = threading.Event()
         self._over = threading.Event()
 
     def requests(self) -> Iterator[pb.TranscribeRequest]:
         """The config, and once it is accepted the audio."""
-        yield pb.TranscribeRequest(config=self._config())
+        yield pb.TranscribeRequest(config=self._config)
         self._may_send.wait()
         try:
             for piece in self._paced():
@@ -72,19 +73,6 @@ class LiveCall:
         """Nobody waits for events any more: the requests end too."""
         self._over.set()
         self._may_send.set()
-
-    def _config(self) -> pb.TranscribeConfig:
-        source, options = self._source, self._options
-        return pb.TranscribeConfig(
-            encoding=source.encoding,
-            sample_rate_hz=source.sample_rate_hz,
-            num_channels=source.num_channels,
-            channel=source.channel,
-            partials=options.partials,
-            identify=options.identify,
-            policy=to_policy(options.policy),
-            second_pass=options.second_pass,
-        )
 
     def _paced(self) -> Iterator[bytes | Control]:
         source = self._source
@@ -128,6 +116,20 @@ class Pace:
         now_s = time.monotonic()
         self._due_s = max(self._due_s, now_s - self.max_lag_s) + audio_s / self.speed
         return max(0.0, self._due_s - now_s)
+
+
+def to_config(source: StreamSource, options: TranscribeOptions) -> pb.TranscribeConfig:
+    """The first message. TypeError for a policy that is none."""
+    return pb.TranscribeConfig(
+        encoding=source.encoding,
+        sample_rate_hz=source.sample_rate_hz,
+        num_channels=source.num_channels,
+        channel=source.channel,
+        partials=options.partials,
+        identify=options.identify,
+        policy=to_policy(options.policy),
+        second_pass=options.second_pass,
+    )
 
 
 def to_request(piece: bytes | Control) -> pb.TranscribeRequest:

@@ -20,10 +20,12 @@ async def asking(call: LiveCall) -> AsyncGenerator[TranscribeRequest]:
 
     def feed() -> None:
         with suppress(RuntimeError):  # the loop is closed: the stream has ended meanwhile
-            for request in call.requests():
-                room.acquire()
-                loop.call_soon_threadsafe(requests.put_nowait, request)
-            loop.call_soon_threadsafe(requests.put_nowait, None)
+            try:
+                for request in call.requests():
+                    room.acquire()
+                    loop.call_soon_threadsafe(requests.put_nowait, request)
+            finally:
+                loop.call_soon_threadsafe(requests.put_nowait, None)
 
     threading.Thread(target=feed, name="requests", daemon=True).start()
     while (request := await requests.get()) is not None:

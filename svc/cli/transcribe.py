@@ -43,7 +43,7 @@ def transcribe(
     policy: Policy = None,
     second_pass: Annotated[bool, typer.Option(help="Hear closed turns again with an open vocabulary.")] = False,
     channel: Channel = None,
-    rate: Annotated[int, typer.Option(metavar="HZ", rich_help_panel=RAW, help="Sample rate.")] = 16_000,
+    rate: Annotated[int, typer.Option(min=8000, max=48_000, rich_help_panel=RAW, help="Sample rate, Hz.")] = 16_000,
     encoding: Annotated[str, typer.Option(rich_help_panel=RAW, help="s16le, f32le, mulaw or alaw.")] = "s16le",
     channels: Annotated[int, typer.Option(min=1, max=8, rich_help_panel=RAW, help="Interleaved channels.")] = 1,
     rttm: Rttm = None,

@@ -1,16 +1,22 @@
 """A live transcription in this process gives what a server gives, and ends when it should."""
 
+import asyncio
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from equivox import Client, EquivoxError, PcmStream, TranscribeOptions
-from equivox.v1.transcription_pb2 import TranscribeResponse
+from equivox.stream_audio import to_source
+from equivox.streaming import LiveCall
+from equivox.v1.transcription_pb2 import TranscribeRequest, TranscribeResponse
 from svc.cli.local import LocalTransport, run_here
+from svc.cli.local_stream import asking
 from svc.config import TranscriptionConfig
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 from tests.rpc.toy_transcriber import talk
@@ -67,6 +73,22 @@ def test_what_the_source_raises_comes_back(client: Client) -> None:
 
     with pytest.raises(OSError, match="microphone"):
         client.transcribe_all(PcmStream(chunks=broken(), sample_rate_hz=16_000))
+
+
+async def test_a_caller_that_breaks_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is reported by its thread; nobody waits for ever."""
+    raised: SimpleQueue[threading.ExceptHookArgs] = SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", raised.put)
+
+    def broken(call: LiveCall) -> Iterator[TranscribeRequest]:
+        yield TranscribeRequest()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LiveCall, "requests", broken)
+    call = LiveCall(to_source((SPEECH, 16_000)), TranscribeOptions())
+    async with asyncio.timeout(10):
+        assert len([request async for request in asking(call)]) == 1
+    assert raised.get(timeout=10).exc_type is ZeroDivisionError
 
 
 @pytest.fixture

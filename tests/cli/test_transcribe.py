@@ -169,6 +169,7 @@ def test_ctrl_c_costs_no_words_said_before(
         (["-", "--stm", "-", "--json"], "want stdout"),
         (["-", "--stm", "-", "--srt", "-"], "want stdout"),
         (["-", "--chunk-ms", "3000"], "2000"),
+        (["-", "--rate", "-1"], "8000"),
     ],
 )
 def test_misuse_names_the_remedy_and_exits_2(run: Run, arguments: list[str], remedy: str) -> None:

@@ -21,6 +21,7 @@ from equivox import (
     AsyncClient,
     Client,
     Container,
+    Costs,
     EquivoxError,
     FinalWord,
     Pcm,
@@ -43,9 +44,18 @@ def audio_of(recorder: Recorder) -> bytes:
     return b"".join(request.audio for request in recorder.requests)
 
 
+def wav_bytes() -> bytes:
+    written = io.BytesIO()
+    soundfile.write(written, RAMP, 8_000, format="WAV")
+    return written.getvalue()
+
+
 def wav(path: Path, *, subtype: str = "PCM_16") -> Path:
     soundfile.write(path, RAMP, 8_000, subtype=subtype)
     return path
+
+
+WAV = wav_bytes()
 
 
 def sources(folder: Path) -> dict[str, StreamLike]:
@@ -102,9 +112,7 @@ def test_half_a_sample_at_the_end_is_for_the_server_to_refuse(client: Client, re
 
 @given(kept=st.integers(0, 2 * len(RAMP)))
 def test_a_wave_file_is_whole_or_refused(kept: int) -> None:
-    written = io.BytesIO()
-    soundfile.write(written, RAMP, 8_000, format="WAV")
-    cut_off = written.getvalue()[: len(written.getvalue()) - kept]
+    cut_off = WAV[: len(WAV) - kept]
     if kept == 0:
         pieces = to_source(cut_off).pieces
         assert isinstance(pieces, Iterator)
@@ -341,6 +349,11 @@ async def test_a_transcript_that_a_drain_cuts_short_is_no_transcript(
         (b"not audio", ValueError, "not a WAV"),
         (17, TypeError, "PcmStream"),
         (PcmStream(chunks=[b""], sample_rate_hz=8_000, encoding="mp3"), ValueError, "mulaw"),
+        (PcmStream(chunks=[b""], sample_rate_hz=16e3), ValueError, "sample_rate_hz .* got 16000.0"),  # type: ignore[arg-type]
+        (PcmStream(chunks=[b""], sample_rate_hz=-1), ValueError, "sample_rate_hz .* got -1"),
+        (Pcm(b"", 8_000, num_channels=0), ValueError, "num_channels .* from 1 .* got 0"),
+        (PcmStream(chunks=[b""], sample_rate_hz=8_000, channel=-1), ValueError, "channel .* from 0 .* got -1"),
+        (Container(WAV, channel=2**32), ValueError, "^channel .* got 4294967296"),
     ],
 )
 def test_what_can_never_be_sent_is_refused_at_once(
@@ -348,6 +361,13 @@ def test_what_can_never_be_sent_is_refused_at_once(
 ) -> None:
     with pytest.raises(error, match=says):
         client.transcribe(audio)
+    assert recorder.requests == []
+
+
+def test_a_policy_that_can_never_be_sent_is_refused_at_once_too(client: Client, recorder: Recorder) -> None:
+    costs = Costs(prior="even", cost_false_accept=1, cost_false_reject=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        client.transcribe((RAMP, 8_000), TranscribeOptions(policy=costs))
     assert recorder.requests == []
 
 
