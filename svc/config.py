@@ -1,6 +1,7 @@
 """The server's typed configuration, read from TOML. Every key has a default; an unknown key is an error."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,7 +179,10 @@ class ServerConfig:
         check_at_least(1, self, "tenant_burst")
         check_at_least(0.001, self, "max_connection_idle_s", "keepalive_s")
         check_at_least(0, self, "drain_s", "tenant_rate_per_s")
-        check_host_port(self, "metrics_address")
+        if self.metrics_address and not is_host_port(self.metrics_address):
+            raise ValueError(f"metrics_address must be HOST:PORT, or empty for none, got {self.metrics_address!r}")
+        if not is_host_port(self.address) and not re.match("unix:.", self.address):
+            raise ValueError(f"address must be HOST:PORT (0..{LAST_PORT}) or unix:PATH, got {self.address!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +205,10 @@ def check_at_least(least: float, config: object, *names: str) -> None:
             raise ValueError(f"{name} must be a number{f' from {least:g}' if least > -inf else ''}, got {value}")
 
 
-def check_host_port(config: object, name: str) -> None:
-    """Raises ValueError when the setting is neither empty nor HOST:PORT."""
-    address = getattr(config, name)
+def is_host_port(address: str) -> bool:
+    """Whether it is HOST:PORT, with a port that there is."""
     host, _, port = address.rpartition(":")
-    if address and not (host and port.isdecimal() and int(port) <= LAST_PORT):
-        raise ValueError(f"{name} must be HOST:PORT, or empty for none, got {address!r}")
+    return bool(host) and port.isdecimal() and int(port) <= LAST_PORT
 
 
 def check_positive(config: object, *names: str) -> None:

@@ -113,10 +113,24 @@ def test_a_second_voice_must_not_rest_before_its_turn_can_have_ended(rest_s: flo
     assert TranscriptionConfig(second_voice_rest_s=0.0).second_voice_rest_s == 0  # never
 
 
-@pytest.mark.parametrize("address", ["localhost:", "nohost", ":9464", "127.0.0.1:http", "127.0.0.1:99999", "[::1]:-1"])
+NO_ADDRESSES = ["localhost:", "nohost", ":9464", "127.0.0.1:http", "127.0.0.1:99999", "[::1]:-1"]
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, "unix:/run/metrics"])
 def test_a_metrics_address_that_is_none_is_refused_by_name(address: str) -> None:
-    with pytest.raises(ValueError, match=r"^server\.metrics_address must be HOST:PORT"):
+    with pytest.raises(ValueError, match=r"^server\.metrics_address must be HOST:PORT, or empty for none, got"):
         parse_config(EquivoxConfig, {"server": {"metrics_address": address}})
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, "", "unix:"])
+def test_an_address_that_is_none_is_refused_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=r"^server\.address must be HOST:PORT \(0\.\.65535\) or unix:PATH, got"):
+        parse_config(EquivoxConfig, {"server": {"address": address}})
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:50051", "unix:/run/equivox.sock", "unix:///run/equivox.sock"])
+def test_an_address_may_be_a_host_and_port_or_a_socket(address: str) -> None:
+    assert parse_config(EquivoxConfig, {"server": {"address": address}}).server.address == address
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:0", "[::1]:9464", "localhost:65535"])
