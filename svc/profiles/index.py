@@ -33,7 +33,7 @@ class VoiceIndex:
     """Mean voiceprints of a store, searched exhaustively by cosine.
 
     Built from the store at construction and refreshed from its revisions: at once after a commit of this process,
-    at the next search after a commit of another. A vector that is deleted is overwritten, not hidden.
+    at the next search or sweep after a commit of another. A vector that is deleted is overwritten, not hidden.
     Memory: 4 D bytes a voice and about 60 bytes of bookkeeping.
     """
 

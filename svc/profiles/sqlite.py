@@ -147,8 +147,7 @@ class SqliteProfileStore:
             connection.execute("DELETE FROM idempotency WHERE created_at_s <= ?", (now_s - IDEMPOTENCY_TTL_S,))
             rows = connection.execute("SELECT * FROM profiles WHERE expires_at_s <= ?", (now_s,)).fetchall()
             _remove(connection, rows)
-        if rows:
-            self._notify()
+        self._notify()  # nothing of ours may have changed, but another process may have deleted
         self._database.erase_log()
         return len(rows)
 

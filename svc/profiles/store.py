@@ -120,7 +120,7 @@ class ProfileStore(Protocol):
         ...
 
     def sweep(self, now_s: float) -> int:
-        """Erases the profiles that have expired by now_s; how many."""
+        """Erases the profiles that have expired by now_s; how many. Watchers catch up with other processes."""
         ...
 
     def candidates(self, tenant: str, voice_ids: Sequence[int]) -> tuple[Candidate, ...]:
@@ -148,5 +148,5 @@ class ProfileStore(Protocol):
         ...
 
     def watch(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` after each commit that changes or removes voices, before the call that made it returns."""
+        """Calls `listener` after each sweep and each commit that changes or removes voices, before the call returns."""
         ...

@@ -106,6 +106,18 @@ def test_a_reader_in_the_way_of_erasure_is_reported(database: Path, monkeypatch:
         assert not traces(voice(1).vector.tobytes(), bytes_on_disk(database))
 
 
+def test_what_another_process_deleted_leaves_the_index_at_the_next_sweep(database: Path) -> None:
+    with (
+        SqliteProfileStore(database, key=None) as ours,
+        SqliteProfileStore(database, key=None) as theirs,
+        VoiceIndex(ours) as index,
+    ):
+        enrolled(ours, "jo", 1)
+        theirs.delete("acme", "jo")
+        assert ours.sweep(time.time()) == 0
+        assert index.size("acme", MODEL) == 0
+
+
 def test_deletion_leaves_the_index_at_once(store: SqliteProfileStore) -> None:
     enrolled(store, "jo", 1)
     enrolled(store, "al", 2)
