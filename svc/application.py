@@ -4,10 +4,12 @@ Every part is made when first asked for: `equivox profiles list` opens the datab
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,8 +32,8 @@ from svc.backends.store import ModelStore
 from svc.backends.stream_batching import StepReport, StreamBatcher
 from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.tensor_threads import multiply_on
-from svc.config import EquivoxConfig, TranscriptionConfig
-from svc.errors import ArtifactError, PolicyUnknownError
+from svc.config import EquivoxConfig, TranscriptionConfig, default_cache, default_database
+from svc.errors import ArtifactError, PolicyUnknownError, StorageError
 from svc.fairness_report import FairnessReport, find_fairness_report
 from svc.loaded_model import TRANSCRIBER, LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
@@ -79,6 +81,17 @@ def _as_configured(setting: str) -> Iterator[None]:
         yield
     except ArtifactError as error:
         raise ArtifactError(f"{setting}: {error.message}") from error
+
+
+def _check_none_left_behind(database: Path) -> None:
+    """Raises StorageError where profiles lie in the cache, once the default, and those of now would begin anew."""
+    old = default_cache() / database.name
+    if database == default_database() and old.exists() and not database.exists():
+        here, there = shlex.quote(str(old)), shlex.quote(str(database.parent))
+        raise StorageError(
+            f"profiles are kept in {database} now, those of before lie in {old}: stop what uses them and "
+            f"move them: mkdir -p {there} && mv {here}* {there}; or name them: profiles.database = {str(old)!r}"
+        )
 
 
 class Application:
@@ -141,8 +154,9 @@ class Application:
 
     @cached_property
     def profiles(self) -> SqliteProfileStore:
-        key_file = self.config.profiles.key_file
-        return SqliteProfileStore(self.config.profiles.database, key=load_key(key_file) if key_file else None)
+        database, key_file = self.config.profiles.database, self.config.profiles.key_file
+        _check_none_left_behind(database)
+        return SqliteProfileStore(database, key=load_key(key_file) if key_file else None)
 
     @cached_property
     def index(self) -> VoiceIndex:

@@ -19,8 +19,14 @@ LAST_PORT = 2**16 - 1
 
 
 def default_cache() -> Path:
-    """Where models and the profile database live: $EQUIVOX_HOME, else ~/.cache/equivox."""
-    return Path(os.environ.get("EQUIVOX_HOME", "~/.cache/equivox")).expanduser()
+    """Where models live, which can be fetched again: $EQUIVOX_HOME, else ~/.cache/equivox."""
+    return Path(os.environ.get("EQUIVOX_HOME") or "~/.cache/equivox").expanduser()
+
+
+def default_database() -> Path:
+    """Where voiceprints live, which cannot: in $EQUIVOX_HOME, else $XDG_DATA_HOME/equivox, ~/.local/share/equivox."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "equivox"
+    return (default_cache() if os.environ.get("EQUIVOX_HOME") else data) / "profiles.sqlite3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ class VerificationConfig:
 class ProfileConfig:
     """Where voiceprints are kept. The key file holds 32 bytes as hex or base64; see `equivox profiles new-key`."""
 
-    database: Path = field(default_factory=lambda: default_cache() / "profiles.sqlite3")
+    database: Path = field(default_factory=default_database)
     key_file: Path | None = None
     sweep_interval_s: float = 300.0
     max_utterances: int = 20

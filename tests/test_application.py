@@ -10,11 +10,12 @@ import pytest
 
 from svc.application import Application, embedder_workers, live_config, num_workers, usable_cores
 from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
-from svc.errors import ArtifactError
+from svc.errors import ArtifactError, StorageError
 from svc.pipelines.speaker_labels import LabelConfig
 from svc.pipelines.stream_opening import LiveConfig
 from svc.pipelines.turns import TurnConfig
 from svc.pipelines.voice_changes import VoiceChangeConfig
+from svc.profiles.sqlite import SqliteProfileStore
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,23 @@ def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: Voi
         labels=LabelConfig(join_llr=0.5, found_llr=-2.5, merge_llr=6.0),
         changes=changes,
     )
+
+
+def test_profiles_where_they_lay_by_default_before_are_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"HOME": str(tmp_path), "EQUIVOX_HOME": "", "XDG_DATA_HOME": ""}.items():
+        monkeypatch.setenv(name, value)
+    old, new = tmp_path / ".cache/equivox/profiles.sqlite3", tmp_path / ".local/share/equivox/profiles.sqlite3"
+    with SqliteProfileStore(old, key=None) as before:
+        before.create("acme", profile_id="jo", consent_reference="form")
+    with pytest.raises(StorageError, match=rf"move them: mkdir -p {new.parent} && mv {old}\* {new.parent}") as caught:
+        _ = Application(EquivoxConfig()).profiles
+    assert not new.exists()
+    remedy = caught.value.message.partition("move them: ")[2].partition(";")[0]
+    subprocess.run(remedy, shell=True, check=True)
+    with Application(EquivoxConfig()).profiles as after:
+        assert after.get("acme", "jo").consent_reference == "form"
 
 
 @pytest.mark.slow

@@ -94,6 +94,30 @@ def test_a_request_larger_than_a_message_can_be_is_named() -> None:
         parse_config(EquivoxConfig, {"audio": {"max_bytes": 2**31}})
 
 
+@pytest.mark.parametrize(
+    ("variables", "models", "database"),
+    [
+        ({}, "/home/jo/.cache/equivox", "/home/jo/.local/share/equivox/profiles.sqlite3"),
+        (
+            {"EQUIVOX_HOME": "", "XDG_DATA_HOME": ""},
+            "/home/jo/.cache/equivox",
+            "/home/jo/.local/share/equivox/profiles.sqlite3",
+        ),
+        ({"XDG_DATA_HOME": "/data"}, "/home/jo/.cache/equivox", "/data/equivox/profiles.sqlite3"),
+        ({"EQUIVOX_HOME": "~/voices", "XDG_DATA_HOME": "/data"}, "/home/jo/voices", "/home/jo/voices/profiles.sqlite3"),
+    ],
+)
+def test_voiceprints_lie_in_no_cache_unless_one_place_is_named_for_all(
+    variables: dict[str, str], models: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("EQUIVOX_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": "/home/jo", **variables}.items():
+        monkeypatch.setenv(name, value)
+    config = EquivoxConfig()
+    assert (str(config.models.cache_dir), str(config.profiles.database)) == (models, database)
+
+
 @pytest.mark.parametrize("mistake", ["cache_dir = 3", "runtime = 'fast'", "threads = -3"])
 def test_a_file_with_a_mistake_is_named_with_the_key(mistake: str, tmp_path: Path) -> None:
     (tmp_path / "e.toml").write_text(f"[models]\n{mistake}\n")
