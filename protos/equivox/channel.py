@@ -41,6 +41,10 @@ class Tls:
             raise ValueError("mutual TLS needs both certificate and key")
 
 
+class InsecureTokenError(ValueError):
+    """The token would travel unencrypted to another machine."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """Where and how to connect. A token is never sent unencrypted to another machine unless that is asked for."""
@@ -54,7 +58,7 @@ class Connection:
         if not self.target:
             raise ValueError("target must be host:port")
         if self.token and not self.tls and not self.allow_insecure_token and not is_local(self.target):
-            raise ValueError(
+            raise InsecureTokenError(
                 f"the token would travel unencrypted to {self.target}: pass tls=Tls(), or "
                 "allow_insecure_token=True when something else encrypts (a service mesh)"
             )

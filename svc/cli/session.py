@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from equivox import Client, EquivoxError, Tls
+from equivox.channel import InsecureTokenError
 from equivox.client import DEFAULT_TIMEOUT_S
 from svc.cli.inputs import UsageError
 from svc.cli.output import to_json
@@ -38,7 +39,12 @@ TlsAuthority = Annotated[
 TlsCertificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="PEM", rich_help_panel=WHERE, help="mTLS.")]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="PEM", rich_help_panel=WHERE, help="mTLS.")]
 TlsName = Annotated[
-    str, typer.Option("--tls-name", metavar="HOST", rich_help_panel=WHERE, help="Name its certificate is made out to.")
+    str,
+    typer.Option("--tls-name", metavar="HOST", rich_help_panel=WHERE, help="Encrypt; name in its certificate."),
+]
+InsecureToken = Annotated[
+    bool,
+    typer.Option("--insecure-token", rich_help_panel=WHERE, help="Something else encrypts the token (a service mesh)."),
 ]
 TimeoutS = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, rich_help_panel=WHERE, help="Of each call.")
@@ -62,6 +68,7 @@ class Session:
     tls_certificate: TlsCertificate = None
     tls_key: TlsKey = None
     tls_name: TlsName = ""
+    insecure_token: InsecureToken = False
     timeout_s: TimeoutS = None
     config_file: ConfigFile = None
     as_json: AsJson = False
@@ -80,12 +87,22 @@ class Session:
         return self.closing.enter_context(self._remote(self.server) if self.server else self._local(report))
 
     def _remote(self, server: str) -> Client:
-        encrypted = self.tls_authority or self.tls_certificate or self.tls_key
+        encrypted = self.tls_authority or self.tls_certificate or self.tls_key or self.tls_name
         own = self.tls_authority if self.tls_authority != Path("-") else None
         try:
             tls = Tls(authority=own, certificate=self.tls_certificate, key=self.tls_key, server_name=self.tls_name)
-            timeout_s = self.timeout_s or DEFAULT_TIMEOUT_S
-            return Client(server, token=self.token, tls=tls if encrypted else None, timeout_s=timeout_s)
+            return Client(
+                server,
+                token=self.token,
+                tls=tls if encrypted else None,
+                timeout_s=self.timeout_s or DEFAULT_TIMEOUT_S,
+                allow_insecure_token=self.insecure_token,
+            )
+        except InsecureTokenError as error:
+            raise UsageError(
+                f"the token would travel unencrypted to {server}: give --tls-ca (- for the system's authorities), or "
+                "--insecure-token when something else encrypts (a service mesh)"
+            ) from error
         except ValueError as error:
             raise UsageError(str(error)) from error
 

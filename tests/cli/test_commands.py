@@ -6,9 +6,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from equivox import Client
 from svc.backends.store import ModelStore
 from svc.cli.inputs import UsageError
 from svc.cli.serve import with_addresses
+from svc.cli.session import Session
 from svc.config import EquivoxConfig
 from tests.cli.conftest import Run
 from tests.client.toy_server import Recorder
@@ -164,6 +166,16 @@ def test_the_token_of_the_environment_is_sent(remote: Run, recorder: Recorder, m
     assert recorder.metadata[0]["authorization"] == "Bearer secret"
 
 
+def test_a_token_goes_out_in_clear_where_that_is_asked_for() -> None:
+    with Session(server="voice.example:1", token="secret", insecure_token=True).open_client() as client:
+        assert isinstance(client, Client)
+
+
+def test_a_name_for_the_certificate_means_that_there_is_one(remote: Run, recorder: Recorder) -> None:
+    result = remote("profiles", "list", "--tls-name", "voice.example", "--timeout", "1")
+    assert (result.exit_code, recorder.requests) == (1, [])
+
+
 def test_a_failure_is_one_line_with_reason_and_exit_code_1(remote: Run, recorder: Recorder) -> None:
     recorder.failures = [grpc.StatusCode.NOT_FOUND]
     result = remote("profiles", "get", "nobody")
@@ -194,7 +206,8 @@ def test_an_unreachable_server_says_what_to_check(run: Run) -> None:
         (["verify", "profile:a", "profile:b", "--costs", "1,1,1", "--policy", "strict"], "not both"),
         (["profiles", "create", "--consent", "t", "--expires", "soon"], "90d"),
         (["profiles", "list", "--config", "nowhere.toml"], "nowhere.toml"),
-        (["profiles", "list", "--server", "voice.example:1", "--token", "t"], "unencrypted"),
+        (["profiles", "list", "--server", "voice.example:1", "--token", "t"], "to voice.example:1: give --tls-ca"),
+        (["profiles", "list", "--server", "voice.example:1", "--token", "t"], "--insecure-token"),
         (["profiles", "list", "--server", "voice.example:1", "--tls-key", "k.pem"], "both certificate and key"),
         (["models", "pull", "--source", "nowhere"], "a folder"),
         (["profiles", "create"], "--consent"),
