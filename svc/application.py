@@ -321,7 +321,7 @@ class Application:
 
 
 def live_config(config: TranscriptionConfig) -> LiveConfig:
-    """The settings as the pipeline takes them. Raises ValueError for settings that contradict each other."""
+    """The settings as the pipeline takes them."""
     return LiveConfig(
         max_streams=config.max_streams,
         second_pass_patience_s=config.second_pass_patience_s,

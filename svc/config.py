@@ -149,6 +149,10 @@ class TranscriptionConfig:
         check_at_least(0, self, "max_backlog_s", "max_speed", "max_burst_s", "voice_threads", "forget_after_s")
         check_at_least(0, self, "second_voice_rest_s", "second_pass_patience_s")
         check_at_least(-inf, self, "blank_penalty", "end_of_turn_bonus", "join_llr", "found_llr", "merge_llr")
+        if self.found_llr > self.join_llr:
+            raise ValueError(f"need found_llr <= join_llr, got {self.found_llr} and {self.join_llr}")
+        if self.idle_turn_s > self.longest_turn_s:
+            raise ValueError(f"need idle_turn_s <= longest_turn_s, got {self.idle_turn_s} and {self.longest_turn_s}")
         if self.second_voice_rest_s and self.second_voice_rest_s <= self.idle_turn_s:
             raise ValueError("need second_voice_rest_s > idle_turn_s, or 0 for a second voice that never rests")
         if self.max_speed and (self.max_speed < 1 or self.max_burst_s < 2):

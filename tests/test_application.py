@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
 
 from svc.application import Application, embedder_workers, live_config, num_workers, usable_cores
 from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
@@ -72,6 +74,27 @@ def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: Voi
         labels=LabelConfig(join_llr=0.5, found_llr=-2.5, merge_llr=6.0),
         changes=changes,
     )
+
+
+LLRS, SECONDS = st.floats(-9, 9), st.floats(0.1, 9)
+
+
+@given(LLRS, LLRS, LLRS, SECONDS, SECONDS)
+def test_what_the_configuration_accepts_the_pipeline_does_too(
+    join_llr: float, found_llr: float, merge_llr: float, idle_turn_s: float, longest_turn_s: float
+) -> None:
+    try:
+        settings = TranscriptionConfig(
+            join_llr=join_llr,
+            found_llr=found_llr,
+            merge_llr=merge_llr,
+            idle_turn_s=idle_turn_s,
+            longest_turn_s=longest_turn_s,
+            second_voice_rest_s=0.0,
+        )
+    except ValueError:
+        reject()
+    live_config(settings)
 
 
 def test_profiles_where_they_lay_by_default_before_are_not_passed_over(

@@ -137,6 +137,18 @@ def test_a_second_voice_must_not_rest_before_its_turn_can_have_ended(rest_s: flo
     assert TranscriptionConfig(second_voice_rest_s=0.0).second_voice_rest_s == 0  # never
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"join_llr": -5.0}, "need found_llr <= join_llr"),
+        ({"idle_turn_s": 3.0, "longest_turn_s": 2.0}, "need idle_turn_s <= longest_turn_s"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named(settings: dict[str, float], told: str) -> None:
+    with pytest.raises(ValueError, match=rf"^transcription: {told}"):
+        parse_config(EquivoxConfig, {"transcription": settings})
+
+
 NO_ADDRESSES = ["localhost:", "nohost", ":9464", "127.0.0.1:http", "127.0.0.1:99999", "[::1]:-1"]
 
 
