@@ -89,6 +89,6 @@ def to_moment(text: str | None) -> datetime | None:
         return datetime.now(UTC) + timedelta(days=int(days[1]))
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"--expires is a date such as 2030-01-31 or days such as 90d, got {text!r}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,6 +9,7 @@ from svc.cli import render
 from svc.cli.inputs import check_out, to_clip, to_moment
 from svc.cli.output import to_json, write_whole
 from svc.cli.session import Session, command
+from svc.cli.voices import Channel
 
 app = typer.Typer(no_args_is_help=True, help="Enrolled people: create, enroll, get, list, delete, export.")
 KeyFile = Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
@@ -45,7 +46,7 @@ def enroll(
     ],
     *,
     idempotency_key: Annotated[str, typer.Option("--key", help="Repeats with this key add nothing.")] = "",
-    channel: Annotated[int | None, typer.Option(min=0, help="Channel to read, from 0.")] = None,
+    channel: Channel = None,
 ) -> None:
     """Add clips of a person to their profile, all or none.
 

@@ -7,6 +7,7 @@ import typer
 
 from equivox import DiarizationResult, DiarizeOptions
 from equivox.client import DIARIZE_TIMEOUT_S
+from equivox.stream_audio import MAX_UINT32
 from svc.cli import render
 from svc.cli.inputs import UsageError, check_out, to_clip, to_policy, to_voice
 from svc.cli.output import to_json, write_whole
@@ -17,7 +18,14 @@ app = typer.Typer()
 VOICE = "An audio file, profile:ID, or embedding:FILE written by `equivox embed --out`."
 Voice = Annotated[str, typer.Argument(help=VOICE, show_default=False)]
 Audio = Annotated[Path, typer.Argument(help="WAV, FLAC, OGG or MP3, 8 to 48 kHz.", show_default=False)]
-Channel = Annotated[int | None, typer.Option(min=0, help="Channel to read, from 0, when a file has several.")]
+# Of the 8 that audio may have.
+LAST_CHANNEL = 7
+Channel = Annotated[
+    int | None, typer.Option(min=0, max=LAST_CHANNEL, help="Channel to read, from 0, when a file has several.")
+]
+TestChannel = Annotated[
+    int | None, typer.Option(min=0, max=LAST_CHANNEL, help="Of the test, where it is not --channel's.")
+]
 Policy = Annotated[str | None, typer.Option(help="balanced, strict or lenient; else the configured default.")]
 COSTS = "PRIOR,FALSE_ACCEPT,FALSE_REJECT[,BAND]"
 CostsOption = Annotated[str | None, typer.Option("--costs", metavar=COSTS, help="Your own prior and costs instead.")]
@@ -56,7 +64,7 @@ def verify(
     policy: Policy = None,
     costs: CostsOption = None,
     channel: Channel = None,
-    test_channel: Annotated[int | None, typer.Option(min=0, help="Of the test, where it is not --channel's.")] = None,
+    test_channel: TestChannel = None,
 ) -> None:
     """Is this the same person? Answers ACCEPT, REJECT or INCONCLUSIVE with a calibrated LLR.
 
@@ -154,6 +162,6 @@ def to_bounds(speakers: str | None) -> tuple[int, int]:
         bounds = int(fewest or 0), int((most or 0) if dash else fewest)
     except ValueError:
         bounds = -1, -1
-    if min(bounds) < 0 or max(bounds) == 0 or (bounds[1] and bounds[0] > bounds[1]):
+    if min(bounds) < 0 or not 0 < max(bounds) <= MAX_UINT32 or (bounds[1] and bounds[0] > bounds[1]):
         raise UsageError(f"--speakers is a number such as 2 or bounds such as 2-4, got {speakers!r}")
     return bounds

@@ -236,7 +236,20 @@ def test_a_damaged_graph_is_written_again_by_the_command_it_names(run: Run, tmp_
     assert "equivox models pull campplus" in run(*export, "--force").stderr
 
 
-@pytest.mark.parametrize("speakers", ["two", "0", "4-2", "-", "1-2-3"])
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00"])
+def test_a_moment_out_of_every_calendar_is_misuse(moment: str, run: Run) -> None:
+    result = run("profiles", "create", "ada", "--consent", "x", "--expires", moment)
+    assert (result.exit_code, "--expires is a date" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--channel", "--test-channel"])
+@pytest.mark.parametrize("channel", [8, 5_000_000_000])
+def test_a_channel_that_no_audio_has_is_misuse(option: str, channel: int, run: Run, clip: Path) -> None:
+    result = run("verify", clip, clip, option, channel)
+    assert (result.exit_code, f"'{option}'" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("speakers", ["two", "0", "4-2", "-", "1-2-3", "99999999999", "1-99999999999"])
 def test_speakers_that_make_no_sense_are_misuse(speakers: str, run: Run, clip: Path) -> None:
     result = run("diarize", clip, f"--speakers={speakers}")
     assert (result.exit_code, "2-4" in result.stderr) == (2, True)
