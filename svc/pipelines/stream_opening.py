@@ -79,7 +79,7 @@ class StreamOpener:
 
     @property
     def algorithmic_latency_s(self) -> float:
-        """Most seconds between a sound and the first word event it can cause, on an infinitely fast machine."""
+        """From a sound to the output that knows it, on an infinitely fast machine; its words come no earlier."""
         return self.parts.algorithmic_latency_s
 
     @property
