@@ -178,6 +178,8 @@ async def end(iterator: AsyncIterator[object]) -> None:
 
 def _of_pcm(pcm: Pcm) -> StreamSource:
     message = to_pcm(pcm)
+    if not message.samples:
+        raise ValueError("the audio is empty: send at least one sample")
     return StreamSource(
         pieces=[message.samples],
         encoding=message.encoding,

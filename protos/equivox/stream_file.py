@@ -63,7 +63,7 @@ class StreamFile:
                 self.sample_rate_hz = recording.sample_rate_hz
 
     def pieces(self) -> Iterator[bytes]:
-        """All samples. Raises OSError, and AudioFileError where the file breaks off after all."""
+        """All samples. Raises OSError, and AudioFileError where the file breaks off after all, or holds none."""
         with self._naming(), self._opened() as recording:
             num_read, promised = 0, recording.promised_frames
             try:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from equivox_files.errors import AudioFileError, CutOffError, DeclaredRateError
+from equivox_files.errors import AudioFileError, CutOffError, DeclaredRateError, EmptyFileError
 from equivox_files.mp3 import Contents, after_id3, xing_at
 
 # Sizes that recorders write when they cannot know the end yet (ffmpeg -1, sox 0x7ffff000 and up).
@@ -64,9 +64,11 @@ def broken_off(num_frames: int, promised: int | None, rate_hz: int) -> CutOffErr
 
 
 def check_read_to_end(num_frames: int, promised: int | None, rate_hz: int) -> None:
-    """Raises CutOffError where fewer frames were decoded than the header promises."""
+    """Raises CutOffError where fewer frames were decoded than the header promises, EmptyFileError for none at all."""
     if promised is not None and num_frames < promised:
         raise broken_off(num_frames, promised, rate_hz)
+    if num_frames == 0:
+        raise EmptyFileError("the file holds no samples: record it anew")
 
 
 def check_declared_rate(declared_hz: int | None, data: Contents, *, decoded_hz: int, is_opus: bool) -> None:

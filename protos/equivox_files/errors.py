@@ -9,5 +9,9 @@ class CutOffError(AudioFileError):
     """It ends before its own headers say."""
 
 
+class EmptyFileError(AudioFileError):
+    """It holds no samples."""
+
+
 class DeclaredRateError(AudioFileError):
     """It has another sample rate than the caller said."""

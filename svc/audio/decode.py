@@ -20,7 +20,7 @@ from equivox_files.containers import (
     container_of,
     promised_frames,
 )
-from equivox_files.errors import AudioFileError, CutOffError, DeclaredRateError
+from equivox_files.errors import AudioFileError, CutOffError, DeclaredRateError, EmptyFileError
 from equivox_files.mp3 import Contents, with_true_length
 from svc.audio.collector import SampleCollector
 from svc.audio.pcm import PcmEncoding as PcmEncoding
@@ -45,6 +45,7 @@ BLOCK_FRAMES = 1 << 14
 FILE_ERRORS: dict[type[AudioFileError], tuple[type[ServiceError], str]] = {
     AudioFileError: (AudioFormatError, "container"),
     CutOffError: (AudioTruncatedError, "container"),
+    EmptyFileError: (AudioMissingError, "container"),
     DeclaredRateError: (RateMismatchError, "declared_sample_rate_hz"),
 }
 
@@ -142,8 +143,6 @@ def _decode(file: _BlockFile, channel: int, *, container: Container, limits: Aud
     except soundfile.LibsndfileError as error:
         raise broken_off(collector.num_received, promised, file.samplerate) from error
     check_read_to_end(collector.num_received, promised, file.samplerate)
-    if collector.num_received == 0:
-        raise AudioMissingError("the file holds no samples: record it anew", field="container")
     return collector.finish()
 
 

@@ -69,6 +69,15 @@ def test_a_file_cut_off_is_refused_by_name(
         client.transcribe_all(tmp_path / "cut")
 
 
+def test_a_file_without_a_single_sample_is_refused(client: Client, tmp_path: Path) -> None:
+    empty = encoded(SECOND[:0])
+    with pytest.raises(ServiceError, match="holds no samples"):
+        decode_container(empty, limits=AudioConfig())
+    (tmp_path / "empty.wav").write_bytes(empty)
+    with pytest.raises(AudioFileError, match=r"/empty\.wav: the file holds no samples: record it anew"):
+        client.transcribe_all(tmp_path / "empty.wav")
+
+
 def test_what_was_decoded_before_a_file_breaks_off_is_sent(client: Client, recorder: Recorder) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal((10 * RATE_HZ, 1), np.float32)
     half = encoded(noise, container="FLAC")

@@ -351,7 +351,9 @@ async def test_a_transcript_that_a_drain_cuts_short_is_no_transcript(
         (PcmStream(chunks=[b""], sample_rate_hz=8_000, encoding="mp3"), ValueError, "mulaw"),
         (PcmStream(chunks=[b""], sample_rate_hz=16e3), ValueError, "sample_rate_hz .* got 16000.0"),  # type: ignore[arg-type]
         (PcmStream(chunks=[b""], sample_rate_hz=-1), ValueError, "sample_rate_hz .* got -1"),
-        (Pcm(b"", 8_000, num_channels=0), ValueError, "num_channels .* from 1 .* got 0"),
+        (Pcm(b"", 8_000), ValueError, "the audio is empty"),
+        ((RAMP[:0], 8_000), ValueError, "the audio is empty"),
+        (Pcm(b"..", 8_000, num_channels=0), ValueError, "num_channels .* from 1 .* got 0"),
         (PcmStream(chunks=[b""], sample_rate_hz=8_000, channel=-1), ValueError, "channel .* from 0 .* got -1"),
         (Container(WAV, channel=2**32), ValueError, "^channel .* got 4294967296"),
     ],
