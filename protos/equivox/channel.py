@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,14 @@ class Connection:
 
 
 def is_local(target: str) -> bool:
-    """Whether a gRPC target is on this machine."""
+    """Whether a gRPC target is on this machine. A name that only looks like an address of it is not."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
-    host = target.rpartition("/")[2].rpartition(":")[0].strip("[]")
-    return host in ("localhost", "::1") or host.startswith("127.")
+    host = target.removeprefix("dns:///").rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def service_config() -> dict[str, Any]:

@@ -13,7 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from equivox.channel import KEEPALIVE_S
+from equivox.channel import KEEPALIVE_S, is_local
 from equivox.v1 import (
     diarization_pb2,
     diarization_pb2_grpc,
@@ -304,7 +304,7 @@ def warn_about(config: EquivoxConfig) -> None:
     """Says what a production server would not be run with."""
     if config.profiles.key_file is None:
         log.warning("voiceprints are not encrypted at rest", remedy="set profiles.key_file; equivox profiles new-key")
-    local = config.server.address.startswith(("127.", "localhost:", "[::1]", "unix:"))
+    local = is_local(config.server.address)
     if not local and config.server.tokens_file is None and config.server.tls_client_authority is None:
         log.warning("anybody who reaches the port may call", remedy="set server.tokens_file or tls_client_authority")
     if not local and config.server.tls_certificate is None:

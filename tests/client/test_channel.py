@@ -145,7 +145,12 @@ def test_a_token_is_not_sent_in_clear_to_another_machine(kind: type[Client] | ty
         ("unix:/tmp/s", True),
         ("dns:///localhost:1", True),
         ("10.0.0.1:1", False),
+        ("127.8.9.1:1", True),
         ("localhost.example:1", False),
+        ("127.evil.example:1", False),
+        ("127.0.0.1.evil.example:1", False),
+        ("evil.example/127.0.0.1:1", False),
+        ("dns://evil.example/localhost:1", False),  # the name server asked
         ("dns:///voice.example:1", False),
     ],
 )

@@ -326,6 +326,7 @@ ELSEWHERE, SECRETS, AUTHORITY = "0.0.0.0:50051", Path("tokens.toml"), Path("auth
     [
         (ServerConfig(), {NO_KEY}),
         (ServerConfig(address="[::1]:1"), {NO_KEY}),
+        (ServerConfig(address="127.here.example:1"), {NO_KEY, NO_TOKEN, NO_TLS}),
         (ServerConfig(address=ELSEWHERE), {NO_KEY, NO_TOKEN, NO_TLS}),
         (ServerConfig(address=ELSEWHERE, tokens_file=SECRETS), {NO_KEY, NO_TLS}),
         (ServerConfig(address=ELSEWHERE, tls_certificate=Path("own.pem")), {NO_KEY, NO_TOKEN}),
