@@ -116,7 +116,7 @@ class TextRevised:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamWarning:
     """The stream goes on, but; `reason` is CLIPPED, SILENCE, BAND_MISMATCH, RATE_SUSPECT, ATTRIBUTION_BEHIND,
-    SECOND_PASS_BEHIND, SECOND_PASS_FAILED, DRAINING, or one of a newer server.
+    PROFILES_UNAVAILABLE, SECOND_PASS_BEHIND, SECOND_PASS_FAILED, DRAINING, or one of a newer server.
     """
 
     reason: str

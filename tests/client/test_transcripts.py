@@ -1,14 +1,19 @@
 """Events add up to a transcript: each turn has one speaker, the last that was told, and the last text."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import equivox
 from equivox import (
     FinalWord,
     PartialWords,
     Speaker,
     SpeakerRevised,
+    StreamWarning,
     TextRevised,
     TranscribedWord,
     Transcript,
@@ -79,3 +84,11 @@ def test_a_turn_without_words_is_no_line_of_the_text() -> None:
     transcript = Transcript.of([*said(0), *said(1, "yes"), ended(0, ANN), ended(1, BEN)])
     assert len(transcript.turns) == 2
     assert transcript.text == "S1: yes"
+
+
+def test_every_warning_of_the_contract_is_named() -> None:
+    contract = (Path(equivox.__file__).parent / "v1" / "transcription.proto").read_text()
+    kinds = contract.partition("What kind: ")[2].partition("string reason")[0]
+    assert set(re.findall(r"[A-Z]{2,}[A-Z_]*", kinds)) - {"UNKNOWN"} <= set(
+        re.findall(r"\w+", str(StreamWarning.__doc__))
+    )
