@@ -323,7 +323,6 @@ class Application:
 def live_config(config: TranscriptionConfig) -> LiveConfig:
     """The settings as the pipeline takes them."""
     return LiveConfig(
-        max_streams=config.max_streams,
         second_pass_patience_s=config.second_pass_patience_s,
         voice_threads=config.voice_threads,
         turns=TurnConfig(idle_s=config.idle_turn_s, longest_turn_s=config.longest_turn_s),

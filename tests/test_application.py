@@ -56,7 +56,6 @@ def test_an_embedder_has_the_cores_one_way_or_the_other(
 @pytest.mark.parametrize(("split_turns", "changes"), [(True, VoiceChangeConfig()), (False, None)])
 def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: VoiceChangeConfig | None) -> None:
     settings = TranscriptionConfig(
-        max_streams=7,
         idle_turn_s=1.25,
         longest_turn_s=42.0,
         join_llr=0.5,
@@ -67,7 +66,6 @@ def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: Voi
         second_pass_patience_s=8.0,
     )
     assert live_config(settings) == LiveConfig(
-        max_streams=7,
         second_pass_patience_s=8.0,
         voice_threads=3,
         turns=TurnConfig(idle_s=1.25, longest_turn_s=42.0),

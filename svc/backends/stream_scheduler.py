@@ -70,8 +70,8 @@ class StreamScheduler(Generic[StreamState]):
             self._check_running()
             if len(self._open) >= self.config.max_streams:
                 raise OverloadedError(
-                    f"{len(self._open)} streams are open, which is the limit: retry when one has ended",
-                    retry_after_s=5.0,
+                    f"{len(self._open)} streams are open, the limit is {self.config.max_streams}; retry in 1 s",
+                    retry_after_s=1.0,
                 )
             self._open.add(queue)
         return queue

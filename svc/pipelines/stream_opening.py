@@ -1,13 +1,11 @@
-"""Opens live transcriptions: what all streams share, and a place for each while there is one."""
+"""Opens live transcriptions: what all streams share."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 
 from svc.backends.protocols import Embedder
-from svc.errors import InvalidRequestError, OverloadedError
+from svc.errors import InvalidRequestError
 from svc.pipelines.attribution import Attributor
 from svc.pipelines.identification import Identifier
 from svc.pipelines.label_profiles import LabelProfiles
@@ -30,7 +28,6 @@ SPARE_S = 5.0
 class LiveConfig:
     """How streams are followed."""
 
-    max_streams: int = 64
     # How long the end of a stream waits for its second pass.
     second_pass_patience_s: float = 10.0
     turns: TurnConfig = field(default_factory=TurnConfig)
@@ -57,7 +54,7 @@ class LiveParts:
 
 
 class StreamOpener:
-    """Opens at most `max_streams` at once. Safe to call from several threads at once."""
+    """Opens as many at once as there are sessions. Safe to call from several threads at once."""
 
     def __init__(self, parts: LiveParts, config: LiveConfig | None = None) -> None:
         self.parts = parts
@@ -69,8 +66,6 @@ class StreamOpener:
         self._takers: VoiceTakers | None = None
         if threads := self.config.voice_threads:
             self._takers = VoiceTakers(self._listener, self.config.desks, threads=threads)
-        self._num_open = 0
-        self._lock = threading.Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -82,32 +77,18 @@ class StreamOpener:
         """From a sound to the output that knows it, on an infinitely fast machine; its words come no earlier."""
         return self.parts.algorithmic_latency_s
 
-    @property
-    def num_open(self) -> int:
-        """Streams open now."""
-        return self._num_open
-
     def open(self, options: StreamOptions) -> TranscriptionStream:
-        """Raises OverloadedError when there are too many, InvalidRequestError when the second pass is switched off."""
+        """Raises what `open_session` does, InvalidRequestError when the second pass is switched off."""
         if options.second_pass and self.parts.second_pass is None:
             message = "this server has no second pass: leave it out, or set transcription.second_pass in its config"
             raise InvalidRequestError(message, field="second_pass")
-        with ExitStack() as undone:
-            self._enter()
-            undone.callback(self._leave)
-            session, numbers = self.parts.open_session(), count()
-            undone.callback(session.close)
-            stream = TranscriptionStream(
-                session,
-                self._attributor(session, options, numbers),
-                options=options,
-                turns=self.config.turns,
-                numbers=numbers,
-                on_close=self._leave,
-            )
-            # From here on the stream gives back what it holds.
-            undone.pop_all()
-            return stream
+        session, numbers = self.parts.open_session(), count()
+        try:
+            attributor = self._attributor(session, options, numbers)
+            return TranscriptionStream(session, attributor, options=options, turns=self.config.turns, numbers=numbers)
+        except BaseException:
+            session.close()
+            raise
 
     def close(self) -> None:
         """Ends the threads; of streams that are still open nobody is heard any more."""
@@ -139,15 +120,3 @@ class StreamOpener:
             tell=session.tell,
             numbers=numbers,
         )
-
-    def _enter(self) -> None:
-        with self._lock:
-            if self._num_open >= self.config.max_streams:
-                raise OverloadedError(
-                    f"{self._num_open} streams are open, the most this server takes; retry in 1 s", retry_after_s=1.0
-                )
-            self._num_open += 1
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._num_open -= 1

@@ -87,14 +87,12 @@ class TranscriptionStream:
         options: StreamOptions,
         turns: TurnConfig | None = None,
         numbers: Iterator[int] | None = None,
-        on_close: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`numbers` gives the turn_ids, which a follower that makes turns of its own takes from, too."""
         self.options = options
         self._session = session
         self._follower = follower
-        self._on_close = on_close
         self._turns = TurnTracker(
             session.units, frame_s=session.frame_s, delay_s=session.delay_s, config=turns, numbers=numbers
         )
@@ -145,8 +143,6 @@ class TranscriptionStream:
         self._closed = True
         self._session.close()
         self._follower.close()
-        if self._on_close:
-            self._on_close()
 
     def _check(self, samples: FloatArray) -> None:
         if self._closed:

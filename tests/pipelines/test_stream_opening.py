@@ -1,4 +1,4 @@
-"""Opening streams: side by side without touching each other, never too many, and every place given back."""
+"""Opening streams: side by side without touching each other, and every session given back."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from svc.errors import InvalidRequestError, OverloadedError
 from svc.pipelines.identification import Identifier
 from svc.pipelines.second_pass import SecondPass
-from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
+from svc.pipelines.stream_opening import LiveParts, StreamOpener
 from svc.pipelines.transcription import StreamOptions
 from svc.scoring.policy import NAMED_POLICIES
 from tests.pipelines.attributed_stream import Account, identifying
@@ -27,7 +27,7 @@ MIXTURES = [
 ]
 
 
-def opener_of(identifier: Identifier, second_pass: SecondPass | None = None, *, max_streams: int = 3) -> StreamOpener:
+def opener_of(identifier: Identifier, second_pass: SecondPass | None = None) -> StreamOpener:
     parts = LiveParts(
         open_session=ToneSession,
         fingerprint="f" * 16,
@@ -37,7 +37,7 @@ def opener_of(identifier: Identifier, second_pass: SecondPass | None = None, *, 
         identifier=identifier,
         second_pass=second_pass,
     )
-    return StreamOpener(parts, LiveConfig(max_streams=max_streams))
+    return StreamOpener(parts)
 
 
 @pytest.fixture
@@ -68,31 +68,13 @@ def test_streams_side_by_side_are_as_if_alone(opener: StreamOpener) -> None:
     ]
 
 
-def test_one_too_many_is_refused_until_another_leaves(opener: StreamOpener) -> None:
-    streams = [opener.open(OPTIONS) for _ in range(3)]
-    with pytest.raises(OverloadedError, match="3 streams"):
-        opener.open(OPTIONS)
-    streams[0].abandon()
-    streams[0].abandon()
-    streams[1].close()
-    assert opener.num_open == 1
-    opener.open(OPTIONS).abandon()
-
-
-def test_a_second_pass_that_is_switched_off_is_refused_and_takes_no_place(opener: StreamOpener) -> None:
-    with pytest.raises(InvalidRequestError, match="second_pass"):
-        opener.open(StreamOptions(sample_rate_hz=16_000, second_pass=True))
-    assert opener.num_open == 0
-
-
-def test_a_place_is_given_back_when_the_model_fails(opener: StreamOpener) -> None:
+def test_a_second_pass_that_is_switched_off_is_refused_and_opens_no_session(opener: StreamOpener) -> None:
     def fail() -> ToneSession:
         raise OverloadedError("no session")
 
-    broken = StreamOpener(replace(opener.parts, open_session=fail))
-    with pytest.raises(OverloadedError, match="no session"):
-        broken.open(OPTIONS)
-    assert broken.num_open == 0
+    full = StreamOpener(replace(opener.parts, open_session=fail))
+    with pytest.raises(InvalidRequestError, match="second_pass"):
+        full.open(StreamOptions(sample_rate_hz=16_000, second_pass=True))
 
 
 def test_a_session_is_closed_when_its_stream_cannot_be_made(opener: StreamOpener) -> None:
@@ -105,7 +87,7 @@ def test_a_session_is_closed_when_its_stream_cannot_be_made(opener: StreamOpener
     broken = StreamOpener(replace(opener.parts, open_session=Closing))
     with pytest.raises(ValueError, match="negative"):
         broken.open(replace(OPTIONS, sample_rate_hz=-1))
-    assert (len(closed), broken.num_open) == (1, 0)
+    assert len(closed) == 1
 
 
 def test_options_reach_the_stream(identifier: Identifier) -> None:

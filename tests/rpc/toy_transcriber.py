@@ -1,6 +1,7 @@
 """A live transcriber around the tone recogniser of the pipelines' tests: real streams, words known beforehand."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from svc.backends.protocols import RecognisedChunk
@@ -24,13 +25,18 @@ def talk(said: tuple[Said, ...] = TALK, *, duration_s: float = DURATION_S, rate_
 
 @dataclass
 class SlowSession(ToneSession):
-    """Takes its time over every block of at most a second."""
+    """Takes its time over every block of at most a second, and tells when it is closed."""
 
     block_s: float = 0.0
+    on_close: Callable[[], None] = lambda: None
 
     def recognise(self, mels: FloatArray) -> RecognisedChunk:
         time.sleep(self.block_s)
         return super().recognise(mels)
+
+    def close(self) -> None:
+        super().close()
+        self.on_close()
 
 
 @dataclass
@@ -47,12 +53,8 @@ class ToyTranscriber:
         number = len(self.asked)
         self.asked.append(options)
         self.held.add(number)
-        return TranscriptionStream(
-            SlowSession(block_s=self.block_s),
-            SilentFollower(),
-            options=options,
-            on_close=lambda: self.held.discard(number),
-        )
+        session = SlowSession(block_s=self.block_s, on_close=lambda: self.held.discard(number))
+        return TranscriptionStream(session, SilentFollower(), options=options)
 
     def close(self) -> None:
         """Has no threads."""
