@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least
 from svc.models.attention import CHUNK_FRAMES, Band, CachedMemory, Memory, RingMemory
 from svc.models.encoder import Encoder, State, rows_up_to, split_states, stack_states
 from svc.models.flops import attention_flops, convolution_flops, linear_flops
@@ -45,7 +46,8 @@ class AttentionSizes(Protocol):
 
 
 def check_sizes(sizes: AttentionSizes) -> None:
-    """Raises ValueError when heads or chunks do not divide what they must."""
+    """Raises ValueError for a size below 1, or when heads or chunks do not divide what they must."""
+    check_at_least(1, sizes, "block_width", "num_heads", "num_layers", "width")
     if sizes.block_width % (2 * sizes.num_heads):
         raise ValueError(f"block_width {sizes.block_width} must be a multiple of 2 * num_heads ({sizes.num_heads})")
     if sizes.left_context_frames < CHUNK_FRAMES or sizes.left_context_frames % CHUNK_FRAMES:

@@ -12,6 +12,7 @@ from itertools import chain
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least
 from svc.models.attention import Memory
 from svc.models.attention_encoder import AttendingBlock, AttentionEncoder, BlockPass, check_sizes
 from svc.models.encoder import State
@@ -34,8 +35,8 @@ class ConformerConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.kernel < 2 or self.mlp_factor < 1:
-            raise ValueError(f"need kernel >= 2 and mlp_factor >= 1, got {self.kernel} and {self.mlp_factor}")
+        check_at_least(1, self, "mlp_factor")
+        check_at_least(2, self, "kernel")
 
 
 class ConvolutionModule(StreamingLayer):

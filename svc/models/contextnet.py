@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least
 from svc.models.encoder import Encoder, State
 from svc.models.flops import linear_flops
 from svc.models.streaming_layers import CausalConvolution, Chain, CumulativeSqueeze, FrameNorm, StreamingLayer
@@ -30,10 +31,12 @@ class ContextNetConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.blocks_per_rate[0] < 0 or min(self.blocks_per_rate[1:]) < 1 or self.layers_per_block < 1:
-            raise ValueError(f"need a block at 20 and at 40 ms, and a layer in each, got {self}")
-        if self.channels % self.squeeze_factor or self.kernel < 2:
-            raise ValueError(f"need a kernel of 2 or more and channels in multiples of squeeze_factor, got {self}")
+        check_at_least(1, self, "channels", "layers_per_block", "squeeze_factor", "width")
+        check_at_least(2, self, "kernel")
+        if self.blocks_per_rate[0] < 0 or min(self.blocks_per_rate[1:]) < 1:
+            raise ValueError(f"need a block at 20 and at 40 ms, got {self}")
+        if self.channels % self.squeeze_factor:
+            raise ValueError(f"need channels in multiples of squeeze_factor, got {self}")
 
 
 class SeparableLayer(StreamingLayer):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svc.config import check_at_least
 from svc.models.encoder import Encoder, State
 from svc.models.flops import linear_flops, lstm_flops
 from svc.models.lstm_encoder import run_lstm, stacked_lstm, zero_lstm_state
@@ -38,8 +39,11 @@ class ConvRnnEncoderConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.local_channels or self.mel_stride < 1 or self.global_width % self.squeeze_factor:
-            raise ValueError(f"need local_channels, mel_stride >= 1, squeeze_factor dividing global_width: {self}")
+        check_at_least(1, self, "mel_stride", "local_width", "global_width", "squeeze_factor")
+        check_at_least(1, self, "hidden_width", "num_layers", "width")
+        check_at_least(0, self, "num_global_blocks")
+        if min(self.local_channels, default=0) < 1 or self.global_width % self.squeeze_factor:
+            raise ValueError(f"need local_channels of 1 or more, squeeze_factor dividing global_width: {self}")
 
 
 class LocalLayer(StreamingLayer):

@@ -1,6 +1,7 @@
 """What holds of every encoder: chunked = whole, causal, sequences apart from each other, bounded state."""
 
 import copy
+from dataclasses import fields
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from svc.config import parse_config
 from svc.models.encoder import Encoder, State, split_states, stack_states, state_bytes
-from svc.models.encoders import ENCODER_KINDS
+from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from tests.models.toy_transcriber import NUM_MELS, random_mels, toy_encoder
 
 every_encoder = pytest.mark.parametrize("encoder", [toy_encoder(kind) for kind in ENCODER_KINDS], ids=ENCODER_KINDS)
@@ -106,3 +108,19 @@ def test_the_input_map_is_an_affine_map_of_the_features(encoder: Encoder) -> Non
     encoder.input_map.copy_(torch.eye(NUM_MELS))
     encoder.input_bias.zero_()
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
+# The local front end alone may do.
+WRONG_SIZES = [
+    (kind, each.name, value)
+    for kind in ENCODER_KINDS
+    for each in fields(getattr(EncoderConfig(), kind))
+    for value in (0, -2)
+    if isinstance(each.default, int) and (each.name, value) != ("num_global_blocks", 0)
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), WRONG_SIZES)
+def test_a_size_that_is_none_is_named(kind: str, name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"^{kind}\.{name} must be"):
+        parse_config(EncoderConfig, {"kind": kind, kind: {name: value}})
