@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from svc.whole_file import replacing
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+Made = TypeVar("Made")
 CHECKPOINT = "checkpoint.pt"
 # Keys that came after runs were made, at the value that changes nothing: left out of digests, so that those runs can
 # still be gone on with.
@@ -66,10 +67,16 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
+    return load_torch(path, lambda parts: Checkpoint(**parts), remedy="delete it to start over")
+
+
+def load_torch(path: Path, made: Callable[[Any], Made], *, remedy: str) -> Made:
+    """What `made` makes of what torch.save wrote. Raises ArtifactError with the remedy when it is anything else."""
     try:
-        return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, TypeError, OSError, ValueError) as error:
-        raise ArtifactError(f"checkpoint {path} is broken: {error}; delete it to start over") from error
+        return made(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # any other file is read as a pickle, and that can fail in every way
+        what = str(error).partition(". ")[0]
+        raise ArtifactError(f"{path} is broken ({type(error).__name__}: {what}); {remedy}") from error
 
 
 def existing_checkpoint(run: Path) -> Checkpoint:

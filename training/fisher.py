@@ -16,7 +16,7 @@ from torch import Tensor
 from svc.errors import ArtifactError
 from svc.models.transcriber import Transcriber
 from svc.whole_file import replacing
-from training.checkpoint import recipe_digest
+from training.checkpoint import load_torch, recipe_digest
 from training.data.batches import collate
 from training.data.mixtures import MixtureConfig
 from training.losses.ewc import diagonal_fisher
@@ -51,14 +51,12 @@ def kept_fisher(path: Path, making: FisherMaking, model: Transcriber, data: Tran
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as beside:
             torch.save({"made_from": made_from, "fisher": fisher}, beside)
-    try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        found, fisher = kept["made_from"], kept["fisher"]
-    except (RuntimeError, EOFError, TypeError, KeyError, OSError, ValueError) as error:
-        raise ArtifactError(f"{path} is broken: {error}; delete it to compute it again") from error
+    found, fisher = load_torch(
+        path, lambda kept: (kept["made_from"], dict(kept["fisher"])), remedy="delete it to compute it again"
+    )
     if found != made_from:
         raise ArtifactError(f"{path} is of {found}, not of {made_from}: give another --fisher, or delete it")
-    return dict(fisher)
+    return fisher
 
 
 def transcriber_fisher(model: Transcriber, data: TranscriberData, making: FisherMaking) -> Fisher:
