@@ -51,7 +51,10 @@ def _read(path: Path, built_on_it: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of `base` with what is said in their place. Raises LookupError for a named table `base` has not."""
+    """The tables of `base` with what is said in their place.
+
+    Raises LookupError for a named table `base` has not, or either has twice.
+    """
     return {**base, **{key: _in_place_of(base.get(key), value, key) for key, value in said.items()}}
 
 
@@ -64,12 +67,14 @@ def _in_place_of(old: Any, new: Any, key: str) -> Any:  # noqa: ANN401 - whateve
 
 
 def _have_names(value: Any) -> bool:  # noqa: ANN401 - whatever TOML holds
-    return isinstance(value, list) and all(isinstance(table, dict) and NAME in table for table in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(table, dict) and NAME in table for table in value)
 
 
 def _by_name(old: list[dict[str, Any]], new: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    said = {table[NAME]: table for table in new}
-    names = [table[NAME] for table in old]
+    said, names = {table[NAME]: table for table in new}, [table[NAME] for table in old]
+    for told in (names, [table[NAME] for table in new]):
+        if twice := {name for name in told if told.count(name) > 1}:
+            raise LookupError(f"{key} has {min(twice)!r} more than once: a table is changed by its name")
     if strangers := said.keys() - set(names):
         raise LookupError(f"{key} has no {min(strangers)!r} to change; the {BASE} has {', '.join(names)}")
     return [merged(table, said.get(table[NAME], {})) for table in old]

@@ -85,12 +85,23 @@ def test_all_that_is_said_holds(base: dict[str, Any], said: dict[str, Any]) -> N
         ("base = 3", r"small\.toml: base must be the name of a recipe, got 3"),
         ('base = "small.toml"', r"base = 'small\.toml' leads back to this recipe"),
         ('base = "whole.toml"\n[[stages]]\nname = "wrods"', r"small\.toml: stages has no 'wrods' .* words, turns"),
+        ('base = "whole.toml"' + 2 * '\n[[stages]]\nname = "words"', r"small\.toml: stages has 'words' more than once"),
         ("base = ", r"small\.toml: Invalid value"),
     ],
 )  # fmt: skip
 def test_a_base_that_cannot_be_meant_is_told(tmp_path: Path, wrong: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         read_tables(written(tmp_path, whole=WHOLE, small=wrong))
+
+
+def test_of_a_base_that_says_a_name_twice_none_can_be_changed(tmp_path: Path) -> None:
+    twice = 2 * '[[stages]]\nname = "words"\n'
+    with pytest.raises(ValueError, match=r"small\.toml: stages has 'words' more than once"):
+        read_tables(written(tmp_path, whole=twice, small='base = "whole.toml"\n[[stages]]\nname = "words"'))
+
+
+def test_an_empty_list_takes_the_place_of_the_bases(tmp_path: Path) -> None:
+    assert read_tables(written(tmp_path, whole=WHOLE, small='base = "whole.toml"\nstages = []'))["stages"] == []
 
 
 @dataclass(frozen=True, kw_only=True)
