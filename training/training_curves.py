@@ -15,11 +15,12 @@ LOG_INTERVAL_S = 30.0
 
 
 class TrainingCurves:
-    """Curves under `folder`, a bar on stderr. One step is one call of `step`."""
+    """Curves under `folder`, a bar on stderr. One step is one call of `step`; `first_step`: how many are done."""
 
     def __init__(self, folder: Path, *, total_steps: int, first_step: int) -> None:
         self.console = Console(stderr=True)
-        self._writer = SummaryWriter(str(folder), purge_step=first_step)
+        # The checkpoint's own step is not done again: its points stay.
+        self._writer = SummaryWriter(str(folder), purge_step=first_step + 1)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=self.console)
         self._logged_s = 0.0

@@ -6,8 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.distributed import World
+from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, learning_rate, run_parser, saved, timed
 
 FIRST, SECOND = (World(rank=rank, size=2, device=torch.device("cpu")) for rank in (0, 1))
@@ -35,6 +37,15 @@ def test_only_the_first_rank_has_curves(tmp_path: Path) -> None:
         curves.say(1, {"loss": 1.0})
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
     assert list((tmp_path / "first" / "curves").iterdir())
+
+
+def test_a_run_gone_on_with_keeps_what_its_checkpoint_knew(tmp_path: Path) -> None:
+    for first_step, told in ((0, 1.0), (2, 2.0)):
+        with TrainingCurves(tmp_path, total_steps=3, first_step=first_step) as curves:
+            for step in range(first_step + 1, 4):
+                curves.say(step, {"wer": told})
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert [(point.step, point.value) for point in read.Scalars("dev/wer")] == [(1, 1.0), (2, 1.0), (3, 2.0)]
 
 
 def test_a_step_takes_as_long_as_its_batch_and_its_work_together() -> None:
