@@ -15,6 +15,7 @@ from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
 from training.report_json import write_text
+from training.settled import settle
 from training.transcriber_data import DataPaths
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -80,13 +81,7 @@ def _check_kept(study: Study, out: Path, split: str) -> None:
 
 def settle_data(paths: DataPaths, out: Path) -> None:
     """Notes what a study learns from. Raises InvalidRequestError when the folder holds one of other data."""
-    made_from = {"utterances": digest_of(paths.utterances), "units": digest_of(paths.units)}
-    told = out / "data.json"
-    if told.exists() and json.loads(told.read_text(encoding="utf-8")) != made_from:
-        raise InvalidRequestError(f"{out} holds a study of other utterances or units: give another --out", field="out")
-    # Not written again, and never half: runs that start at once all read it.
-    if not told.exists():
-        write_text(told, json.dumps(made_from))
+    settle(out / "data.json", {"utterances": digest_of(paths.utterances), "units": digest_of(paths.units)})
 
 
 def keep(out: Path, split: str, conversations: Iterable[Conversation]) -> None:

@@ -20,7 +20,7 @@ from training.data.manifest import DEV, TEST
 from training.study_arms import ARMS, ArmRun
 from training.study_command import StudyPlan, add_study_options, take_given_threads
 from training.study_figures import RunFigures, read_figures
-from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, study_parser
+from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, settle_study, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
 from training.study_sides import judged_lists
 from training.study_tables import StudyFigures, markdown
@@ -54,6 +54,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
         do=lambda run: do(run, open_bench(options)),
         is_done=lambda run: is_done(run, options.out),
         table=lambda: markdown(figures_by_arm(runs, options.out)),
+        prepare=lambda: settle_study(options),
     )
 
 

@@ -22,12 +22,13 @@ from training.command_line import positive
 from training.data.folds import Fold, make_folds
 from training.data.manifest import DEV, SPLITS, TEST, read_manifest
 from training.data.trial_list import Trial, TrialList
+from training.settled import check_settled, settle
 from training.study_arms import ArmRun
 from training.study_command import StudyPlan, add_study_options, run_study
 from training.study_fairness import figures_by_arm
 from training.study_figures import ListFigures, RunFigures, write_figures
 from training.study_fold_tables import markdown
-from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, study_parser
+from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, settled_of, study_parser
 from training.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
 from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists, kept_trials
 
@@ -126,6 +127,16 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[FoldRun]:
     runs = asked_runs(options)
     folds = make_folds(read_manifest(options.root / "manifest.csv"), READ, options.folds, seed=SEED)
     lists = cache(lambda: open_lists(folds, options))
+    note = options.out / "folds.json"
+
+    def prepare() -> None:
+        settle(note, {"folds": options.folds, **settled_of(options)})
+        # Else every run would make them.
+        lists()
+
+    def table() -> str:
+        check_settled(note, {"folds": options.folds})
+        return tables(runs, folds, options.out)
 
     def pool_all() -> None:
         for run in runs:
@@ -137,9 +148,8 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[FoldRun]:
         command=[*command_of("training.study_folds", options), "--folds", str(options.folds)],
         do=lambda one: do(one.run, bench_of(one.fold, lists(), options)),
         is_done=lambda one: is_done(one.run, options.out / folder_of(one.fold)),
-        table=lambda: tables(runs, folds, options.out),
-        # Else every run would make them.
-        prepare=lists,
+        table=table,
+        prepare=prepare,
         finish=pool_all,
     )
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
+from training.ablation_conversations import digest_of
 from training.command_line import names_among, positive
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
+from training.settled import settle
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_command import seeds_of, words_of
 from training.study_sides import Features, service_features
@@ -36,6 +38,16 @@ def asked_runs(options: argparse.Namespace) -> list[ArmRun]:
 def command_of(module: str, options: argparse.Namespace) -> list[str]:
     """The command line, but for the options that are its own."""
     return [module, str(options.recipe), *words_of(options, ALIKE)]
+
+
+def settled_of(options: argparse.Namespace) -> dict[str, str | int]:
+    """Who is learnt from and judged, and how often they are drawn. Raises InvalidRequestError without a manifest."""
+    return {"manifest": digest_of(options.root / "manifest.csv"), "replicas": options.replicas}
+
+
+def settle_study(options: argparse.Namespace) -> None:
+    """Raises InvalidRequestError when the folder holds a study of another manifest, or of other draws."""
+    settle(options.out / "study.json", settled_of(options))
 
 
 def paths_of(options: argparse.Namespace) -> DataPaths:

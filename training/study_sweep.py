@@ -22,7 +22,7 @@ from training.recipe_file import read_tables
 from training.study_arms import ARMS, ArmRun, arm_runs
 from training.study_command import StudyPlan, add_study_options, run_study, seeds_of
 from training.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
-from training.study_options import command_of, heard_by_the_service, paths_of, study_parser
+from training.study_options import command_of, heard_by_the_service, paths_of, settle_study, study_parser
 from training.study_run import FIGURES, Bench, bench_at, do, is_done
 from training.study_sides import READ, judged_lists
 from training.study_tables import change, change_text, mean_cells
@@ -117,6 +117,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
         do=lambda run: do(run, open_bench(options)),
         is_done=lambda run: is_done(run, options.out),
         table=lambda: table(chosen, options.out),
+        prepare=lambda: settle_study(options),
     )
 
 

@@ -147,7 +147,7 @@ def test_a_folder_with_a_study_of_other_units_is_refused(tmp_path: Path) -> None
     options = parsed([*words, "--units", str(tmp_path / "units")])
     prepare([], options)
     prepare([], options)
-    with pytest.raises(InvalidRequestError, match="other utterances or units"):
+    with pytest.raises(InvalidRequestError, match="study of units"):
         prepare([], parsed([*words, "--units", str(tmp_path / "others")]))
 
 
