@@ -19,6 +19,7 @@ grpc.aio.init_grpc_aio()  # type: ignore[attr-defined]  # the stubs lack it
 # A developer's runs look for new examples; CI's are the same every time, so that a change is judged by what it changes.
 # No example has to be quick: on a busy machine the first call of a library may take a second.
 settings.register_profile("equivox", derandomize=bool(os.environ.get("CI")), deadline=None)
+settings.register_profile("fast", settings.get_profile("equivox"), max_examples=20)
 settings.load_profile("equivox")
 
 
@@ -27,7 +28,7 @@ def seeded() -> None:
     """What a test draws from torch's own generator does not depend on the tests before it. Who needs no torch has it
     not imported here."""
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed notes the whole stack, for graphics cards to come
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The arrows between the rooms, and the freshness of generated code."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def sources_of(room: str) -> list[Path]:
     return [file for file in sorted((ROOT / room).rglob("*.py")) if "_pb2" not in file.name]
 
 
+@cache
 def imports_of(file: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):

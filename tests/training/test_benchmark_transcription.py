@@ -1,8 +1,9 @@
 """The benchmark of transcription, on toy systems that were told what to hear."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from svc.types import FloatArray
 from tests.training.metrics.conversations import turn
 from training.benchmark_transcription import Recording, run
 from training.data.transcripts import Transcript, read_transcripts
+from training.metrics.resampling import pooled_figure
 from training.transcribing_systems import TranscribingSystem
 from training.transcription_results import CELL, Result, main, markdown, read_results, write_results
 
@@ -51,6 +53,14 @@ def reporting(transcribe: Callable[[FloatArray, str], Transcript]) -> Callable[[
         replace(heard, started_at_s=heard.start_s + 0.3, ended_at_s=heard.end_s + 0.3)
         for heard in transcribe(samples, domain)
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_draws() -> Iterator[None]:
+    """Of intervals, which are tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.evaluate_transcription.pooled_figure", partial(pooled_figure, replicas=20))
+        yield
 
 
 @pytest.fixture(scope="module")

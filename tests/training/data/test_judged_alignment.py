@@ -98,12 +98,16 @@ def test_every_recording_of_those_who_judge_is_recorded(data_root: Path) -> None
     assert set(recorded_outcomes(judged)) == {found.path for found in judged} == set(recorded_readings())
 
 
+@pytest.fixture(scope="module")
+def recorded(data_root: Path) -> list[Utterance]:
+    outcomes = recorded_outcomes(clips_to_read(data_root, ALIGNED, None))
+    return [kept for found in outcomes.values() for kept in found.utterances]
+
+
 @pytest.mark.parametrize("domain", ["phrases", "telephone"])
 @pytest.mark.parametrize("split", ["dev", "test"])
 def test_the_recorded_words_draw_the_recorded_conversations(
-    data_root: Path, tmp_path: Path, split: str, domain: str
+    recorded: list[Utterance], data_root: Path, tmp_path: Path, split: str, domain: str
 ) -> None:
-    outcomes = recorded_outcomes(clips_to_read(data_root, ALIGNED, None))
-    utterances = [kept for found in outcomes.values() for kept in found.utterances]
-    drawn = ConversationSet(utterances, split, root=data_root, folder=tmp_path).checked(domain, "OV20")
+    drawn = ConversationSet(recorded, split, root=data_root, folder=tmp_path).checked(domain, "OV20")
     assert len(drawn) == 20
