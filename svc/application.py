@@ -40,13 +40,13 @@ from svc.pipelines.diarization import Diarizer
 from svc.pipelines.enrolment import Enroller
 from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
-from svc.pipelines.second_pass import SecondPass
-from svc.pipelines.speaker_labels import LabelConfig
-from svc.pipelines.stream_opening import LiveConfig, LiveParts, StreamOpener
-from svc.pipelines.transcription import StreamOptions, TranscriptionStream
-from svc.pipelines.turns import TurnConfig
+from svc.pipelines.live.second_pass import SecondPass
+from svc.pipelines.live.speaker_labels import LabelConfig
+from svc.pipelines.live.stream_opening import LiveConfig, LiveParts, StreamOpener
+from svc.pipelines.live.transcription import StreamOptions, TranscriptionStream
+from svc.pipelines.live.turns import TurnConfig
+from svc.pipelines.live.voice_changes import VoiceChangeConfig
 from svc.pipelines.verification import Verifier
-from svc.pipelines.voice_changes import VoiceChangeConfig
 from svc.profiles.encryption import load_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore

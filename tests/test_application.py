@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from svc.application import Application, embedder_workers, live_config, num_workers, usable_cores
 from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
 from svc.errors import ArtifactError, StorageError
-from svc.pipelines.speaker_labels import LabelConfig
-from svc.pipelines.stream_opening import LiveConfig
-from svc.pipelines.turns import TurnConfig
-from svc.pipelines.voice_changes import VoiceChangeConfig
+from svc.pipelines.live.speaker_labels import LabelConfig
+from svc.pipelines.live.stream_opening import LiveConfig
+from svc.pipelines.live.turns import TurnConfig
+from svc.pipelines.live.voice_changes import VoiceChangeConfig
 from svc.profiles.sqlite import SqliteProfileStore
 
 

@@ -1,6 +1,6 @@
 """How a run of the ablation study is judged: whole conversations decoded as served, counted one by one.
 
-Turns come out as the service makes them of tokens (svc.pipelines.turns), speech activity left aside, which some
+Turns come out as the service makes them of tokens (svc.pipelines.live.turns), speech activity left aside, which some
 variants never learnt. Without `<sot>` and `<eot>` a turn is words on one channel no further apart than a pause. How
 long a pause, each run has chosen for it on conversations of dev talkers: the best that pauses can do. Every run is
 counted by pauses too, so that what the tokens add can be told from what else changed.
@@ -22,7 +22,7 @@ from svc.backends.loading import decoder_config
 from svc.backends.protocols import Emission
 from svc.config import TranscriptionConfig
 from svc.models.transcriber import HOP_S, WINDOW_S, Transcriber, TranscriberOutput
-from svc.pipelines.turns import NUM_CHANNELS, TurnConfig, TurnTracker
+from svc.pipelines.live.turns import NUM_CHANNELS, TurnConfig, TurnTracker
 from svc.units import Units, is_silent
 from training.data.conversation_sets import Conversation
 from training.data.rendering import Sounds, render

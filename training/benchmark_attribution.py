@@ -22,9 +22,9 @@ from svc.audio.filterbank import Filterbank, FilterbankConfig
 from svc.backends.protocols import Embedder, Emission, RecognisedChunk
 from svc.config import load_settings
 from svc.pipelines.identification import Identifier
-from svc.pipelines.stream_opening import LiveParts, StreamOpener
-from svc.pipelines.transcription import StreamOptions
-from svc.pipelines.transcription_events import NOBODY_KNOWN
+from svc.pipelines.live.stream_opening import LiveParts, StreamOpener
+from svc.pipelines.live.transcription import StreamOptions
+from svc.pipelines.live.transcription_events import NOBODY_KNOWN
 from svc.scoring.calibration import Calibration
 from svc.types import MODEL_RATE_HZ, FloatArray
 from svc.units import WORD_START, Units

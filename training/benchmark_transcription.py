@@ -21,7 +21,7 @@ from svc.application import Application
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
-from svc.pipelines.transcription import StreamOptions
+from svc.pipelines.live.transcription import StreamOptions
 from svc.types import MODEL_RATE_HZ, FloatArray
 from training.command_line import folder_to_write, mistakes_told
 from training.data.conversation_sets import DOMAINS, Conversation, ConversationSet, add_set_options

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from svc.pipelines.transcription_events import (
+from svc.pipelines.live.transcription_events import (
     AttributedSpeaker,
     FinalWord,
     SpeakerRevised,

@@ -21,7 +21,7 @@ import numpy as np
 from svc.application import Application, live_config
 from svc.config import load_settings
 from svc.errors import InvalidRequestError
-from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
+from svc.pipelines.live.transcription import SilentFollower, StreamOptions, TranscriptionStream
 from svc.types import MODEL_RATE_HZ, FloatArray
 from training.command_line import add_folders, file_to_write, from_zero, mistakes_told
 from training.data.manifest import read_manifest

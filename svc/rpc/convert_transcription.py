@@ -3,8 +3,8 @@
 from equivox.v1 import transcription_pb2 as pb
 from svc.audio.chunks import ChunkDecoder
 from svc.errors import InvalidRequestError
-from svc.pipelines.transcription import StreamOptions
-from svc.pipelines.transcription_events import (
+from svc.pipelines.live.transcription import StreamOptions
+from svc.pipelines.live.transcription_events import (
     AttributedSpeaker,
     FinalWord,
     PartialWords,

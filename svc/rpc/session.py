@@ -10,8 +10,8 @@ import numpy as np
 
 from svc.audio.chunks import ChunkDecoder
 from svc.errors import InvalidRequestError, ServiceError, StreamProtocolError, StreamTooFastError
-from svc.pipelines.transcription import TranscriptionStream
-from svc.pipelines.transcription_events import TranscriptionEvent
+from svc.pipelines.live.transcription import TranscriptionStream
+from svc.pipelines.live.transcription_events import TranscriptionEvent
 from svc.rpc.inbox import Received
 from svc.rpc.limits import AudioPace
 from svc.rpc.stream_telemetry import StreamMeter

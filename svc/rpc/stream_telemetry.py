@@ -9,7 +9,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from svc.backends.stream_batching import StepReport
-from svc.pipelines.transcription_events import FinalWord, PartialWords, TranscriptionEvent, TurnEnded, TurnStarted
+from svc.pipelines.live.transcription_events import FinalWord, PartialWords, TranscriptionEvent, TurnEnded, TurnStarted
 from svc.rpc.call import Call
 
 Result = TypeVar("Result")

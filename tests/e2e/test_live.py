@@ -20,7 +20,7 @@ from equivox import (
 )
 from svc.types import Waveform
 from tests.e2e.server_process import ServerProcess, server_process
-from tests.pipelines.test_transcription_by_model import folder_of
+from tests.pipelines.live.test_transcription_by_model import folder_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

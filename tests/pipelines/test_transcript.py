@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.errors import InvalidRequestError
+from svc.pipelines.live.transcription_events import AttributedSpeaker, TranscribedWord
 from svc.pipelines.transcript import (
     MAX_CUE_LETTERS,
     MAX_CUE_S,
@@ -19,7 +20,6 @@ from svc.pipelines.transcript import (
     to_stm,
     transcript_to_rttm,
 )
-from svc.pipelines.transcription_events import AttributedSpeaker, TranscribedWord
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from equivox import transcripts
 from equivox.streaming import read_event
 from equivox.v1 import transcription_pb2
-from svc.pipelines import transcription_events as events
-from svc.pipelines.transcription_events import TranscriptionEvent, WarningReason
+from svc.pipelines.live import transcription_events as events
+from svc.pipelines.live.transcription_events import TranscriptionEvent, WarningReason
 from svc.rpc.convert_transcription import from_event
 
 SECONDS, TEXTS, TURNS = st.floats(0, 1e5), st.text(max_size=9), st.integers(0, 2**60)

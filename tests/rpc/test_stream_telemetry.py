@@ -5,7 +5,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry
 
-from svc.pipelines.transcription_events import FinalWord, TranscribedWord, TurnEnded, TurnStarted
+from svc.pipelines.live.transcription_events import FinalWord, TranscribedWord, TurnEnded, TurnStarted
 from svc.rpc.stream_telemetry import StreamMeter, StreamMetrics
 
 

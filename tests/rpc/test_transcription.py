@@ -25,10 +25,10 @@ from equivox.v1.audio_pb2 import (
 from equivox.v1.transcription_pb2 import TranscribeConfig, TranscribeRequest, TranscribeResponse
 from equivox.v1.verification_pb2 import Policy
 from svc.config import ServerConfig, TranscriptionConfig
-from svc.pipelines.transcription import StreamOptions
+from svc.pipelines.live.transcription import StreamOptions
 from svc.rpc.server import Server
 from svc.types import FloatArray
-from tests.pipelines.toy_conversation import Said
+from tests.pipelines.live.toy_conversation import Said
 from tests.rpc.conftest import tiny_server
 from tests.rpc.live import CONFIG, FLUSH, KEEP_ALIVE, METHOD, Dialogue, answered_by, chunks, transcribe
 from tests.rpc.speech import RATE_HZ

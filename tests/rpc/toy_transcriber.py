@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from svc.backends.protocols import RecognisedChunk
-from svc.pipelines.transcription import SilentFollower, StreamOptions, TranscriptionStream
+from svc.pipelines.live.transcription import SilentFollower, StreamOptions, TranscriptionStream
 from svc.types import FloatArray
-from tests.pipelines.toy_conversation import Said, ToneSession, conversation
+from tests.pipelines.live.toy_conversation import Said, ToneSession, conversation
 
 # "three" of the second talker falls into the first one's turn.
 TALK = (

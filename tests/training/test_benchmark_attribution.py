@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from svc.pipelines.identification import Identifier
 from svc.scoring.calibration import Calibration
-from tests.pipelines.attributed_stream import identifying
-from tests.pipelines.label_voices import calibration
+from tests.pipelines.live.attributed_stream import identifying
+from tests.pipelines.live.label_voices import calibration
 from tests.pipelines.toy_voices import HumEmbedder
 from tests.training.data.talkers import TonesInMemory, talkers
 from tests.training.metrics.conversations import turn

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from svc.pipelines.transcription_events import (
+from svc.pipelines.live.transcription_events import (
     AttributedSpeaker,
     FinalWord,
     PartialWords,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.errors import InvalidRequestError
-from svc.pipelines.transcription_events import (
+from svc.pipelines.live.transcription_events import (
     AttributedSpeaker,
     FinalWord,
     TranscribedWord,

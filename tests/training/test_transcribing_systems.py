@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from svc.errors import InvalidRequestError
-from svc.pipelines.transcription import StreamOptions
+from svc.pipelines.live.transcription import StreamOptions
 from svc.types import DiarizationResult, FloatArray, Span, Turn, Waveform
 from tests.rpc.toy_transcriber import TALK, ToyTranscriber, talk
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, in_order, spread_words
