@@ -12,13 +12,13 @@ says is in DIR/RUN/log.txt. With `--run NAME` one run is done in this process, a
 import argparse
 from collections.abc import Sequence
 
-from training.ablation_conversations import STUDIES, prepare
-from training.ablation_run import do_alone, finished_scores, is_done, judged_with_overlap
-from training.ablation_scores import read_scores
-from training.ablation_tables import markdown
-from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.command_line import names_among
-from training.study_command import (
+from training.studies.ablation_conversations import STUDIES, prepare
+from training.studies.ablation_run import do_alone, finished_scores, is_done, judged_with_overlap
+from training.studies.ablation_scores import read_scores
+from training.studies.ablation_tables import markdown
+from training.studies.ablation_variants import VARIANTS, AblationRun, runs_of
+from training.studies.study_command import (
     StudyPlan,
     add_study_options,
     run_study,

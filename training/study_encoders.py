@@ -20,16 +20,16 @@ from pathlib import Path
 from svc.artifact import read_card
 from svc.backends.transcriber_artifact import KIND
 from svc.errors import InvalidRequestError
-from training.ablation_conversations import Study, prepare
-from training.ablation_run import do_alone, finished_scores, is_done
-from training.ablation_variants import AblationRun, Source
 from training.command_line import names_among
 from training.data.conversation_sets import PER_CELL, part_of_cell
 from training.data.units import read_units
-from training.encoder_study_runs import contenders, encoder_runs
-from training.encoder_study_scores import judged_alone, read_encoder_scores
-from training.encoder_study_tables import markdown
-from training.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
+from training.studies.ablation_conversations import Study, prepare
+from training.studies.ablation_run import do_alone, finished_scores, is_done
+from training.studies.ablation_variants import AblationRun, Source
+from training.studies.encoder_study_runs import contenders, encoder_runs
+from training.studies.encoder_study_scores import judged_alone, read_encoder_scores
+from training.studies.encoder_study_tables import markdown
+from training.studies.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import STARTS, read_recipe
 
@@ -59,7 +59,7 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
 
 
 def prepared(options: argparse.Namespace, paths: DataPaths, trained: Source | None) -> None:
-    """As training.ablation_conversations.prepare."""
+    """As training.studies.ablation_conversations.prepare."""
     check_units(paths, trained)
     prepare(study_of(options), paths, options.out)
 

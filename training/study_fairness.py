@@ -17,14 +17,21 @@ from pathlib import Path
 
 from training.command_line import mistakes_told, positive
 from training.data.manifest import DEV, TEST
-from training.study_arms import ARMS, ArmRun
-from training.study_command import StudyPlan, add_study_options, take_given_threads
-from training.study_figures import RunFigures, read_figures
-from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, settle_study, study_parser
-from training.study_run import FIGURES, Bench, bench_at, do, is_done
-from training.study_sides import judged_lists
-from training.study_tables import StudyFigures, markdown
-from training.study_timing import time_steps, timing_table
+from training.studies.study_arms import ARMS, ArmRun
+from training.studies.study_command import StudyPlan, add_study_options, take_given_threads
+from training.studies.study_figures import RunFigures, read_figures
+from training.studies.study_options import (
+    asked_runs,
+    command_of,
+    heard_by_the_service,
+    paths_of,
+    settle_study,
+    study_parser,
+)
+from training.studies.study_run import FIGURES, Bench, bench_at, do, is_done
+from training.studies.study_sides import judged_lists
+from training.studies.study_tables import StudyFigures, markdown
+from training.studies.study_timing import time_steps, timing_table
 
 
 def figures_by_arm(runs: Sequence[ArmRun], out: Path) -> StudyFigures:

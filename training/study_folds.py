@@ -22,15 +22,22 @@ from training.command_line import positive
 from training.data.folds import Fold, make_folds
 from training.data.manifest import DEV, SPLITS, TEST, read_manifest
 from training.data.trial_list import Trial, TrialList
-from training.settled import check_settled, settle
-from training.study_arms import ArmRun
-from training.study_command import StudyPlan, add_study_options, run_study
+from training.studies.settled import check_settled, settle
+from training.studies.study_arms import ArmRun
+from training.studies.study_command import StudyPlan, add_study_options, run_study
+from training.studies.study_figures import ListFigures, RunFigures, write_figures
+from training.studies.study_fold_tables import markdown
+from training.studies.study_options import (
+    asked_runs,
+    command_of,
+    heard_by_the_service,
+    paths_of,
+    settled_of,
+    study_parser,
+)
+from training.studies.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
+from training.studies.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists, kept_trials
 from training.study_fairness import figures_by_arm
-from training.study_figures import ListFigures, RunFigures, write_figures
-from training.study_fold_tables import markdown
-from training.study_options import asked_runs, command_of, heard_by_the_service, paths_of, settled_of, study_parser
-from training.study_run import FIGURES, SCORES, Bench, bench_at, do, evaluation, is_done
-from training.study_sides import CALLS, READ, JudgedList, judged_list, judged_lists, kept_trials
 
 METHODS = ("uniform", "pw", "uniform-binary", "pw-binary")
 POOLED = "pooled"

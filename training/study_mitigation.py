@@ -4,11 +4,11 @@
         --utterances U --units F --out DIR
     python -m training.study_mitigation .. --table
 
-Every method of training/mitigation_arms.py with every seed, on one configuration that says all else, judged by word
-errors of whole utterances of test talkers, each alone; where their own errors drew the cohorts, the study says so. The
-cohort is --cohort, or the worst on dev talkers; the first start settles it. Methods with a cohort vector are told each
-test talker's cohort, an upper bound; with --voices, for cohorts by voice, how near his voice lies to each, as a live
-stream is told of a lone talker from the second turn on. Killed, a study goes on where it was when started again:
+Every method of training/studies/mitigation_arms.py with every seed, on one configuration that says all else, judged by
+word errors of whole utterances of test talkers, each alone; where their own errors drew the cohorts, the study says so.
+The cohort is --cohort, or the worst on dev talkers; the first start settles it. Methods with a cohort vector are told
+each test talker's cohort, an upper bound; with --voices, for cohorts by voice, how near his voice lies to each, as a
+live stream is told of a lone talker from the second turn on. Killed, a study goes on where it was when started again:
 finished runs are kept, the others have checkpoints; what each says is in DIR/RUN/log.txt. With `--run NAME` one run is
 done in this process.
 """
@@ -21,7 +21,6 @@ from pathlib import Path
 
 from svc.backends.transcriber_artifact import TranscriberArtifact, load_transcriber
 from svc.errors import InvalidRequestError
-from training.ablation_conversations import digest_of, settle_data
 from training.adapt_transcriber import add_repaired, worst_on_dev
 from training.adaptation import Adaptation, fisher_of
 from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
@@ -29,11 +28,12 @@ from training.command_line import names_among
 from training.embed_speakers import Voices, read_voices
 from training.fairness.cohorts.cohort import Cohorts, overlap_caution, read_cohorts
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
-from training.mitigation_arms import ARMS, ArmRun, arm_runs
-from training.mitigation_run import FISHER, SCORES, bench_at, do, is_done, judged_utterances, read_errors
-from training.mitigation_tables import StudyErrors, markdown
 from training.report_json import write_text
-from training.study_command import (
+from training.studies.ablation_conversations import digest_of, settle_data
+from training.studies.mitigation_arms import ARMS, ArmRun, arm_runs
+from training.studies.mitigation_run import FISHER, SCORES, bench_at, do, is_done, judged_utterances, read_errors
+from training.studies.mitigation_tables import StudyErrors, markdown
+from training.studies.study_command import (
     StudyPlan,
     add_study_options,
     run_study,

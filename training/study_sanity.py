@@ -35,7 +35,7 @@ from training.figure_text import figure_text
 from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import AT_THRESHOLD
 from training.metrics.verification import Array, Mask
-from training.study_command import seeds_of
+from training.studies.study_command import seeds_of
 from training.systems import System, equivox_system
 from training.tables import markdown_table, progress_over
 

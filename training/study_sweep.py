@@ -19,13 +19,13 @@ from svc.config import parse_config
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 from training.recipe_file import read_tables
-from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_command import StudyPlan, add_study_options, run_study, seeds_of
-from training.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
-from training.study_options import command_of, heard_by_the_service, paths_of, settle_study, study_parser
-from training.study_run import FIGURES, Bench, bench_at, do, is_done
-from training.study_sides import READ, judged_lists
-from training.study_tables import change, change_text, mean_cells
+from training.studies.study_arms import ARMS, ArmRun, arm_runs
+from training.studies.study_command import StudyPlan, add_study_options, run_study, seeds_of
+from training.studies.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
+from training.studies.study_options import command_of, heard_by_the_service, paths_of, settle_study, study_parser
+from training.studies.study_run import FIGURES, Bench, bench_at, do, is_done
+from training.studies.study_sides import READ, judged_lists
+from training.studies.study_tables import change, change_text, mean_cells
 from training.tables import markdown_table
 
 AS_IT_STANDS = "as it stands"

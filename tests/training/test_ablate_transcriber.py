@@ -14,15 +14,24 @@ from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
 from training.ablate_transcriber import main, parsed, plan_of
-from training.ablation_conversations import STUDIES, keep, kept, prepare
-from training.ablation_run import SCORES, Judging, Workshop, alone_in, do, finished_scores, is_done, judged_with_overlap
-from training.ablation_scores import read_scores
-from training.ablation_variants import VARIANTS, AblationRun, runs_of
 from training.data.conversation_sets import Conversation
 from training.data.manifest import COLUMNS, JUDGED_SPLITS
 from training.data.mixtures import MixtureSimulator
 from training.distributed import World
-from training.many_runs import Outcome, RunFailedError, do_all
+from training.studies.ablation_conversations import STUDIES, keep, kept, prepare
+from training.studies.ablation_run import (
+    SCORES,
+    Judging,
+    Workshop,
+    alone_in,
+    do,
+    finished_scores,
+    is_done,
+    judged_with_overlap,
+)
+from training.studies.ablation_scores import read_scores
+from training.studies.ablation_variants import VARIANTS, AblationRun, runs_of
+from training.studies.many_runs import Outcome, RunFailedError, do_all
 from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths
 from training.transcriber_recipe import read_recipe

@@ -7,9 +7,9 @@ import torch
 
 from svc.errors import ArtifactError
 from tests.training.toy_transcriber_run import RECIPE
-from training.ablation_run import is_done
-from training.ablation_variants import AblationRun
 from training.checkpoint import CHECKPOINT, load_torch, read_checkpoint
+from training.studies.ablation_run import is_done
+from training.studies.ablation_variants import AblationRun
 
 NO_CHECKPOINTS = {
     "nothing": b"",

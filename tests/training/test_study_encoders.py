@@ -22,24 +22,24 @@ from tests.training.data.talkers import talkers
 from tests.training.metrics.conversations import turn
 from tests.training.test_ablate_transcriber import toy_workshop
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
-from training.ablation_run import SCORES, Judging, do, is_done
-from training.ablation_scores import ConversationScore, Heard, mels_of
-from training.ablation_variants import Source
 from training.checkpoint import read_checkpoint
 from training.data.conversation_sets import PER_CELL, Conversation
 from training.data.mixtures import MixtureSimulator
 from training.data.transcripts import Transcript
 from training.distributed import World
-from training.encoder_study_runs import Contender, contenders, encoder_runs
-from training.encoder_study_scores import (
+from training.report_json import write_json
+from training.studies.ablation_run import SCORES, Judging, do, is_done
+from training.studies.ablation_scores import ConversationScore, Heard, mels_of
+from training.studies.ablation_variants import Source
+from training.studies.encoder_study_runs import Contender, contenders, encoder_runs
+from training.studies.encoder_study_scores import (
     EncoderScores,
     first_word_delays_s,
     judged_alone,
     read_encoder_scores,
     streams_of,
 )
-from training.encoder_study_tables import markdown
-from training.report_json import write_json
+from training.studies.encoder_study_tables import markdown
 from training.study_encoders import check_units, main, parsed, trained_of
 from training.train_transcriber import TranscriberTrainer
 from training.transcriber_data import DataPaths

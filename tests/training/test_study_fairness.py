@@ -10,12 +10,11 @@ import torch
 from tests.training.toy_fairness_study import RUNS, WHOLE, toy_bench, toy_list
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import read_recipe
-from training.many_runs import Outcome, do_all
 from training.metrics.verification import equal_error_rate
-from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_fairness import figures_by_arm, main
-from training.study_figures import EER, EVERYBODY, read_figures, write_figures
-from training.study_run import (
+from training.studies.many_runs import Outcome, do_all
+from training.studies.study_arms import ARMS, ArmRun, arm_runs
+from training.studies.study_figures import EER, EVERYBODY, read_figures, write_figures
+from training.studies.study_run import (
     FIGURES,
     SCORES,
     THRESHOLD,
@@ -28,9 +27,10 @@ from training.study_run import (
     trainer_of,
     trunk_digest,
 )
-from training.study_sides import ATTRIBUTES, CALLS, READ
-from training.study_tables import markdown
-from training.study_timing import time_steps, timing_table
+from training.studies.study_sides import ATTRIBUTES, CALLS, READ
+from training.studies.study_tables import markdown
+from training.studies.study_timing import time_steps, timing_table
+from training.study_fairness import figures_by_arm, main
 
 pytestmark = pytest.mark.slow  # whole studies
 

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training.studies.test_study_tables import runs_of
 from tests.training.test_embedder_data import TOML
-from tests.training.test_study_tables import runs_of
 from tests.training.toy_embedder_run import toy_data
 from tests.training.toy_fairness_study import NUM_PEOPLE, RUNS, toy_bench, toy_list
 from training.data.folds import Fold
 from training.data.manifest import DEV, TEST, read_manifest
 from training.data.speaker_batches import SomeSpeakers
 from training.data.trial_list import read_trials
+from training.studies.study_figures import EER, EVERYBODY
+from training.studies.study_fold_tables import regions_table
+from training.studies.study_run import do
+from training.studies.study_sides import CALLS, READ, JudgedList
 from training.study_fairness import figures_by_arm
-from training.study_figures import EER, EVERYBODY
-from training.study_fold_tables import regions_table
 from training.study_folds import (
     POOLED,
     FoldLists,
@@ -29,8 +31,6 @@ from training.study_folds import (
     tables,
     touches,
 )
-from training.study_run import do
-from training.study_sides import CALLS, READ, JudgedList
 
 pytestmark = pytest.mark.slow  # whole studies
 

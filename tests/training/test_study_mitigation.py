@@ -14,9 +14,9 @@ from training.adaptation import AdaptationTrainer
 from training.data.utterances import write_utterances
 from training.embed_speakers import Voices, write_voices
 from training.fairness.cohorts.cohort import Cohorts
-from training.many_runs import Outcome, do_all
-from training.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
-from training.mitigation_run import FISHER, SCORES, Bench, do, is_done, judged_utterances, told_by_voice
+from training.studies.many_runs import Outcome, do_all
+from training.studies.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
+from training.studies.mitigation_run import FISHER, SCORES, Bench, do, is_done, judged_utterances, told_by_voice
 from training.study_mitigation import (
     check_voices,
     domains_of,

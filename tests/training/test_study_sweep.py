@@ -8,8 +8,8 @@ import pytest
 from tests.training.toy_fairness_study import WHOLE, toy_bench
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import read_recipe
-from training.study_arms import ARMS, arm_runs
-from training.study_run import do
+from training.studies.study_arms import ARMS, arm_runs
+from training.studies.study_run import do
 from training.study_sweep import AS_IT_STANDS, Variation, main, parsed, table, variations, varied
 
 pytestmark = pytest.mark.slow  # whole studies

@@ -11,9 +11,9 @@ from training.audit_shipped import FIRST_LANGUAGE
 from training.data.manifest import DEV, TEST
 from training.evaluate import Attributes
 from training.fairness.groups import COUNTRY, SEX, People
-from training.study_arms import ARMS, arm_runs
-from training.study_run import Bench
-from training.study_sides import ATTRIBUTES, CHOSEN_ON, JudgedList, SideFeatures
+from training.studies.study_arms import ARMS, arm_runs
+from training.studies.study_run import Bench
+from training.studies.study_sides import ATTRIBUTES, CHOSEN_ON, JudgedList, SideFeatures
 from training.trained_embedder import TrainedEmbedder, random_network
 
 NUM_PEOPLE, NUM_MELS, NUM_FRAMES = 40, 80, 20

@@ -18,14 +18,14 @@ from torch import Tensor
 from svc.models.separator import NUM_CHANNELS
 from svc.models.transcriber import Transcriber
 from svc.units import Units
-from training.ablation_run import Judging, Workshop
-from training.ablation_scores import ConversationScore, Heard, conversations_of, heard_of, mels_of, score
-from training.ablation_variants import AblationRun
 from training.compare_encoders import TIMED_FRAMES, cpu_factor
 from training.data.manifest import TEST
 from training.data.spoken_text import spoken_words
 from training.evaluate_transcription import as_spoken
 from training.metrics.word_alignment import word_pairs
+from training.studies.ablation_run import Judging, Workshop
+from training.studies.ablation_scores import ConversationScore, Heard, conversations_of, heard_of, mels_of, score
+from training.studies.ablation_variants import AblationRun
 from training.train_transcriber import TranscriberTrainer
 
 # Live streams that step together when time is taken, as `training.compare_encoders` has them.

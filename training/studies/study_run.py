@@ -22,7 +22,6 @@ from svc.scoring.calibration import CalibrationWeights
 from svc.scoring.conditions import Conditions, SideConditions
 from svc.types import FloatArray
 from svc.whole_file import replacing
-from training.ablation_run import alone_in
 from training.calibration_fit import CalibrationTrials, FitSettings, fit, join, pair_shares
 from training.data.cached_array import cached_array
 from training.data.folds import Fold
@@ -32,9 +31,10 @@ from training.embedder_data import DataPaths, EmbedderData, open_data
 from training.embedder_recipe import EmbedderRecipe
 from training.evaluate import Evaluation, Identity, Settings, Threshold, judge
 from training.metrics.verification import Array
-from training.study_arms import ARMS, ArmRun
-from training.study_figures import ListFigures, RunFigures, write_figures
-from training.study_sides import JudgedList
+from training.studies.ablation_run import alone_in
+from training.studies.study_arms import ARMS, ArmRun
+from training.studies.study_figures import ListFigures, RunFigures, write_figures
+from training.studies.study_sides import JudgedList
 from training.train_embedder import EmbedderTrainer
 from training.trained_embedder import TrainedEmbedder, make_embedder
 from training.training_run import saved

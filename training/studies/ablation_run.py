@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from svc.errors import ArtifactError
-from training.ablation_conversations import kept, sounds_of
-from training.ablation_scores import RunScores, hear, judge
-from training.ablation_variants import AblationRun
 from training.checkpoint import checkpoint_of
 from training.data.conversation_sets import Conversation
 from training.data.manifest import DEV, TEST
 from training.data.rendering import Sounds
 from training.distributed import World
 from training.report_json import write_json
+from training.studies.ablation_conversations import kept, sounds_of
+from training.studies.ablation_scores import RunScores, hear, judge
+from training.studies.ablation_variants import AblationRun
 from training.train_transcriber import TranscriberTrainer, flush_denormals
 from training.training_curves import TrainingCurves
 from training.transcriber_data import DataPaths, TranscriberData

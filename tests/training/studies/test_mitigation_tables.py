@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from training.fairness.cohorts.cohort import cohorts_of
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.figure_text import bold_where_sure, verdict
-from training.mitigation_arms import ARMS, BEFORE
-from training.mitigation_tables import (
+from training.studies.mitigation_arms import ARMS, BEFORE
+from training.studies.mitigation_tables import (
     ADAPTED,
     ALL,
     CLAIMS,

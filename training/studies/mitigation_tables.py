@@ -22,7 +22,7 @@ from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.paired_resampling import with_seeds
 from training.metrics.resampling import REPLICAS
 from training.metrics.verification import Array
-from training.mitigation_arms import ARMS, BEFORE
+from training.studies.mitigation_arms import ARMS, BEFORE
 from training.tables import markdown_table
 
 # Arm -> seed -> errors.

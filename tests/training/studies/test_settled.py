@@ -7,8 +7,8 @@ import pytest
 
 from svc.errors import InvalidRequestError
 from training import study_fairness, study_folds, study_sweep
-from training.settled import check_settled, settle
-from training.study_command import StudyPlan
+from training.studies.settled import check_settled, settle
+from training.studies.study_command import StudyPlan
 from training.study_folds import FoldRun
 
 HEAD = "training/configs/verifier/campplus-head.toml"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.ablation_conversations import digest_of
-from training.ablation_run import SCORES
-from training.ablation_variants import AblationRun, Source
+from training.studies.ablation_conversations import digest_of
+from training.studies.ablation_run import SCORES
+from training.studies.ablation_variants import AblationRun, Source
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
 SKIPPING = "amortised"

@@ -6,8 +6,8 @@ from dataclasses import replace
 from training.fairness.groups import COUNTRY
 from training.figure_text import figure_text
 from training.metrics.bootstrap import floored
-from training.study_arms import ARMS
-from training.study_figures import (
+from training.studies.study_arms import ARMS
+from training.studies.study_figures import (
     CLLR,
     EER,
     FMR,
@@ -18,8 +18,8 @@ from training.study_figures import (
     RunFigures,
     group_column,
 )
-from training.study_sides import READ
-from training.study_tables import (
+from training.studies.study_sides import READ
+from training.studies.study_tables import (
     AT_ONE_THRESHOLD,
     OF_EER,
     StudyFigures,

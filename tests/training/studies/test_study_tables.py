@@ -9,7 +9,7 @@ from training.fairness.groups import COUNTRY, SEX
 from training.metrics.bootstrap import Figure
 from training.metrics.score_bins import MEASURES
 from training.metrics.verification import Array
-from training.study_figures import (
+from training.studies.study_figures import (
     EER,
     EVERYBODY,
     FNMR_BY_SEX,
@@ -23,8 +23,8 @@ from training.study_figures import (
     ListFigures,
     RunFigures,
 )
-from training.study_sides import READ
-from training.study_tables import CLAIMS, change, change_text, markdown, mean_of
+from training.studies.study_sides import READ
+from training.studies.study_tables import CLAIMS, change, change_text, markdown, mean_of
 
 GROUPS = {EVERYBODY: (EVERYBODY,), SEX: ("female", "male"), COUNTRY: ("Asia", "Europe")}
 NUM_ROWS = 41

@@ -10,7 +10,7 @@ import torch
 
 from svc.errors import InvalidRequestError
 from training.command_line import names_among
-from training.study_command import StudyPlan, add_study_options, seeds_of, words_of
+from training.studies.study_command import StudyPlan, add_study_options, seeds_of, words_of
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from training.ablation_scores import ConversationScore, RunScores
-from training.ablation_tables import FOUND, TURNS, WER, markdown
 from training.figure_text import verdict
 from training.metrics.bootstrap import Figure
+from training.studies.ablation_scores import ConversationScore, RunScores
+from training.studies.ablation_tables import FOUND, TURNS, WER, markdown
 
 
 def run(errors: tuple[int, int], *, exact: tuple[bool, bool] = (True, False)) -> RunScores:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.training.data.talkers import talkers
 from tests.training.toy_transcriber_run import RECIPE
-from training.ablation_conversations import STUDIES
-from training.ablation_tables import COMPARED
-from training.ablation_variants import VARIANTS, runs_of
 from training.data.mixtures import MixtureConfig, MixtureSimulator
 from training.losses.arc_biases import LatencyPenalty
+from training.studies.ablation_conversations import STUDIES
+from training.studies.ablation_tables import COMPARED
+from training.studies.ablation_variants import VARIANTS, runs_of
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
 RECIPES = [read_recipe(study.recipe) for study in STUDIES.values()]

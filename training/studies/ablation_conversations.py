@@ -15,10 +15,10 @@ from training.data.mixture_recipe import MixtureRecipe
 from training.data.rendering import Sounds
 from training.data.utterances import read_utterances
 from training.report_json import write_text
-from training.settled import settle
+from training.studies.settled import settle
 from training.transcriber_data import DataPaths
 
-CONFIGS = Path(__file__).parent / "configs"
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from svc.types import FloatArray, Waveform
 from training.data.segments import SegmentReader
 from training.data.trial_list import Trial
 from training.data.trials import draw_trials, make_trials
-from training.study_sides import features_of_speech, kept_trials, side_features
+from training.studies.study_sides import features_of_speech, kept_trials, side_features
 
 
 class LoudIsSpeech:

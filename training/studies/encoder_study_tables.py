@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 
 from svc.models.encoders import EncoderConfig
-from training.ablation_tables import WER, delay_percentile
-from training.encoder_study_runs import SKIPPING, Contender
-from training.encoder_study_scores import EncoderScores
 from training.figure_text import figure_text, verdict
 from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, mean_rate, relative_change
 from training.metrics.resampling import pooled_figure
+from training.studies.ablation_tables import WER, delay_percentile
+from training.studies.encoder_study_runs import SKIPPING, Contender
+from training.studies.encoder_study_scores import EncoderScores
 from training.tables import markdown_table
 
 # Contender -> seed -> scores.

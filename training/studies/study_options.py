@@ -1,4 +1,4 @@
-"""What the commands of fairness studies share beside training.study_command: methods, people, and what lists hear."""
+"""What the commands of fairness studies share beside study_command: methods, people, and what lists hear."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.config import EquivoxConfig
-from training.ablation_conversations import digest_of
 from training.command_line import names_among, positive
 from training.embedder_data import DataPaths
 from training.embedder_recipe import read_recipe
-from training.settled import settle
-from training.study_arms import ARMS, ArmRun, arm_runs
-from training.study_command import seeds_of, words_of
-from training.study_sides import Features, service_features
+from training.studies.ablation_conversations import digest_of
+from training.studies.settled import settle
+from training.studies.study_arms import ARMS, ArmRun, arm_runs
+from training.studies.study_command import seeds_of, words_of
+from training.studies.study_sides import Features, service_features
 
 ALIKE = ("out", "methods", "seeds", "root", "cache", "replicas")
 

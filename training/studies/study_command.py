@@ -11,7 +11,7 @@ import torch
 
 from svc.errors import InvalidRequestError
 from training.command_line import add_folders, folder_to_write, mistakes_told, positive, whole_numbers
-from training.many_runs import Run, all_told, in_a_process, run_named
+from training.studies.many_runs import Run, all_told, in_a_process, run_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

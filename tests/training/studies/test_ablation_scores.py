@@ -8,7 +8,8 @@ import pytest
 from svc.backends.protocols import Emission
 from svc.units import END_OF_TURN, START_OF_TURN, WORD_START, Units
 from tests.training.metrics.conversations import turn
-from training.ablation_scores import (
+from training.report_json import write_json
+from training.studies.ablation_scores import (
     PAUSES_S,
     ConversationScore,
     Heard,
@@ -18,7 +19,6 @@ from training.ablation_scores import (
     score,
     turns_of,
 )
-from training.report_json import write_json
 
 UNITS = Units((f"{WORD_START}yes", f"{WORD_START}no"))
 YES, NO = UNITS.ids().values()

@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from training.ablation_scores import ConversationScore, RunScores
-from training.ablation_variants import VARIANTS
 from training.figure_text import figure_text, verdict
 from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
 from training.metrics.resampling import pooled_figure
+from training.studies.ablation_scores import ConversationScore, RunScores
+from training.studies.ablation_variants import VARIANTS
 from training.tables import markdown_table
 
 # Variant -> seed -> scores.

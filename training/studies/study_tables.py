@@ -15,8 +15,8 @@ from training.figure_text import bold_where_sure, figure_text, verdict
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.paired_resampling import with_seeds
 from training.metrics.verification import Array
-from training.study_arms import ARMS
-from training.study_figures import (
+from training.studies.study_arms import ARMS
+from training.studies.study_figures import (
     CLLR,
     EER,
     EVERYBODY,
@@ -37,7 +37,7 @@ from training.study_figures import (
     Column,
     RunFigures,
 )
-from training.study_sides import CALLS, DIGITS, INDIAN, READ
+from training.studies.study_sides import CALLS, DIGITS, INDIAN, READ
 from training.tables import markdown_table
 
 # Arm -> seed -> figures.

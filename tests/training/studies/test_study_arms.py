@@ -8,7 +8,7 @@ import pytest
 from tests.training.toy_embedder_run import RECIPE
 from training.fairness.methods import Method
 from training.fairness.reweighting import Form
-from training.study_arms import ARMS, FIRST, arm_runs
+from training.studies.study_arms import ARMS, FIRST, arm_runs
 
 
 def test_every_method_is_an_arm() -> None:

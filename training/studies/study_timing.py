@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import fmean
 
 from training.embedder_recipe import EmbedderRecipe
-from training.study_arms import ARMS, UNIFORM, ArmRun
-from training.study_run import Bench, trainer_of
+from training.studies.study_arms import ARMS, UNIFORM, ArmRun
+from training.studies.study_run import Bench, trainer_of
 from training.tables import markdown_table
 
 WARM_UP_STEPS = 5

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from svc.models.transcriber import Transcriber
-from training.ablation_run import alone_in
 from training.adaptation import AdaptationTrainer
 from training.data.cohort_vectors import CohortVectors
 from training.data.manifest import TEST
@@ -19,8 +18,9 @@ from training.data.utterances import Utterance, read_utterances
 from training.embed_speakers import Voices
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.heard_alone import hear_alone
-from training.mitigation_arms import ARMS, ArmRun
 from training.report_json import write_json
+from training.studies.ablation_run import alone_in
+from training.studies.mitigation_arms import ARMS, ArmRun
 from training.training_curves import TrainingCurves
 from training.transcriber_data import DataPaths, TranscriberData
 
