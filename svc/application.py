@@ -3,14 +3,13 @@
 Every part is made when first asked for: `equivox profiles list` opens the database and loads no model.
 """
 
-import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +41,8 @@ from svc.pipelines.extraction import VoiceprintExtractor
 from svc.pipelines.identification import Identifier
 from svc.pipelines.live.second_pass import SecondPass
 from svc.pipelines.live.speaker_labels import LabelConfig
-from svc.pipelines.live.stream_opening import LiveConfig, LiveParts, StreamOpener
-from svc.pipelines.live.transcription import StreamOptions, TranscriptionStream
+from svc.pipelines.live.stream_opening import LiveConfig, LiveParts, LiveTranscriber, StreamOpener
+from svc.pipelines.live.transcription import StreamOptions
 from svc.pipelines.live.turns import TurnConfig
 from svc.pipelines.live.voice_changes import VoiceChangeConfig
 from svc.pipelines.verification import Verifier
@@ -54,24 +53,7 @@ from svc.scoring.calibration import Calibration, load_calibration
 from svc.scoring.policy import Policies
 from svc.scoring.policy_file import load_policies, policies_of
 from svc.types import MODEL_RATE_HZ, Waveform
-
-
-class LiveTranscriber(Protocol):
-    """Opens live transcriptions."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def algorithmic_latency_s(self) -> float: ...
-
-    def open(self, options: StreamOptions) -> TranscriptionStream:
-        """Raises OverloadedError when there are too many."""
-        ...
-
-    def close(self) -> None:
-        """Ends its threads."""
-        ...
+from svc.workers import embedder_workers, num_workers, usable_cores
 
 
 @contextmanager
@@ -329,22 +311,3 @@ def live_config(config: TranscriptionConfig) -> LiveConfig:
         labels=LabelConfig(join_llr=config.join_llr, found_llr=config.found_llr, merge_llr=config.merge_llr),
         changes=VoiceChangeConfig() if config.split_turns else None,
     )
-
-
-def embedder_workers(config: EquivoxConfig, runtime: str) -> int:
-    """Calls of the embedder at a time: torch spreads one over its threads, ONNX Runtime is told to keep to one."""
-    if runtime == "onnxruntime":
-        return num_workers(config)
-    import torch  # seconds, but for an embedder that has it
-
-    return 1 if torch.get_num_threads() > 1 else num_workers(config)
-
-
-def num_workers(config: EquivoxConfig) -> int:
-    """Embedder threads: as configured, else one for each core the process may use."""
-    return config.models.threads or usable_cores()
-
-
-def usable_cores() -> int:
-    """Of the machine, those this process is not kept from."""
-    return len(os.sched_getaffinity(os.getpid())) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -28,7 +28,7 @@ from equivox.v1 import (
     verification_pb2,
     verification_pb2_grpc,
 )
-from svc.application import Application, num_workers
+from svc.application import Application
 from svc.config import EquivoxConfig, ServerConfig
 from svc.errors import ServiceError
 from svc.rpc.call import Call
@@ -54,6 +54,7 @@ from svc.rpc.telemetry import Metrics, configure_logging, log
 from svc.rpc.tls import server_credentials
 from svc.rpc.transcription import TranscriptionServicer
 from svc.rpc.verification import VerificationServicer
+from svc.workers import num_workers
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name

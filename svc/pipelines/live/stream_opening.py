@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Protocol
 
 from svc.backends.protocols import Embedder
 from svc.errors import InvalidRequestError
@@ -51,6 +52,24 @@ class LiveParts:
     calibration: Calibration
     identifier: Identifier
     second_pass: SecondPass | None = None
+
+
+class LiveTranscriber(Protocol):
+    """Opens live transcriptions."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def algorithmic_latency_s(self) -> float: ...
+
+    def open(self, options: StreamOptions) -> TranscriptionStream:
+        """Raises OverloadedError when there are too many."""
+        ...
+
+    def close(self) -> None:
+        """Ends its threads."""
+        ...
 
 
 class StreamOpener:
