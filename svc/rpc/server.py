@@ -34,16 +34,9 @@ from svc.errors import ServiceError
 from svc.rpc.call import Call
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
+from svc.rpc.guards import Admission, Arrival, Authentication, RateLimit, reporting_errors, scoping
 from svc.rpc.health import MAX_WATCHERS, HealthServicer
-from svc.rpc.interceptors import (
-    Admission,
-    Arrival,
-    Authentication,
-    GuardInterceptor,
-    RateLimit,
-    reporting_errors,
-    scoping,
-)
+from svc.rpc.interceptors import GuardInterceptor
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload, on_its_own

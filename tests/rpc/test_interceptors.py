@@ -14,7 +14,7 @@ from grpc import StatusCode
 from equivox.v1.audio_pb2 import Audio
 from equivox.v1.embeddings_pb2 import EmbedRequest, EmbedResponse
 from svc.errors import CallAbandonedError, DeadlinePassedError, ProfileNotFoundError
-from svc.rpc.interceptors import Admission, Authentication, RateLimit
+from svc.rpc.guards import Admission, Authentication, RateLimit
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.telemetry import configure_logging
 from tests.rpc.test_server import until

@@ -16,7 +16,8 @@ from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer, EmbeddingsStub, add_EmbeddingsServicer_to_server
 from svc.backends.call_scope import current_call
 from svc.rpc.call import tenant_of_call
-from svc.rpc.interceptors import Admission, Arrival, Guard, GuardInterceptor, reporting_errors, scoping
+from svc.rpc.guards import Admission, Arrival, Guard, reporting_errors, scoping
+from svc.rpc.interceptors import GuardInterceptor
 from svc.rpc.offload import Offload
 from svc.rpc.parsing import RequestParser
 from svc.rpc.telemetry import Metrics
