@@ -48,7 +48,7 @@ class RunCounts:
 def mean_rate(runs: RunCounts, *, most: float = math.inf, replicas: int = REPLICAS, seed: int = 0) -> Figure:
     """Mean over seeds of counts over totals, which are 0 to `most`: of a share 1."""
     figure = _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas, seed)
-    return _mapped(figure, lambda rate: min(max(rate, 0.0), most))
+    return mapped(figure, lambda rate: min(max(rate, 0.0), most))
 
 
 def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
@@ -63,7 +63,7 @@ def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPL
         ratio = _figure(
             lambda *drawn: np.log(after.rates(*drawn) / before.rates(*drawn)), before.counts.shape, replicas, seed
         )
-    return _mapped(ratio, math.expm1)
+    return mapped(ratio, math.expm1)
 
 
 def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
@@ -86,16 +86,17 @@ def with_seeds(figure: Figure, left_out: Floats) -> Figure:
     return Figure(value, (value - math.hypot(value - low, of_seeds), value + math.hypot(high - value, of_seeds)))
 
 
-def _check(before: RunCounts, after: RunCounts) -> None:
-    if before.counts.shape != after.counts.shape:
-        raise ValueError(f"cannot pair runs of {before.counts.shape} with {after.counts.shape}")
-
-
-def _mapped(figure: Figure, scale: Callable[[float], float]) -> Figure:
+def mapped(figure: Figure, scale: Callable[[float], float]) -> Figure:
+    """Value and both bounds on another scale, which keeps their order."""
     if figure.value is None or figure.ci95 is None:
         return Figure(None if figure.value is None else scale(figure.value), None)
     low, high = figure.ci95
     return Figure(scale(figure.value), (scale(low), scale(high)))
+
+
+def _check(before: RunCounts, after: RunCounts) -> None:
+    if before.counts.shape != after.counts.shape:
+        raise ValueError(f"cannot pair runs of {before.counts.shape} with {after.counts.shape}")
 
 
 def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int], replicas: int, seed: int) -> Figure:

@@ -8,6 +8,7 @@ count as a difference. Seeds have their part by training.metrics.paired_resampli
 Letters: S seeds, U talkers, D domains, G cohorts, R draws; row 0 is exact, the others are the draws.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, size
 from training.figure_text import bold_where_sure, figure_text, verdict
 from training.heard_alone import labels_of
 from training.metrics.bootstrap import Figure, figure_of
-from training.metrics.paired_resampling import with_seeds
+from training.metrics.paired_resampling import mapped, with_seeds
 from training.metrics.resampling import REPLICAS
 from training.metrics.verification import Array
 from training.studies.mitigation_arms import ARMS, BEFORE
@@ -183,21 +184,22 @@ def markdown(cohorts: Cohorts, adapted: str, errors: StudyErrors, *, by_voice: b
 
 def change(column: Column, before: Rates, after: Rates, judges: Judges) -> Figure:
     """Relative to the artifact as it was, paired by draw; none where it cannot be measured, and of a seed alone no
-    interval.
+    interval. Seeds get their share on the scale of ratios, on which nothing falls by more than all there was.
     """
     was, is_now = (column.statistic(rates, judges) for rates in (before, after))
     with np.errstate(divide="ignore", invalid="ignore"):
-        changed = is_now / was - 1
-        without = [column.statistic(rates, judges)[0] / was[0] - 1 for rates in after.without]
-    figure = figure_of(float(changed[0]), changed[1:])
-    return with_seeds(figure, np.array(without)) if without else Figure(figure.value, None)
+        ratio = np.log(is_now / was)
+        without = np.log([column.statistic(rates, judges)[0] / was[0] for rates in after.without])
+    figure = figure_of(float(ratio[0]), ratio[1:])
+    return mapped(with_seeds(figure, without) if len(without) else Figure(figure.value, None), math.expm1)
 
 
 def rate(column: Column, rates: Rates, judges: Judges) -> Figure:
     """Over talkers, and seeds where there are two or more."""
     values = column.statistic(rates, judges)
     without = [column.statistic(left, judges)[0] for left in rates.without]
-    return with_seeds(figure_of(float(values[0]), values[1:]), np.array(without))
+    figure = with_seeds(figure_of(float(values[0]), values[1:]), np.array(without))
+    return mapped(figure, lambda value: max(value, 0.0))
 
 
 def _change_text(found: Figure) -> str:

@@ -24,6 +24,7 @@ from training.studies.mitigation_tables import (
     Judges,
     change,
     markdown,
+    rate,
 )
 
 MEMBERS = {
@@ -115,6 +116,17 @@ def test_a_run_is_not_surer_of_itself_than_its_seeds_allow() -> None:
     assert found.value is not None
     assert found.ci95 is not None
     assert found.ci95[0] < 0 < found.ci95[1]
+
+
+def test_nothing_falls_by_more_than_all_there_was_however_far_apart_the_seeds() -> None:
+    seeds = [counted({"g": 0.1, "b": share, "t": 0.9}) for share in (0.101, 0.4)]
+    before, after = judges().rates([BEFORE_ERRORS]), judges().rates(seeds)
+    for column in (WORST, VARIANCE, GAP):
+        found, now = change(column, before, after, judges()), rate(column, after, judges())
+        assert found.ci95 is not None
+        assert -1 <= found.ci95[0] < 0 < found.ci95[1]
+        assert now.ci95 is not None
+        assert now.ci95[0] == 0
 
 
 def test_a_gap_that_one_seed_has_no_end_of_is_no_sure_change() -> None:
