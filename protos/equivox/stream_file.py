@@ -137,10 +137,10 @@ def _of_sound(sound: Any, container: Container) -> _Recording:  # noqa: ANN401 -
     frame_bytes = (4 if is_float else 2) * sound.channels
     # Read from front to back only: soundfile would else seek after every block, and believe headers about the end.
     sound.seekable = lambda: False
-    buffer = bytearray(READ_FRAMES * frame_bytes)
 
     def read(num_frames: int) -> bytes:
-        some = memoryview(buffer)[: num_frames * frame_bytes]
+        # No view of a buffer: left in the frames of an error it crashes Python's garbage collector before 3.12.4.
+        some = bytearray(num_frames * frame_bytes)
         num_read = sound.buffer_read_into(some, dtype="float32" if is_float else "int16")
         return bytes(some[: num_read * frame_bytes])
 

@@ -1,5 +1,6 @@
 """Files streamed by the client: the samples the server's own decoder would hear, or an error where it would refuse."""
 
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,17 @@ def test_what_was_decoded_before_a_file_breaks_off_is_sent(client: Client, recor
         client.transcribe_all(half[: len(half) // 2], TranscribeOptions(chunk_ms=1000))
     sent = b"".join(request.audio for request in recorder.requests)
     assert 3 < len(sent) / 2 / RATE_HZ < 6
+
+
+def test_an_error_keeps_no_view_of_memory() -> None:
+    """In its frames, as part of a cycle, one crashes Python's garbage collector before 3.12.4."""
+    half = encoded(0.1 * np.random.default_rng(0).standard_normal((10 * RATE_HZ, 1), np.float32), container="FLAC")
+    with pytest.raises(AudioFileError) as caught:
+        list(StreamFile(half[: len(half) // 2]).pieces())
+    assert caught.value.__cause__ is not None
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__cause__.__traceback__)]
+    assert len(frames) > 2
+    assert not [kept for frame in frames for kept in frame.f_locals.values() if isinstance(kept, memoryview)]
 
 
 @pytest.mark.parametrize("data", [silent_opus(2) + silent_opus(2), b"", b"RIFFxxxxAVI LIST"])
