@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import not_utf8
+from training.data.manifest import opened
 from training.data.spoken_text import spoken_words
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, spread_words
 from training.metrics.bootstrap import Figure
@@ -155,12 +155,9 @@ def as_spoken(turns: Transcript) -> Transcript:
 
 def read_groups(path: Path) -> dict[str, dict[str, str]]:
     """A CSV with a column `recording` -> column -> recording -> value. Raises InvalidRequestError."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            names, rows = reader.fieldnames or (), list(reader)
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "groups") from error
+    with opened(path, "groups") as file:
+        reader = csv.DictReader(file)
+        names, rows = reader.fieldnames or (), list(reader)
     if "recording" not in names:
         there = ", ".join(names) or "none"
         raise InvalidRequestError(f"{path} has no column `recording`; has {there}", field="groups")

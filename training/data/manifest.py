@@ -3,8 +3,10 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TextIO
 
 from svc.errors import InvalidRequestError
 
@@ -58,11 +60,8 @@ def read_with_columns(path: Path, columns: Sequence[str]) -> list[tuple[Clip, tu
         raise InvalidRequestError(
             f"no manifest at {path}: set EQUIVOX_DATA to a folder with one, or give --root", field="manifest"
         )
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(_rows(csv.DictReader(file), columns, path))
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "manifest") from error
+    with opened(path, "manifest") as file:
+        return list(_rows(csv.DictReader(file), columns, path))
 
 
 def _rows(rows: "csv.DictReader[str]", columns: Sequence[str], path: Path) -> Iterator[tuple[Clip, tuple[str, ...]]]:
@@ -87,6 +86,19 @@ def noises_at(root: Path, split: str) -> list[Clip]:
     """`noises_for` of a folder of speech; none where it has no manifest, as a copy of LibriSpeech has not."""
     manifest = root / "manifest.csv"
     return noises_for(read_manifest(manifest), split) if manifest.exists() else []
+
+
+@contextmanager
+def opened(path: Path, field: str) -> Iterator[TextIO]:
+    """A UTF-8 file to read, its ends of lines as they are, without the byte order mark that some programs put in front.
+
+    Raises OSError, and InvalidRequestError where what is read turns out to be of another encoding.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, field) from error
 
 
 def text_of(path: Path, field: str) -> str:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
-from training.data.manifest import not_utf8
+from training.data.manifest import opened
 
 REQUIRED = ("enrolment", "test", "target")
 SPEAKERS = ("enrolment_speaker", "test_speaker")
@@ -172,14 +172,7 @@ def read_trials(path: Path) -> TrialList:
     """Raises InvalidRequestError naming the line at fault."""
     if not path.is_file():
         raise InvalidRequestError(f"no trial list at {path}", field="trials")
-    try:
-        return _read(path)
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "trials") from error
-
-
-def _read(path: Path) -> TrialList:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with opened(path, "trials") as file:
         header = {name.strip() for name in file.readline().split(",")}
         file.seek(0)
         is_csv = path.suffix.lower() == ".csv" or {*REQUIRED} <= header

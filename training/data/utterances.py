@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svc.errors import InvalidRequestError
 from svc.whole_file import replacing
-from training.data.manifest import not_utf8
+from training.data.manifest import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,8 @@ def read_utterances(path: Path) -> list[Utterance]:
     """All utterances in file order. Raises InvalidRequestError naming the file, and the line at fault."""
     if not path.is_file():
         raise InvalidRequestError(f"no utterances at {path}: make them with python -m training.data.align")
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return [utterance_of(line, f"{path}:{number}") for number, line in enumerate(file, 1) if line.strip()]
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "utterances") from error
+    with opened(path, "utterances") as file:
+        return [utterance_of(line, f"{path}:{number}") for number, line in enumerate(file, 1) if line.strip()]
 
 
 def write_utterances(path: Path, utterances: Iterable[Utterance]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
-from training.data.manifest import not_utf8
+from training.data.manifest import opened
 from training.data.trial_list import TrialList, check_named_once
 from training.fairness.countries import Minimum, pooled
 from training.metrics.scored_trials import Counts, Labels
@@ -130,13 +130,10 @@ def _known(value: str) -> str:
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = [name for name in reader.fieldnames or () if name]
-            return names, [{name: (row[name] or "").strip() for name in names} for row in reader]
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, "people") from error
+    with opened(path, "people") as file:
+        reader = csv.DictReader(file)
+        names = [name for name in reader.fieldnames or () if name]
+        return names, [{name: (row[name] or "").strip() for name in names} for row in reader]
 
 
 def by_column(name: str, values: npt.NDArray[np.str_], trials: TrialList) -> Grouping:
