@@ -24,7 +24,7 @@ class PcmEncoding(Enum):
         return 1 if self in TABLES else np.dtype(self.value).itemsize
 
 
-def samples_of(data: bytes | memoryview, encoding: PcmEncoding) -> FloatArray:
+def samples_of(data: bytes, encoding: PcmEncoding) -> FloatArray:
     """Whole samples -> (N,) float32, full scale +-1."""
     if encoding in TABLES:
         return TABLES[encoding][np.frombuffer(data, np.uint8)]
