@@ -21,8 +21,9 @@ from svc.rpc.server import Server
 from svc.types import FloatArray
 from tests.rpc.conftest import tiny_server
 from tests.rpc.speech import said
-from tests.rpc.test_server import ANY_PORT, to, until
+from tests.rpc.test_server import ANY_PORT, to
 from tests.rpc.toy_server import detail_of, reason_of, retry_after_s
+from tests.rpc.waiting import until
 
 REQUEST = EmbedRequest(audio=said("ann"))
 ACME, GLOBEX = ((("authorization", f"Bearer {token}"),) for token in ("one", "two"))

@@ -8,8 +8,8 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from svc.rpc.health import HealthServicer
-from tests.rpc.test_server import until
 from tests.rpc.toy_server import reason_of, retry_after_s
+from tests.rpc.waiting import until
 
 ASK = health_pb2.HealthCheckRequest()
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -17,8 +17,8 @@ from svc.errors import CallAbandonedError, DeadlinePassedError, ProfileNotFoundE
 from svc.rpc.guards import Admission, Authentication, RateLimit
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.telemetry import configure_logging
-from tests.rpc.test_server import until
 from tests.rpc.toy_server import Toy, open_admission, reason_of, retry_after_s, serving, stub_of
+from tests.rpc.waiting import until
 
 BLOCKING = EmbedRequest(audio=Audio(channel=1))
 SECRET = "a secret nobody may read in a log"

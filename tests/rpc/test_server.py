@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +51,7 @@ from tests.rpc.live import CONFIG, transcribe
 from tests.rpc.speech import said
 from tests.rpc.tiny_application import LIMITS, TinyApplication, tiny_config
 from tests.rpc.toy_server import detail_of, reason_of
+from tests.rpc.waiting import until
 
 ANY_PORT = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -244,14 +245,6 @@ def test_a_signal_while_the_models_load_does_not_wait_for_them(tmp_path: Path) -
     assert ended.returncode == 0, ended.stderr
     events = [json.loads(line)["event"] for line in ended.stderr.splitlines()]
     assert events[-3:] == ["listening", "draining", "drained"]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    pytest.fail("the condition never came true")
 
 
 async def test_a_drain_does_not_wait_for_those_who_watch_health(tmp_path: Path) -> None:

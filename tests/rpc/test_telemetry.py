@@ -15,7 +15,7 @@ from svc.backends.batching import BatchReport
 from svc.rpc.call import Call
 from svc.rpc.offload import Threads
 from svc.rpc.telemetry import Metrics, configure_logging
-from tests.rpc.test_server import until
+from tests.rpc.waiting import until
 
 METHOD = "/equivox.v1.Embeddings/Embed"
 

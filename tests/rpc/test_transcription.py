@@ -32,9 +32,10 @@ from tests.pipelines.live.toy_conversation import Said
 from tests.rpc.conftest import tiny_server
 from tests.rpc.live import CONFIG, FLUSH, KEEP_ALIVE, METHOD, Dialogue, answered_by, chunks, transcribe
 from tests.rpc.speech import RATE_HZ
-from tests.rpc.test_server import to, until
+from tests.rpc.test_server import to
 from tests.rpc.toy_server import detail_of, reason_of, retry_after_s
 from tests.rpc.toy_transcriber import DURATION_S, TALK, talk
+from tests.rpc.waiting import until
 
 ANY_PORT = ServerConfig(address="127.0.0.1:0", drain_s=5.0)
 SPEECH = talk()
