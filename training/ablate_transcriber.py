@@ -18,22 +18,14 @@ from training.studies.ablation_run import do_alone, finished_scores, is_done, ju
 from training.studies.ablation_scores import read_scores
 from training.studies.ablation_tables import markdown
 from training.studies.ablation_variants import VARIANTS, AblationRun, runs_of
-from training.studies.study_command import (
-    StudyPlan,
-    add_study_options,
-    run_study,
-    seeds_of,
-    words_of,
-)
+from training.studies.study_command import StudyPlan, add_study_options, run_study, words_of
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import read_recipe
 
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     study = STUDIES[options.study]
-    runs = runs_of(
-        read_recipe(study.recipe), [VARIANTS[name] for name in options.variants.split(",")], seeds_of(options)
-    )
+    runs = runs_of(read_recipe(study.recipe), [VARIANTS[name] for name in options.variants], options.seeds)
     paths = DataPaths.of(options)
     names = ("utterances", "units", "out", "root", "cache", "variants", "seeds")
     return StudyPlan(

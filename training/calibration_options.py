@@ -38,8 +38,9 @@ def _add_fit_options(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, help="folder for the artifact, or the policy's file; else nothing is written"
     )
     parser.add_argument("--name", default="", help="of the calibration (default calibration-EMBEDDER)")
-    parser.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
-    parser.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
+    cohort = parser.add_mutually_exclusive_group()
+    cohort.add_argument("--cohort", type=Path, help="folder of clips of strangers, each subfolder one person")
+    cohort.add_argument("--no-cohort", action="store_true", help="do not normalise scores")
     parser.add_argument("--test", action="store_true", help="also measure on the test sets of the shipped data")
     parser.add_argument("--seed", type=from_zero, default=0, help="of the trials and the folds")
     parser.add_argument("--folds", type=positive, default=FOLDS)
@@ -65,7 +66,5 @@ def _contradictions(chosen: argparse.Namespace) -> Iterator[str]:
         yield "--policy takes the service as it is configured: no --embedder, --cohort, --no-cohort or --test"
     if not chosen.scores and (chosen.trials is None) != (chosen.audio_root is None):
         yield "--trials and --audio-root belong together"
-    if chosen.cohort and chosen.no_cohort:
-        yield "--cohort and --no-cohort exclude each other"
     if chosen.folds < 2 or not chosen.penalty >= 0:
         yield f"need --folds >= 2 and --penalty >= 0, got {chosen.folds} and {chosen.penalty}"

@@ -2,14 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TypeVar
 
 from svc.config import default_cache
 from svc.errors import ServiceError
 from training.data.manifest import data_root
+
+Value = TypeVar("Value", int, str)
 
 OUR_PACKAGES = ("svc", "training", "protos", "equivox")
 # Exit status after Ctrl-C, as shells have it.
@@ -75,22 +79,30 @@ def from_zero(given: str) -> int:
     return int(given)
 
 
-def whole_numbers(given: str) -> str:
-    """The type of an option that takes them by commas."""
+def whole_numbers(given: str) -> tuple[int, ...]:
+    """The type of an option that takes them by commas, each once."""
     if not all(number.isdigit() for number in given.split(",")):
         raise argparse.ArgumentTypeError(f"must be whole numbers by commas, not {given}")
-    return given
+    return _each_once([int(number) for number in given.split(",")])
 
 
-def names_among(known: Collection[str], what: str) -> Callable[[str], str]:
-    """The type of an option that takes names by commas; one there is not ends the program."""
+def names_among(known: Collection[str], what: str) -> Callable[[str], tuple[str, ...]]:
+    """The type of an option that takes names by commas, each once; one there is not ends the program."""
 
-    def checked(given: str) -> str:
-        if unknown := sorted(set(given.split(",")) - set(known)):
+    def checked(given: str) -> tuple[str, ...]:
+        names = given.split(",")
+        if unknown := sorted(set(names) - set(known)):
             raise argparse.ArgumentTypeError(f"no {what} {', '.join(unknown)}; there are {', '.join(known)}")
-        return given
+        return _each_once(names)
 
     return checked
+
+
+def _each_once(given: Sequence[Value]) -> tuple[Value, ...]:
+    """Raises ArgumentTypeError naming what is there twice."""
+    if repeated := [str(value) for value, times in Counter(given).items() if times > 1]:
+        raise argparse.ArgumentTypeError(f"give {', '.join(repeated)} once")
+    return tuple(given)
 
 
 @contextmanager

@@ -29,28 +29,27 @@ from training.studies.ablation_variants import AblationRun, Source
 from training.studies.encoder_study_runs import contenders, encoder_runs
 from training.studies.encoder_study_scores import judged_alone, read_encoder_scores
 from training.studies.encoder_study_tables import markdown
-from training.studies.study_command import StudyPlan, add_study_options, run_study, seeds_of, words_of
+from training.studies.study_command import StudyPlan, add_study_options, run_study, words_of
 from training.transcriber_data import DataPaths, add_speech
 from training.transcriber_recipe import STARTS, read_recipe
 
 STRENGTHS = "0,0.5,1,2,4"
 ALONE = "0S"
+# Options that say where encoders start, of which one is given.
+STARTED_BY = ("starts", "recogniser", "after")
 
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
-    starts = options.starts.split(",") if options.starts else []
     trained = trained_of(options)
-    chosen = contenders(options.recipe, options.encoders, strengths, starts)
-    runs = encoder_runs(chosen, seeds_of(options), trained=trained, after=options.after)
+    chosen = contenders(options.recipe, options.encoders, strengths, options.starts or ())
+    runs = encoder_runs(chosen, options.seeds, trained=trained, after=options.after)
     paths = DataPaths.of(options)
-    names = ("strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell")
-    chosen_by = ["--encoders", *map(str, options.encoders), *(["--starts", options.starts] if starts else [])]
-    chosen_by += ["--recogniser", str(options.recogniser)] if options.recogniser else []
-    chosen_by += ["--after", str(options.after)] if options.after else []
+    names = ["strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell", *STARTED_BY]
+    encoders = ["--encoders", *map(str, options.encoders)]
     return StudyPlan(
         runs=runs,
-        command=["training.study_encoders", str(options.recipe), *chosen_by, *words_of(options, names)],
+        command=["training.study_encoders", str(options.recipe), *encoders, *words_of(options, names)],
         do=lambda run: do_alone(run, options.out, paths, judged_alone),
         is_done=lambda run: is_done(run, options.out),
         table=lambda: markdown(chosen, finished_scores(runs, options.out, read_encoder_scores)),
@@ -65,12 +64,7 @@ def prepared(options: argparse.Namespace, paths: DataPaths, trained: Source | No
 
 
 def trained_of(options: argparse.Namespace) -> Source | None:
-    """Raises ArtifactError when there is none in the folder, InvalidRequestError where starts are said twice."""
-    given = [name for name in ("starts", "recogniser", "after") if getattr(options, name)]
-    if len(given) > 1:
-        *others, last = (f"--{name}" for name in given)
-        message = f"{' and '.join(others)} and {last} each say where encoders start: give one of them"
-        raise InvalidRequestError(message, field=given[0])
+    """Raises ArtifactError when there is none in the folder."""
     folder: Path | None = options.recogniser
     if folder is None:
         return None
@@ -98,9 +92,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--encoders", type=Path, nargs="+", required=True, help="as in training/configs/encoders")
     parser.add_argument("--strengths", default=STRENGTHS, help="of charging for compute (default %(default)s)")
     listed = names_among(STARTS, "start")
-    parser.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
-    parser.add_argument("--recogniser", type=Path, help="an artifact, all go on from its weights but for its separator")
-    parser.add_argument("--after", type=Path, help="the --out of an earlier study, each goes on from its encoder there")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
+    start.add_argument("--recogniser", type=Path, help="an artifact, all go on from its weights but for its separator")
+    start.add_argument("--after", type=Path, help="the --out of an earlier study, each goes on from its encoder there")
     add_speech(parser)
     parser.add_argument(
         "--per-cell", type=part_of_cell, default=PER_CELL, help="test conversations a domain (%(default)s)"

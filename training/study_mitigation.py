@@ -33,13 +33,7 @@ from training.studies.ablation_conversations import digest_of, settle_data
 from training.studies.mitigation_arms import ARMS, ArmRun, arm_runs
 from training.studies.mitigation_run import FISHER, SCORES, bench_at, do, is_done, judged_utterances, read_errors
 from training.studies.mitigation_tables import StudyErrors, markdown
-from training.studies.study_command import (
-    StudyPlan,
-    add_study_options,
-    run_study,
-    seeds_of,
-    words_of,
-)
+from training.studies.study_command import StudyPlan, add_study_options, run_study, words_of
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths, TranscriberData
 
@@ -60,8 +54,8 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     recipe, name = read_adaptation(options.recipe), settled_cohort(options, artifact, cohorts)
     whole = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
     voices = voices_of(options, cohorts)
-    arms, heard = [ARMS[name] for name in options.methods.split(",")], digest_of(options.voices)[:8] if voices else ""
-    runs = arm_runs(whole, arms, seeds_of(options), heard)
+    arms, heard = [ARMS[name] for name in options.methods], digest_of(options.voices)[:8] if voices else ""
+    runs = arm_runs(whole, arms, options.seeds, heard)
     if not options.run:
         judges = {spoken.speaker for spoken in judged_utterances(DataPaths.of(options), domains=domains_of(recipe))}
         warn_of_overlap(cohorts, judges)

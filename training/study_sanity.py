@@ -35,7 +35,6 @@ from training.figure_text import figure_text
 from training.metrics.bootstrap import Summary
 from training.metrics.score_bins import AT_THRESHOLD
 from training.metrics.verification import Array, Mask
-from training.studies.study_command import seeds_of
 from training.systems import System, equivox_system
 from training.tables import markdown_table, progress_over
 
@@ -236,10 +235,9 @@ def run_study(options: argparse.Namespace) -> None:
         )
     columns = known_of(listened.trials, shipped_people(clips, corpus=SETS[options.set].corpus))
     settings = Settings(replicas=options.replicas, levels=options.levels)
-    seeds = seeds_of(options)
     how = f"{options.replicas} draws of {options.levels} levels, harmed by noise at {options.snr_db:g} dB"
     print(f"{options.set}, {len(trials)} trials, {how}\n")
-    print(report(listened, columns, shuffles=options.shuffles, seeds=seeds, settings=settings))
+    print(report(listened, columns, shuffles=options.shuffles, seeds=options.seeds, settings=settings))
 
 
 def known_of(trials: TrialList, people: People) -> Columns:

@@ -10,7 +10,7 @@ as that study is.
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from svc.config import parse_config
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 from training.recipe_file import read_tables
-from training.studies.study_arms import ARMS, ArmRun, arm_runs
-from training.studies.study_command import StudyPlan, add_study_options, run_study, seeds_of
+from training.studies.study_arms import ARMS, Arm, ArmRun, arm_runs
+from training.studies.study_command import StudyPlan, add_study_options, run_study
 from training.studies.study_figures import CLLR, EER, FEMALE, GAP, GARBE_BY_REGION, MALE, STD, RunFigures, read_figures
 from training.studies.study_options import command_of, heard_by_the_service, paths_of, settle_study, study_parser
 from training.studies.study_run import FIGURES, Bench, bench_at, do, is_done
@@ -45,7 +45,7 @@ class Variation:
 def variations(recipe: Path, sweeps: Sequence[str], methods: Sequence[str], seeds: Sequence[int]) -> list[Variation]:
     """Of every method the recipe as it stands, then each value of each sweep. A value that it has already is no other.
 
-    Raises ValueError for a key or value that no recipe has.
+    Raises ValueError for a key or value that no recipe has, and for a key that a method or a seed sets itself.
     """
     recipes = {AS_IT_STANDS: read_recipe(recipe)}
     for sweep in sweeps:
@@ -54,12 +54,17 @@ def variations(recipe: Path, sweeps: Sequence[str], methods: Sequence[str], seed
             raise ValueError(f"--sweep {sweep}: write KEY=VALUE,VALUE,..")
         recipes |= {f"{key} = {value}": varied(recipe, key, value) for value in values.split(",")}
     different = {of.digest: title for title, of in reversed(recipes.items())}
-    return [
-        Variation(title=title, arm=arm, runs=tuple(arm_runs(recipes[title], [ARMS[arm]], seeds)))
-        for arm in methods
-        for title in recipes
-        if title in different.values()
-    ]
+    recipes = {title: of for title, of in recipes.items() if title in different.values()}
+    return [variation for arm in methods for variation in _of_arm(ARMS[arm], recipes, seeds)]
+
+
+def _of_arm(arm: Arm, recipes: Mapping[str, EmbedderRecipe], seeds: Sequence[int]) -> Iterator[Variation]:
+    """Raises ValueError for a recipe that the arm makes the same as the one as it stands."""
+    runs = {title: tuple(arm_runs(of, [arm], seeds)) for title, of in recipes.items()}
+    for title, of_title in runs.items():
+        if title != AS_IT_STANDS and of_title == runs[AS_IT_STANDS]:
+            raise ValueError(f"--sweep {title}: --methods {arm.name} and --seeds say that themselves")
+        yield Variation(title=title, arm=arm.name, runs=of_title)
 
 
 def varied(recipe: Path, key: str, value: str) -> EmbedderRecipe:
@@ -109,7 +114,7 @@ def _row(arm: str, title: str, done: Mapping[tuple[str, str], Mapping[int, RunFi
 
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
-    chosen = variations(options.recipe, options.sweep, options.methods.split(","), seeds_of(options))
+    chosen = variations(options.recipe, options.sweep, options.methods, options.seeds)
     own = [word for sweep in options.sweep for word in ("--sweep", sweep)]
     return StudyPlan(
         runs=[run for variation in chosen for run in variation.runs],

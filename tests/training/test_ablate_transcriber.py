@@ -125,6 +125,13 @@ def test_runs_wait_for_what_they_start_from_when_several_go_at_once(tmp_path: Pa
     assert [outcome.problem for outcome in outcomes] == [None] * len(RUNS)
 
 
+def test_runs_of_one_name_are_one() -> None:
+    tried: list[str] = []
+    first = replace(RUNS[0], name="first")
+    outcomes = do_all([first, first], lambda run: tried.append(run.name), done=lambda run: False, jobs=2)
+    assert [outcome.run.name for outcome in outcomes] == tried == ["first"]
+
+
 def test_a_run_that_waits_holds_no_other_up(tmp_path: Path) -> None:
     first, second = (replace(RUNS[0], name=name) for name in ("first", "second"))
     waits = replace(RUNS[-1], name="waits", parts={"recogniser": "first"})

@@ -257,7 +257,7 @@ def test_own_list_becomes_a_calibration_the_service_loads(
         ("--trials own.csv", "--audio-root belong together"),
         ("--folds 1", "--folds >= 2"),
         ("--penalty -1", "--penalty >= 0"),
-        ("--cohort somewhere --no-cohort", "exclude each other"),
+        ("--cohort somewhere --no-cohort", "argument --no-cohort: not allowed with argument --cohort"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(

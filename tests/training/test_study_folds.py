@@ -131,8 +131,8 @@ def test_some_talkers_are_numbered_anew_and_say_the_same() -> None:
 
 def test_the_options_are_those_of_a_study() -> None:
     options = parsed(["toy.toml", "--out", "o"])
-    assert (options.folds, options.seeds) == (5, "0,1,2,3,4")
-    assert options.methods == "uniform,pw,uniform-binary,pw-binary"
+    assert (options.folds, options.seeds) == (5, (0, 1, 2, 3, 4))
+    assert options.methods == ("uniform", "pw", "uniform-binary", "pw-binary")
 
 
 def test_without_data_the_error_names_the_manifest(tmp_path: Path) -> None:

@@ -49,6 +49,20 @@ def test_what_no_recipe_has_is_named(sweep: str, told: str) -> None:
         variations(HEAD, [sweep], ["pw"], [0])
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "method"),
+    [
+        ("loss.pairs", '"binary"', "pw"),
+        ("fairness.method", '"pl"', "pw"),
+        ("seed", "3", "pw"),
+        ("fairness.reweighting.regions.feature", '"distances"', "pw-blind"),
+    ],
+)
+def test_what_a_method_or_a_seed_says_itself_is_no_other_setting(key: str, value: str, method: str) -> None:
+    with pytest.raises(ValueError, match=f"{key} = {value}: --methods {method} and --seeds say that themselves"):
+        variations(HEAD, [f"{key}={value}"], [method], [0, 1])
+
+
 def test_the_table_compares_each_value_with_the_recipe_as_it_stands(tmp_path: Path) -> None:
     bench = toy_bench(tmp_path)
     bench = replace(bench, lists={DEV: bench.lists[DEV], TEST: bench.lists[DEV]})

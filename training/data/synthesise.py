@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=from_zero, default=0, help="of everything that is drawn")
     options = parser.parse_args(arguments)
     with mistakes_told(), progress_over(options.voices * options.strings, "speaking") as tick:
-        synthesisers = {name: SYNTHESISERS[name]() for name in options.synthesisers.split(",")}
+        synthesisers = {name: SYNTHESISERS[name]() for name in options.synthesisers}
         utterances = synthesise(
             options.out, synthesisers, seed=options.seed, voices=options.voices, strings=options.strings, tick=tick
         )

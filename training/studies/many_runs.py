@@ -46,7 +46,7 @@ class Outcome(Generic[Run]):
 
 def run_named(runs: Sequence[Run], name: str) -> Run:
     """Raises ValueError listing the names there are."""
-    by_name = {run.name: run for run in runs}
+    by_name = _by_name(runs)
     if name not in by_name:
         raise ValueError(f"no run {name}; there are {', '.join(by_name)}")
     return by_name[name]
@@ -54,7 +54,8 @@ def run_named(runs: Sequence[Run], name: str) -> Run:
 
 def all_told(runs: Sequence[Run], work: Callable[[Run], None], *, done: Callable[[Run], bool], jobs: int) -> bool:
     """`do_all` with a line on stderr for every run that ends; whether none failed."""
-    told = Told(len(runs), sum(map(done, runs)))
+    each = _by_name(runs)
+    told = Told(len(each), sum(map(done, each.values())))
     outcomes = do_all(runs, work, done=done, jobs=jobs, on_outcome=told)
     return not any(outcome.problem for outcome in outcomes)
 
@@ -67,11 +68,12 @@ def do_all(
     jobs: int,
     on_outcome: Callable[[Outcome[Run]], None] = lambda outcome: None,
 ) -> list[Outcome[Run]]:
-    """Every run that is not done, after those it starts from; what needs one that failed is not tried.
+    """Every run that is not done, after those it starts from; what needs one that failed is not tried. Runs of one name
+    are one.
 
     A run that must wait for another keeps no other from being done meanwhile.
     """
-    left = [run for run in runs if not done(run)]
+    left = [run for run in _by_name(runs).values() if not done(run)]
     names = [run.name for run in left]
     outcomes: dict[str, Outcome[Run]] = {}
     under_way: set[Future[Outcome[Run]]] = set()
@@ -90,6 +92,10 @@ def do_all(
     finally:
         pool.shutdown(cancel_futures=True)
     return [outcomes[name] for name in names]
+
+
+def _by_name(runs: Sequence[Run]) -> dict[str, Run]:
+    return {run.name: run for run in runs}
 
 
 def _attempt(run: Run, work: Callable[[Run], None], outcomes: Mapping[str, Outcome[Run]]) -> Outcome[Run]:

@@ -91,10 +91,16 @@ def add_study_options(parser: argparse.ArgumentParser, *, seeds: str) -> "argpar
     return only
 
 
-def seeds_of(options: argparse.Namespace) -> list[int]:
-    return [int(seed) for seed in options.seeds.split(",")]
-
-
 def words_of(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """These options as they are given on a command line."""
-    return [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
+    """These options as they are given on a command line, but for those that have no value."""
+    given = {name: getattr(options, name) for name in names}
+    return [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", _as_given(value))
+    ]
+
+
+def _as_given(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

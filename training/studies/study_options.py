@@ -13,7 +13,7 @@ from training.embedder_recipe import read_recipe
 from training.studies.ablation_conversations import digest_of
 from training.studies.settled import settle
 from training.studies.study_arms import ARMS, ArmRun, arm_runs
-from training.studies.study_command import seeds_of, words_of
+from training.studies.study_command import words_of
 from training.studies.study_sides import Features, service_features
 
 ALIKE = ("out", "methods", "seeds", "root", "cache", "replicas")
@@ -31,8 +31,8 @@ def study_parser(description: str | None, *, methods: Sequence[str]) -> argparse
 
 def asked_runs(options: argparse.Namespace) -> list[ArmRun]:
     """Every method with every seed."""
-    arms = [ARMS[name] for name in options.methods.split(",")]
-    return arm_runs(read_recipe(options.recipe), arms, seeds_of(options))
+    arms = [ARMS[name] for name in options.methods]
+    return arm_runs(read_recipe(options.recipe), arms, options.seeds)
 
 
 def command_of(module: str, options: argparse.Namespace) -> list[str]:

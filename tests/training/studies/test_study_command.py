@@ -10,7 +10,7 @@ import torch
 
 from svc.errors import InvalidRequestError
 from training.command_line import names_among
-from training.studies.study_command import StudyPlan, add_study_options, seeds_of, words_of
+from training.studies.study_command import StudyPlan, add_study_options, words_of
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,17 @@ def test_a_run_that_fails_makes_the_exit_code(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_options_come_back_as_words_of_a_command_line() -> None:
-    options = parsed(["--seeds", "3,4", "--jobs", "2"])
-    assert seeds_of(options) == [3, 4]
-    assert words_of(options, ("seeds", "out")) == ["--seeds", "3,4", "--out", "o"]
+    options = parsed(["--seeds", "3,4", "--methods", "pw,uniform", "--jobs", "2"])
+    assert (options.seeds, options.methods) == ((3, 4), ("pw", "uniform"))
+    told = ["--seeds", "3,4", "--methods", "pw,uniform", "--out", "o"]
+    assert words_of(options, ("seeds", "methods", "out", "run")) == told
     assert words_of(argparse.Namespace(per_cell=2), ["per_cell"]) == ["--per-cell", "2"]
 
 
-@pytest.mark.parametrize("wrong", ["--jobs 0", "--seeds 1,x", "--methods pw,x", "--table --run a"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["--jobs 0", "--seeds 1,x", "--seeds 0,1,00", "--methods pw,x", "--methods pw,uniform,pw", "--table --run a"],
+)
 def test_options_that_cannot_be_end_the_program(wrong: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         parsed(wrong.split())
