@@ -4,14 +4,15 @@ An adversary weighs the samples of a batch so that the loss is largest, the embe
 is served worst gets most attention, without anybody's group being known. That much is the paper's; how each form is
 computed here is our reconstruction:
 
-- aps (accumulated pairwise similarity): a sample's weight multiplies the sum of the losses of its pairs;
+- aps (accumulated pairwise similarity): a sample's weight multiplies the sum of the losses of its pairs, and the
+  adversary is told of no regions, whatever `regions.feature` says;
 - pl (pseudo-labels): the same, and the adversary is told the k-means region of the sample;
 - pw (pairwise): a pair weighs the sum of the weights of its two samples.
 
 Letters: N speakers, M utterances of each, n = N * M samples, Q queries, P prototypes, D embedding width.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -78,7 +79,8 @@ class AdversarialReweighting(BlindWeighting):
             raise ValueError("pseudo-labels are regions: regions.feature must not be 'none'")
         self.form = form
         self.config = config
-        self.regions = Regions(width, config.regions, seed=seed)
+        told = replace(config.regions, feature="none") if form == "aps" else config.regions
+        self.regions = Regions(width, told, seed=seed)
         self.adversary = Adversary(width, self.regions.width, hidden_width=config.hidden_width)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.latest: Look | None = None

@@ -92,6 +92,14 @@ def test_a_badly_served_minority_gains_weight(form: Form, feature: RegionFeature
     assert float(weights[0]) > 1.1 * float(weights[1:].max())
 
 
+def test_pseudo_labels_are_what_parts_pl_from_aps() -> None:
+    given = clusters(hard=(0, 1), speakers=8)
+    aps, pl = learned_weights(reweighting("aps"), given), learned_weights(reweighting("pl"), given)
+    blind = replace(AT_ONCE, regions=replace(AT_ONCE.regions, feature="none"))
+    torch.testing.assert_close(aps, learned_weights(reweighting("aps", blind), given), rtol=0, atol=0)
+    assert float((aps - pl).abs().max()) > 0.05
+
+
 def test_regions_show_a_linear_adversary_what_no_plane_parts() -> None:
     given = clusters(hard=(0, 1), speakers=8)
     blind = replace(AT_ONCE, regions=replace(AT_ONCE.regions, feature="none"))
