@@ -24,3 +24,13 @@ def test_gradients_are_torchs_whatever_the_length() -> None:
     outputs, _ = run_lstm(lstm, torch.randn(2, 3, 6), zero_lstm_state(lstm, 2))
     torch.autograd.backward(outputs.sum())
     assert lstm.weight_hh_l0.grad is not None
+
+
+def test_a_cpu_stays_in_float32_under_autocast() -> None:
+    torch.manual_seed(0)
+    lstm, inputs = nn.LSTM(6, 8, num_layers=2, batch_first=True), torch.randn(2, 30, 6)
+    exact, _ = run_lstm(lstm, inputs, zero_lstm_state(lstm, 2))
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, state = run_lstm(lstm, inputs, zero_lstm_state(lstm, 2))
+    assert {tensor.dtype for tensor in (outputs, *state)} == {torch.float32}
+    torch.testing.assert_close(outputs, exact, rtol=0, atol=0)
