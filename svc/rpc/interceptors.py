@@ -25,27 +25,20 @@ if TYPE_CHECKING:
 else:
     Handler = RpcMethodHandler
     Interceptor = grpc.aio.ServerInterceptor
-HEALTH, SYSTEM = "/grpc.health.v1.", "/grpc."
+# Probes must work without a token, without a free slot and before the models are loaded.
+HEALTH = "/grpc.health.v1."
 
 
 class GuardInterceptor(Interceptor):
-    """Runs `guards` around the calls of our services, `system_guards` around reflection, `health_guards` around health:
-    probes must work without a token, without a free slot and before the models are loaded.
-    """
+    """Runs `guards` around the calls of our services, `system_guards` around reflection, nothing around health."""
 
     def __init__(
-        self,
-        guards: Sequence[Guard],
-        *,
-        system_guards: Sequence[Guard],
-        health_guards: Sequence[Guard],
-        parser: RequestParser,
-        unread_s: float,
+        self, guards: Sequence[Guard], *, system_guards: Sequence[Guard], parser: RequestParser, unread_s: float
     ) -> None:
         """`unread_s`: how long a stream's caller may leave an answer unread."""
         self.unread_s = unread_s
-        # The first that fits.
-        self.guards_by_prefix = {HEALTH: health_guards, SYSTEM: system_guards, "/": guards}
+        self.guards = guards
+        self.system_guards = system_guards
         self.parser = parser
         self._handlers: dict[str, Handler] = {}
 
@@ -57,9 +50,9 @@ class GuardInterceptor(Interceptor):
         method = handler_call_details.method
         if method not in self._handlers:
             handler = await continuation(handler_call_details)
-            if handler is None:
+            if handler is None or method.startswith(HEALTH):
                 return handler
-            guards = next(guards for prefix, guards in self.guards_by_prefix.items() if method.startswith(prefix))
+            guards = self.system_guards if method.startswith("/grpc.") else self.guards
             self._handlers[method] = guarded(handler, guards, method, parser=self.parser, unread_s=self.unread_s)
         return self._handlers[method]
 
