@@ -9,6 +9,8 @@ import grpc
 from svc.config import ServerConfig
 from svc.rpc.telemetry import log
 
+Stamps = list[tuple[int, int, int]]
+
 
 def server_credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
     """TLS, mutual when client certificates are asked for; None = plain. Raises ValueError, OSError."""
@@ -34,7 +36,8 @@ class CertificateFiles:
         self.key = key
         self.authority = authority
         self._lock = Lock()
-        self._seen = self._stamps()
+        self._served = self._stamps()
+        self._told: Stamps | None = self._served  # of the files that were last told to be unfit; None = there were none
 
     def read(self) -> grpc.ServerCertificateConfiguration:
         """What they hold. Raises ValueError naming those at fault, OSError."""
@@ -46,18 +49,22 @@ class CertificateFiles:
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
         """None = as before, or nothing that could be served."""
         with self._lock:
+            found = None
             try:
-                if (found := self._stamps()) == self._seen:
+                if (found := self._stamps()) == self._served:
                     return None
-                self._seen = found
                 read = self.read()
             except (OSError, ValueError) as error:
-                log.error("certificate not renewed", message=str(error))
+                # Tried again at the next handshake: that a file may be read now changes none of its stamps.
+                if found != self._told:
+                    log.error("certificate not renewed", message=str(error))
+                self._told = found
                 return None
+            self._served = found
         log.info("certificate renewed", certificate=str(self.certificate))
         return read
 
-    def _stamps(self) -> list[tuple[int, int, int]]:
+    def _stamps(self) -> Stamps:
         """Through links, which is how a cluster replaces files."""
         files = (self.certificate, self.key, *([self.authority] if self.authority else []))
         return [(found.st_ino, found.st_mtime_ns, found.st_size) for found in (file.stat() for file in files)]

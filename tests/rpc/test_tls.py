@@ -1,6 +1,7 @@
 """TLS of the server: who is turned away, which files are refused, and that renewed ones are served."""
 
 import asyncio
+import os
 import shutil
 import socket
 import ssl
@@ -130,3 +131,33 @@ def test_what_cannot_be_served_is_told_once_and_waited_out(tmp_path: Path) -> No
         assert files.renewed() is not None
         assert files.renewed() is None
     assert [each["event"] for each in told] == ["certificate not renewed", "certificate renewed"]
+
+
+def test_a_key_that_can_be_read_only_later_is_served_though_nothing_of_it_shows_that(tmp_path: Path) -> None:
+    """As after a chown, which changes neither inode nor time nor size."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    files = CertificateFiles(certificate, key, authority=None)
+    authority.issue("server")
+    written, content = key.stat(), key.read_bytes()
+
+    def write(held: bytes) -> None:
+        key.write_bytes(held)
+        os.utime(key, ns=(written.st_atime_ns, written.st_mtime_ns))
+
+    write(content[::-1])
+    with capture_logs() as told:
+        assert [files.renewed(), files.renewed()] == [None, None]
+        write(content)
+        assert files.renewed() is not None
+        assert files.renewed() is None
+    assert [each["event"] for each in told] == ["certificate not renewed", "certificate renewed"]
+
+
+def test_a_certificate_that_is_gone_is_told_once(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path).issue("server")
+    files = CertificateFiles(certificate, key, authority=None)
+    certificate.unlink()
+    with capture_logs() as told:
+        assert [files.renewed(), files.renewed()] == [None, None]
+    assert [each["event"] for each in told] == ["certificate not renewed"]
