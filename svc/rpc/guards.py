@@ -1,13 +1,13 @@
 """What every call is asked before a servicer sees it: errors told, who asks, how often, how much, until when.
 
-Each is a guard, an async context manager around the call; svc/rpc/interceptors.py nests them. One of them waits for the
-request: those before it refuse calls whose bytes were never received, those after it know how many there are.
+Each is a guard, an async context manager around the call; svc/rpc/interceptors.py nests them. One of them, in
+svc/rpc/arrival.py, waits for the request: those before it refuse calls whose bytes were never received, those after it
+know how many there are.
 """
 
 import asyncio
 import hashlib
 import hmac
-import time
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,12 +18,10 @@ from grpc import StatusCode
 
 from svc.backends.call_scope import CallScope, current_call
 from svc.errors import (
-    InvalidRequestError,
     NotReadyError,
     OverloadedError,
     RateLimitedError,
     ServiceError,
-    StreamIdleError,
     UnauthenticatedError,
 )
 from svc.rpc.call import Call
@@ -58,37 +56,6 @@ async def reporting_errors(call: Call) -> AsyncIterator[None]:
         call.code, call.reason = StatusCode.INTERNAL, "BUG"
         log.error("bug", method=call.name, call_id=call.call_id, error=type(error).__name__, exc_info=error)
         await call.context.abort(StatusCode.INTERNAL, f"internal error {call.call_id}; the server's log has the cause")
-
-
-class Arrival:
-    """Waits for the request of a call that is not a stream, so long and no longer: who has sent none holds a call of
-    the few there may be.
-    """
-
-    def __init__(self, within_s: float) -> None:
-        self.within_s = within_s
-
-    @asynccontextmanager
-    async def guard(self, call: Call) -> AsyncIterator[None]:
-        if not call.streaming:
-            began_s = time.perf_counter()
-            await self._receive(call)
-            call.receiving_s = time.perf_counter() - began_s
-        try:
-            yield
-        finally:
-            # Work that was cancelled keeps its call while it waits in a queue.
-            call.request = b""
-
-    async def _receive(self, call: Call) -> None:
-        try:
-            async with asyncio.timeout(self.within_s):
-                request = await call.context.read()
-        except TimeoutError:
-            raise StreamIdleError(f"the request has not come within {self.within_s:g} s") from None
-        if not isinstance(request, bytes):  # grpc.aio.EOF
-            raise InvalidRequestError("the call ended without a request")
-        call.request, call.request_bytes = request, len(request)
 
 
 class Authentication:

@@ -25,20 +25,27 @@ if TYPE_CHECKING:
 else:
     Handler = RpcMethodHandler
     Interceptor = grpc.aio.ServerInterceptor
-# Probes must work without a token, without a free slot and before the models are loaded.
-HEALTH = "/grpc.health.v1."
+HEALTH, SYSTEM = "/grpc.health.v1.", "/grpc."
 
 
 class GuardInterceptor(Interceptor):
-    """Runs `guards` around the calls of our services, `system_guards` around reflection, nothing around health."""
+    """Runs `guards` around the calls of our services, `system_guards` around reflection, `health_guards` around health:
+    probes must work without a token, without a free slot and before the models are loaded.
+    """
 
     def __init__(
-        self, guards: Sequence[Guard], *, system_guards: Sequence[Guard], parser: RequestParser, unread_s: float
+        self,
+        guards: Sequence[Guard],
+        *,
+        system_guards: Sequence[Guard],
+        health_guards: Sequence[Guard],
+        parser: RequestParser,
+        unread_s: float,
     ) -> None:
         """`unread_s`: how long a stream's caller may leave an answer unread."""
         self.unread_s = unread_s
-        self.guards = guards
-        self.system_guards = system_guards
+        # The first that fits.
+        self.guards_by_prefix = {HEALTH: health_guards, SYSTEM: system_guards, "/": guards}
         self.parser = parser
         self._handlers: dict[str, Handler] = {}
 
@@ -50,9 +57,9 @@ class GuardInterceptor(Interceptor):
         method = handler_call_details.method
         if method not in self._handlers:
             handler = await continuation(handler_call_details)
-            if handler is None or method.startswith(HEALTH):
+            if handler is None:
                 return handler
-            guards = self.system_guards if method.startswith("/grpc.") else self.guards
+            guards = next(guards for prefix, guards in self.guards_by_prefix.items() if method.startswith(prefix))
             self._handlers[method] = guarded(handler, guards, method, parser=self.parser, unread_s=self.unread_s)
         return self._handlers[method]
 

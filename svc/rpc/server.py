@@ -31,11 +31,12 @@ from equivox.v1 import (
 from svc.application import Application
 from svc.config import EquivoxConfig, ServerConfig
 from svc.errors import ServiceError
+from svc.rpc.arrival import MIN_ARRIVING_OF_TENANT, Arrival, ProbeArrival
 from svc.rpc.call import Call
 from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
-from svc.rpc.guards import Admission, Arrival, Authentication, RateLimit, reporting_errors, scoping
-from svc.rpc.health import MAX_WATCHERS, HealthServicer
+from svc.rpc.guards import Admission, Authentication, RateLimit, reporting_errors, scoping
+from svc.rpc.health import MAX_WATCHERS, HealthServicer, ServingStatus
 from svc.rpc.interceptors import GuardInterceptor
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
@@ -66,11 +67,14 @@ MAX_LIGHT_THREADS = 32
 # gRPC reads messages up to this many times what a request may carry, so that ours is the refusal, with details. Not
 # more: it holds whole messages before anybody knows how large they are.
 READ_FACTOR = 2
-# For a request to arrive: 64 MiB do at 2 Mbit/s.
-ARRIVAL_S = 300.0
+# For a request to arrive: 64 MiB do at 2 Mbit/s. One for health is a few bytes.
+ARRIVAL_S, PROBE_ARRIVAL_S = 300.0, 5.0
+# Requests for health that may be on their way.
+MAX_PROBES = 64
 # It takes this for a C int.
 MAX_MESSAGE_BYTES = 2**31 - 1
-# What gRPC refuses by itself, without details, before our own admission could: only a backstop for memory.
+# Past all that our guards let be open, what gRPC refuses by itself, without details, before they could: only a backstop
+# for memory. The rest is for calls that are being refused, and for answers on their way.
 BACKSTOP_FACTOR = 2
 # What a stream's caller may send before anybody reads it: enough for 20 MB/s at a round trip of 50 ms.
 WINDOW_BYTES = 2**20
@@ -95,6 +99,9 @@ class Server:
         self.stream_admission = Admission(max_streams, what="streams")
         self.transcription = TranscriptionServicer(application, metrics.streams)
         self.health = HealthServicer()
+        # Beside those that are worked on, so many may come in.
+        self.arrival = Arrival(ARRIVAL_S, max_of_tenant=max(self.config.max_concurrent_calls, MIN_ARRIVING_OF_TENANT))
+        self.probe_arrival = ProbeArrival(PROBE_ARRIVAL_S, max_waiting=MAX_PROBES)
         self.offload = Offload(
             light_threads=min(MAX_LIGHT_THREADS, self.config.max_concurrent_calls),
             heavy_threads=num_workers(application.config),
@@ -104,9 +111,7 @@ class Server:
         self.grpc_server = grpc.aio.server(
             interceptors=[self._guards()],
             options=channel_options(application.config),
-            maximum_concurrent_rpcs=(
-                BACKSTOP_FACTOR * (self.config.max_concurrent_calls + max_streams) + MAX_WATCHERS + MAX_REFLECTIONS + 16
-            ),
+            maximum_concurrent_rpcs=BACKSTOP_FACTOR * self._max_open,
         )
         self._register()
         self.port = 0
@@ -120,11 +125,18 @@ class Server:
         reflections.closed_because = ""  # they need no model
         always = [self.metrics.observing, reporting_errors, *who]
         return GuardInterceptor(
-            [*always, rate_limit.guard, self._early_admitting, Arrival(ARRIVAL_S).guard, self._admitting, scoping],
+            [*always, rate_limit.guard, self._early_admitting, self.arrival.guard, self._admitting, scoping],
             system_guards=[*always, reflections.guard],
+            health_guards=[reporting_errors, self.probe_arrival.guard],
             parser=RequestParser(self.application.config.audio.max_bytes),
             unread_s=self.application.config.transcription.idle_timeout_s,
         )
+
+    @property
+    def _max_open(self) -> int:
+        """Most calls the guards let be open, of every kind."""
+        admitted = sum(admission.max_concurrent_calls for admission in self.admissions)
+        return admitted + self.arrival.max_waiting + MAX_PROBES + MAX_WATCHERS + MAX_REFLECTIONS
 
     @property
     def admissions(self) -> tuple[Admission, Admission]:
@@ -154,7 +166,7 @@ class Server:
 
     async def start(self) -> None:
         """Opens the port; health says NOT_SERVING and calls are told to come back."""
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self.port = bind(self.grpc_server, self.config)
         await self.grpc_server.start()
 
@@ -166,20 +178,22 @@ class Server:
         self.metrics.watch_queue(lambda: self.application.embedder.num_queued)
         for admission in self.admissions:
             admission.closed_because = ""
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
         log.info("ready", port=self.port, warm_up_s=round(time.monotonic() - started_s, 2))
 
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
-        for service in ("", *SERVICES):
-            without_model = service == TRANSCRIPTION and not self.application.can_transcribe
-            await self.health.set(service, health_pb2.HealthCheckResponse.NOT_SERVING if without_model else status)
+    def _set_health(self, status: ServingStatus) -> None:
+        without_model = () if self.application.can_transcribe else (TRANSCRIPTION,)
+        self.health.set(
+            {"": status, **dict.fromkeys(SERVICES, status)}
+            | dict.fromkeys(without_model, health_pb2.HealthCheckResponse.NOT_SERVING)
+        )
 
     async def drain(self) -> None:
         """Lets what is under way finish, at most drain_s, live streams once their open turns are closed; new calls are
         told to go elsewhere. Then cuts the rest and closes the port; threads that still work for a call that was cut
         are waited for, and stop where they next ask whether anybody waits.
         """
-        await self.health.enter_graceful_shutdown()
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         for admission in self.admissions:
             admission.closed_because = "the server is shutting down"
         self.transcription.drain()

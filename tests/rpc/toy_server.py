@@ -15,8 +15,9 @@ from equivox.errors import FailedCall
 from equivox.v1.embeddings_pb2 import Embedding, EmbedRequest, EmbedResponse
 from equivox.v1.embeddings_pb2_grpc import EmbeddingsServicer, EmbeddingsStub, add_EmbeddingsServicer_to_server
 from svc.backends.call_scope import current_call
+from svc.rpc.arrival import Arrival
 from svc.rpc.call import tenant_of_call
-from svc.rpc.guards import Admission, Arrival, Guard, reporting_errors, scoping
+from svc.rpc.guards import Admission, Guard, reporting_errors, scoping
 from svc.rpc.interceptors import GuardInterceptor
 from svc.rpc.offload import Offload
 from svc.rpc.parsing import RequestParser
@@ -66,8 +67,9 @@ async def serving(
     admission = admission or open_admission(64)
     before = [Metrics().observing, reporting_errors, *guards]
     interceptor = GuardInterceptor(
-        [*before, admission.early_guard, Arrival(arrival_s).guard, admission.guard, scoping],
+        [*before, admission.early_guard, Arrival(arrival_s, max_of_tenant=64).guard, admission.guard, scoping],
         system_guards=before,
+        health_guards=[],
         parser=RequestParser(LIMITS.max_bytes),
         unread_s=10.0,
     )
