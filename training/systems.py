@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import equivox_files
 import svc
 from svc.application import Application
 from svc.audio.resample import resample
@@ -18,13 +19,12 @@ from training.data.trial_list import IndexArray
 from training.embeddings import Embed, Voices, source_digest
 from training.metrics.verification import Array
 
-_SERVICE = Path(svc.__file__).parent
+_SERVICE, _FILES = Path(svc.__file__).parent, Path(equivox_files.__file__).parent
 _RENDERING = (Path(segments.__file__), Path(augment.__file__))
 # Peers hear whole clips: what finds and judges speech does not touch them.
-_DECODING = tuple(
-    _SERVICE / "audio" / f"{name}.py" for name in ("collector", "containers", "decode", "pcm", "resample")
-)
-READING_SOURCES = (_SERVICE / "audio", *_RENDERING)
+_DECODING = tuple(_SERVICE / "audio" / f"{name}.py" for name in ("collector", "decode", "pcm", "resample"))
+PEER_SOURCES = (*_DECODING, _FILES, *_RENDERING)
+READING_SOURCES = (_SERVICE / "audio", _FILES, *_RENDERING)
 EMBEDDER_SOURCES = (_SERVICE / "models", _SERVICE / "backends")
 
 
@@ -79,7 +79,7 @@ def plain_cosine_system(embedder: Embedder) -> System:
         name="campplus-cosine",
         fingerprint=embedder.fingerprint,
         calibrated=False,
-        sources=(*_DECODING, *_RENDERING, _SERVICE / "audio" / "filterbank.py", *EMBEDDER_SOURCES),
+        sources=(*PEER_SOURCES, _SERVICE / "audio" / "filterbank.py", *EMBEDDER_SOURCES),
         embed=lambda waveform: _bare(embedder.embed([resample(waveform).samples])[0], waveform, embedder.fingerprint),
         compare=_compare_by_cosine,
     )
@@ -103,7 +103,7 @@ def resemblyzer_system() -> System:
         name="resemblyzer",
         fingerprint="0.1.4",
         calibrated=False,
-        sources=(*_DECODING, *_RENDERING),
+        sources=PEER_SOURCES,
         embed=embed,
         compare=_compare_by_cosine,
     )
