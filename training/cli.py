@@ -1,14 +1,18 @@
 """`equivox evaluate ..`: judging systems on a caller's own data. `equivox` finds it through an entry point."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from svc.cli.inputs import UsageError
+from svc.cli.session import reporting_errors
+from svc.errors import InvalidRequestError
 from training import audit_options as options
-from training.command_line import check_file, check_folder, mistakes_told
+from training.command_line import check_file, check_folder, not_installed
 
 if TYPE_CHECKING:
     from training.audit import Audit
@@ -61,35 +65,33 @@ def evaluate_verification(
     EER hides gaps, for it gives every group a threshold of its own: look at FMR and FNMR.
     """
     # Models and numpy take seconds to import, and `equivox --help` needs neither.
-    from svc.errors import InvalidRequestError
     from training.audit import Deployed, Groups, Material, Other, audit, write_audit
     from training.evaluate import Settings
     from training.fairness.countries import Minimum
     from training.fairness.groups import Pairs
 
-    with mistakes_told():
-        check_folder(out)
-        if voices:
-            check_folder(voices)
-        if against_threshold is not None and not against:
-            raise InvalidRequestError("--against-threshold is of the scores of --against: give those", field="against")
-        material = Material(
-            trials=trials,
-            audio_root=audio_root,
-            scores=scores,
-            voxceleb=voxceleb,
-            list_name=list_name,
-            config=config,
-            voices=voices,
-        )
+    with _failing_alike(as_json=as_json):
+        with _refusing_misuse():
+            check_folder(out)
+            if voices:
+                check_folder(voices)
+            if against_threshold is not None and not against:
+                raise UsageError("--against-threshold is of the scores of --against: give those")
+            material = Material(
+                trials=trials,
+                audio_root=audio_root,
+                scores=scores,
+                voxceleb=voxceleb,
+                list_name=list_name,
+                config=config,
+                voices=voices,
+            )
+            deployed = Deployed(threshold=threshold, policy=policy)
+            other = Other(scores=against, threshold=against_threshold) if against else None
         minimum = Minimum(people=min_people, each_sex=min_each_sex)
-        audited = audit(
-            material,
-            Groups(people=people, by=tuple(by or ()), pairs=Pairs(pairs), minimum=minimum),
-            deployed=Deployed(threshold=threshold, policy=policy),
-            other=Other(scores=against, threshold=against_threshold) if against else None,
-            settings=Settings(seed=seed, replicas=replicas or None),
-        )
+        groups = Groups(people=people, by=tuple(by or ()), pairs=Pairs(pairs), minimum=minimum)
+        settings = Settings(seed=seed, replicas=replicas or None)
+        audited = audit(material, groups, deployed=deployed, other=other, settings=settings)
         report = write_audit(audited, out)
     _tell(report, lambda: _print_audit(audited, out), as_json=as_json)
 
@@ -110,14 +112,38 @@ def evaluate_transcription(
     """
     from training.report_json import write_json
 
-    with mistakes_told():
+    with _failing_alike(as_json=as_json):
         if out:
-            check_file(out)
+            with _refusing_misuse():
+                check_file(out)
         evaluations = _transcription_evaluations(references, hypotheses, groups, collar_s)
         report = {"references": references.name, "systems": [evaluation.as_json() for evaluation in evaluations]}
         if out:
             write_json(out, report)
     _tell(report, lambda: _print_transcription(evaluations), as_json=as_json)
+
+
+@contextmanager
+def _failing_alike(*, as_json: bool) -> Iterator[None]:
+    """Ends the process as every other command of `equivox` does; what is told of no option is the data's fault."""
+    with reporting_errors(as_json):
+        try:
+            yield
+        except UsageError:
+            raise
+        except ModuleNotFoundError as error:
+            raise InvalidRequestError(not_installed(error)) from error
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from error
+
+
+@contextmanager
+def _refusing_misuse() -> Iterator[None]:
+    """Options that can never be right, whatever the data."""
+    try:
+        yield
+    except (InvalidRequestError, OSError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _tell(report: Mapping[str, Any], print_tables: Callable[[], None], *, as_json: bool) -> None:

@@ -118,8 +118,11 @@ def mistakes_told() -> Iterator[None]:
     except (ServiceError, ValueError) as error:
         sys.exit(f"error: {error}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in OUR_PACKAGES:
-            raise
-        sys.exit(
-            f"error: {error.name} is not installed: pip install 'equivox[training]', from a checkout '.[training]'"
-        )
+        sys.exit(f"error: {not_installed(error)}")
+
+
+def not_installed(error: ModuleNotFoundError) -> str:
+    """What to do about a package that is missing. One of ours is a bug: raises the error again."""
+    if (error.name or "").partition(".")[0] in OUR_PACKAGES:
+        raise error
+    return f"{error.name} is not installed: pip install 'equivox[training]', from a checkout '.[training]'"

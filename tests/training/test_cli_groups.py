@@ -206,14 +206,30 @@ def test_voxceleb_is_audited_from_its_folder_and_scores(tmp_path: Path) -> None:
     [
         ((), "give --trials LIST"),
         (("--trials", "l.csv"), "needs --audio-root"),
-        (("--scores", "absent.csv"), "no scores at absent.csv"),
         (("--scores", "S", "--voices", "kept"), "--voices keeps what is heard, and with --scores nothing is"),
+        (("--scores", "S", "--threshold", 1, "--policy", "strict"), "give one"),
+        (("--scores", "S", "--threshold", "nan"), "--threshold is a score"),
+        (("--scores", "S", "--against-threshold", 1), "give those"),
+    ],
+)
+def test_options_that_can_never_be_right_are_misuse(arguments: tuple[object, ...], named: str, tmp_path: Path) -> None:
+    paths = {"S": scored(tmp_path / "s.csv")}
+    answer = run(*(paths.get(str(each), each) for each in arguments), "--json", out=tmp_path / "out")
+    error = json.loads(answer.stderr)["error"]
+    assert (answer.exit_code, error["reason"], answer.stdout) == (2, "USAGE", "")
+    assert named in error["message"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--scores", "absent.csv"), "no scores at absent.csv"),
         (("--scores", "S", "--by", "age"), "no column 'age': tell it of people with --people"),
         (("--scores", "S", "--people", "P"), "as in --by sex; "),
         (("--scores", "S", "--people", "P", "--by", "age"), "there are colour, sex"),
         (("--scores", "S", "--people", "STRANGERS", "--by", "sex"), "tells of none of the trials' speakers"),
         (("--scores", "S", "--policy", "strict"), "policy strict needs LLRs"),
-        (("--scores", "S", "--threshold", 1, "--policy", "strict"), "give one"),
         (("--scores", "S", "--threshold", 1, "--against", "S"), "give --against-threshold too"),
     ],
 )
@@ -255,7 +271,7 @@ def test_a_setting_that_makes_no_sense_is_named(options: tuple[str, str], tmp_pa
     (tmp_path / "s.csv").write_text("enrolment,test,target,score\na,b,1,1\na,c,0,0\n")
     command = ["verification", "--scores", str(tmp_path / "s.csv"), "--out", str(tmp_path / "out"), *options]
     answer = CliRunner().invoke(evaluate_app, command)
-    assert answer.exit_code == 1
+    assert answer.exit_code == 2
     assert options[0] in answer.output
     assert not (tmp_path / "out").exists()
 
@@ -263,5 +279,5 @@ def test_a_setting_that_makes_no_sense_is_named(options: tuple[str, str], tmp_pa
 def test_a_folder_that_can_never_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     answer = run("--trials", tmp_path / "absent.csv", "--audio-root", tmp_path, out=tmp_path / "taken" / "out")
-    assert answer.exit_code == 1
+    assert answer.exit_code == 2
     assert f"cannot write in {tmp_path / 'taken/out'}: {tmp_path / 'taken'}: Not a directory" in answer.output
