@@ -5,6 +5,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from svc.application import Application
@@ -82,15 +83,14 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := set(chosen.sets) - SETS.keys():
         parser.error(f"no trial set {sorted(unknown)[0]}; there are {', '.join(SETS)}")
-    with mistakes_told():
-        application = Application(EquivoxConfig())
+    with mistakes_told(), closing(Application(EquivoxConfig())) as application:
         systems = [SYSTEMS[name](application) for name in chosen.systems]
         names = chosen.sets or EVALUATED
         evaluations = run(
             names, systems, root=chosen.root, out=chosen.out, settings=Settings(seed=chosen.seed, levels=1)
         )
-    report = {name: {each.system.name: each.as_json() for each in of_set} for name, of_set in evaluations.items()}
-    write_json(chosen.out / "evaluation.json", {"seed": chosen.seed, "split": "test", "sets": report})
+        report = {name: {each.system.name: each.as_json() for each in of_set} for name, of_set in evaluations.items()}
+        write_json(chosen.out / "evaluation.json", {"seed": chosen.seed, "split": "test", "sets": report})
     print(markdown(evaluations))
     print(f"\nSame-sex trials of the test split, seed {chosen.seed}; 95 % intervals over speakers. `make evaluation`")
 

@@ -20,6 +20,7 @@ from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.pipelines.diarization import Diarizer
 from svc.types import Turn, Waveform
+from training.command_line import mistakes_told
 from training.data.manifest import data_root
 from training.data.recordings import Recording, read_ami, read_pyannote_sample
 from training.metrics.diarization import DiarizationErrors, diarization_errors
@@ -77,19 +78,20 @@ def best_setting(peer: PyannotePipeline, recordings: Sequence[Recording]) -> Pip
 
 
 def run() -> list[Row]:
+    # Told in a moment when there is no data; the models take longer.
+    sets = {"ami dev": read_ami(data_root(), "dev"), "pyannote sample": [read_pyannote_sample()]}
+    train = sets["ami train"] = read_ami(data_root(), "train")
     models = ModelConfig()
     store = ModelStore(models.cache_dir, offline=models.offline)
     segmenter = PyannoteSegmenter(store.path("pyannote-segmentation-3.0"))
     embedder = load_embedder(models, store)
     ours, peer = Diarizer(segmenter=segmenter, embedder=embedder), PyannotePipeline(segmenter, embedder)
-    train = read_ami(data_root(), "train")
     tuned = best_setting(peer, train)
     systems: dict[str, Diarize] = {
         "equivox": lambda waveform: ours.diarize(waveform).turns,
         "pyannote 3.1 as published": lambda waveform: peer.diarize(waveform, [PipelineSetting()])[0],
         f"pyannote 3.1, threshold {tuned.threshold}": lambda waveform: peer.diarize(waveform, [tuned])[0],
     }
-    sets = {"ami dev": read_ami(data_root(), "dev"), "pyannote sample": [read_pyannote_sample()], "ami train": train}
     return [
         measure(name, system, diarize, recordings)
         for name, recordings in sets.items()
@@ -108,12 +110,13 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="rates as fractions, one object a row")
-    arguments = parser.parse_args()
-    rows = run()
-    print(json.dumps([row.plain() for row in rows], indent=2) if arguments.json else table(rows), file=sys.stdout)
+    options = parser.parse_args(arguments)
+    with mistakes_told():
+        rows = run()
+    print(json.dumps([row.plain() for row in rows], indent=2) if options.json else table(rows), file=sys.stdout)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from svc.application import Application
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
-from svc.config import load_settings
+from svc.config import EquivoxConfig, load_settings
 from svc.errors import InvalidRequestError
 from svc.pipelines.live.transcription import StreamOptions
 from svc.types import MODEL_RATE_HZ, FloatArray
@@ -139,21 +139,23 @@ def grammars(utterances: Sequence[Utterance]) -> dict[str, GrammarRecogniser]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
-    config = load_settings(options.config)
-    # Recognition waits for the voices, and no turn is given up on: what is heard does not depend on how busy we are.
-    live = replace(
-        config.transcription, voice_threads=0, second_pass=REHEARD in options.systems, second_pass_patience_s=PATIENCE_S
-    )
-    config = replace(config, transcription=live)
-    with mistakes_told(), closing(Application(config)) as application:
+    with mistakes_told(), closing(Application(_config(options))) as application:
         utterances = read_utterances(options.utterances)
         made = ConversationSet(utterances, options.split, root=options.root, folder=options.cache)
         conversations = made.selected(options.domains, per_cell=options.per_cell)
         systems = make_systems(options.systems, application, utterances)
         with progress_over(len(conversations), "conversations") as on_recording:
             results, references = run(systems, rendered(conversations, made.sounds()), on_recording=on_recording)
-    write_results(results, references, options.out)
+        write_results(results, references, options.out)
     print(json.dumps([result.as_json() for result in results], indent=2) if options.json else markdown(results))
+
+
+def _config(options: argparse.Namespace) -> EquivoxConfig:
+    """Recognition waits for the voices, and no turn is given up on: what is heard is the same however busy we are."""
+    config = load_settings(options.config)
+    reheard = REHEARD in options.systems
+    live = replace(config.transcription, voice_threads=0, second_pass=reheard, second_pass_patience_s=PATIENCE_S)
+    return replace(config, transcription=live)
 
 
 def _options() -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ from svc.pipelines.clustering import ClusteringConfig, SpeakerBounds
 from svc.pipelines.diarization import DiarizationConfig, Diarizer
 from svc.pipelines.local_voices import WindowedSpeech
 from svc.types import Turn
-from training.command_line import file_to_write, from_zero
+from training.command_line import file_to_write, from_zero, mistakes_told
 from training.data.conversations import make_conversation
 from training.data.manifest import data_root, read_manifest
 from training.data.recordings import Recording, read_ami
@@ -139,23 +139,27 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, object]:
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=from_zero, default=0, help="of the simulated conversations")
     parser.add_argument("--out", type=file_to_write, default="out/tune_diarization.json")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
+    with mistakes_told():
+        text = json.dumps(report(_outcomes(seed=options.seed)), indent=2)
+        write_text(options.out, text + "\n")
+    print(text)
+
+
+def _outcomes(*, seed: int) -> list[Outcome]:
     root, models = data_root(), ModelConfig()
+    clips = [c for c in read_manifest(root / "manifest.csv") if (c.corpus, c.split) == ("saa", "train")]
     store = ModelStore(models.cache_dir, offline=models.offline)
     diarizer = Diarizer(segmenter=load_segmenter(models, store), embedder=load_embedder(models, store))
-    clips = [c for c in read_manifest(root / "manifest.csv") if (c.corpus, c.split) == ("saa", "train")]
     conversations = [
-        make_conversation(clips, root=root, talkers=talkers, duration_s=duration_s, seed=arguments.seed + talkers)
+        make_conversation(clips, root=root, talkers=talkers, duration_s=duration_s, seed=seed + talkers)
         for talkers, duration_s in CONVERSATIONS
     ]
-    ami = [*read_ami(root, "train"), *read_ami(root, "dev")]
-    text = json.dumps(report(try_settings(diarizer, ami, conversations)), indent=2)
-    write_text(arguments.out, text + "\n")
-    print(text)
+    return try_settings(diarizer, [*read_ami(root, "train"), *read_ami(root, "dev")], conversations)
 
 
 if __name__ == "__main__":

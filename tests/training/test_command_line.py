@@ -2,11 +2,15 @@
 
 import argparse
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from svc.errors import InvalidRequestError
+from training import benchmark_transcription, tune_diarization
 from training.command_line import file_to_write, folder_to_write, mistakes_told
 
 
@@ -57,3 +61,25 @@ def test_ctrl_c_ends_the_program_without_a_traceback(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit, match="130"), mistakes_told():
         raise KeyboardInterrupt
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_command_without_data_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EQUIVOX_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match=rf"^error: no manifest at {tmp_path}/manifest\.csv"):
+        tune_diarization.main([])
+
+
+@pytest.mark.slow
+def test_a_command_with_a_peer_names_what_is_missing(tmp_path: Path) -> None:
+    # In a process of its own: the peer's modules warn when they are looked at.
+    command = [sys.executable, "-m", "training.benchmark_diarization"]
+    run = subprocess.run(command, env={**os.environ, "EQUIVOX_DATA": str(tmp_path)}, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.splitlines()[-1].startswith(f"error: no manifest at {tmp_path}/manifest.csv")
+    assert "Traceback" not in run.stderr
+
+
+def test_a_configuration_that_is_not_there_is_told(tmp_path: Path) -> None:
+    asked = ["--utterances", "u.jsonl", "--out", str(tmp_path), "--config", str(tmp_path / "absent.toml")]
+    with pytest.raises(SystemExit, match=r"^error: .*absent\.toml"):
+        benchmark_transcription.main(asked)
