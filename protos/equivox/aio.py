@@ -50,6 +50,8 @@ class AsyncSender:
             response = await method(call.request, timeout=deadline_s, metadata=self._connection.call_metadata)
         except grpc.RpcError as error:
             raise read_error(cast(FailedCall, error)) from error
+        except grpc.aio.InternalError as error:
+            raise EquivoxError(f"gRPC could not send the call: {error}", code=grpc.StatusCode.INTERNAL) from error
         return call.read(response)
 
     async def stream(self, call: LiveCall, timeout_s: float | None = None) -> AsyncGenerator[TranscriptionEvent]:

@@ -58,6 +58,8 @@ class Connection:
     def __post_init__(self) -> None:
         if not self.target:
             raise ValueError("target must be host:port")
+        if self.token and not all("!" <= letter <= "~" for letter in self.token):
+            raise ValueError("token must be printable ASCII without spaces or line breaks: strip it")
         if self.token and not self.tls and not self.allow_insecure_token and not is_local(self.target):
             raise InsecureTokenError(
                 f"the token would travel unencrypted to {self.target}: pass tls=Tls(), or "
@@ -122,6 +124,9 @@ def _options(connection: Connection) -> list[tuple[str, Any]]:
         # A caller may wait for long and send nothing meanwhile: gRPC's own default is to ask twice and then hope.
         ("grpc.http2.max_pings_without_data", 0),
     ]
+    if is_local(connection.target):
+        # gRPC itself would take what is for this machine to $http_proxy, and a token in clear with it.
+        options.append(("grpc.enable_http_proxy", 0))
     if connection.tls and connection.tls.server_name:
         options.append(("grpc.ssl_target_name_override", connection.tls.server_name))
     return options

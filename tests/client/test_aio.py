@@ -18,8 +18,10 @@ from equivox import (
     EquivoxError,
     ProfileId,
     TranscribeOptions,
+    calls,
 )
-from equivox.aio import AsyncModelsClient, AsyncProfilesClient
+from equivox.aio import AsyncModelsClient, AsyncProfilesClient, AsyncSender
+from equivox.channel import Connection
 from equivox.client import ModelsClient, ProfilesClient
 from tests.client.toy_server import Recorder
 
@@ -44,6 +46,17 @@ def test_both_clients_take_the_same_arguments(blocking: type, awaited: type) -> 
             assert [(p.name, p.default) for p in parameters.values()] == [
                 (p.name, p.default) for p in expected.values()
             ]
+
+
+async def test_what_grpc_itself_cannot_send_is_an_error_of_ours(target: str) -> None:
+    connection = Connection(target=target)
+    # Past the check of a token, as metadata of any later kind might be.
+    object.__setattr__(connection, "token", "line\nbreak")
+    sender = AsyncSender(connection, timeout_s=5)
+    with pytest.raises(EquivoxError) as failed:
+        await sender.send(lambda: calls.embed(CLIP))
+    await sender.close()
+    assert failed.value.code is grpc.StatusCode.INTERNAL
 
 
 TIMEOUT_S = 20.0

@@ -1,11 +1,12 @@
 """What is retried, how secrets travel, and what the base install pulls in."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -156,6 +157,59 @@ def test_a_token_is_not_sent_in_clear_to_another_machine(kind: type[Client] | ty
 )
 def test_targets_on_this_machine_are_told_apart(target: str, local: bool) -> None:
     assert is_local(target) is local
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What $http_proxy names: it accepts nobody, and who came waits in its queue."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy", "grpc_proxy", "https_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        listening.setblocking(False)
+        yield listening
+
+
+def came_to(proxy: socket.socket) -> bool:
+    """Whether anybody connected."""
+    try:
+        proxy.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_what_is_for_this_machine_goes_to_no_proxy(
+    host: str, target: str, recorder: Recorder, proxy: socket.socket
+) -> None:
+    with Client(f"{host}:{target.rpartition(':')[2]}", token="secret") as client:
+        client.embed(CLIP, timeout_s=5)
+    assert (len(recorder.requests), came_to(proxy)) == (1, False)
+
+
+async def test_what_is_awaited_of_this_machine_goes_to_no_proxy(
+    target: str, recorder: Recorder, proxy: socket.socket
+) -> None:
+    async with AsyncClient(f"localhost:{target.rpartition(':')[2]}", token="secret") as client:
+        await client.embed(CLIP, timeout_s=5)
+    assert (len(recorder.requests), came_to(proxy)) == (1, False)
+
+
+def test_another_machine_is_reached_by_the_proxy(proxy: socket.socket) -> None:
+    with Client("voice.invalid:1") as client:
+        assert not client.healthy(timeout_s=2)
+    assert came_to(proxy)
+
+
+@pytest.mark.parametrize("token", ["secret\n", "geh\xe9im", "two words", "s3cret\t", "nul\0"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_token_that_no_header_carries_is_refused_and_not_told(
+    token: str, kind: type[Client] | type[AsyncClient]
+) -> None:
+    with pytest.raises(ValueError, match="printable ASCII without spaces or line breaks: strip it") as refused:
+        kind("localhost:1", token=token)
+    assert token.strip() not in str(refused.value)
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
