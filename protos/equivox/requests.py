@@ -120,6 +120,6 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None:
 def to_utterances(utterances: AudioLike | Sequence[AudioLike]) -> list[audio_pb2.Audio]:
     """One clip or several; a pair (array, rate) is one clip."""
     match utterances:
-        case str() | bytes() | os.PathLike() | Pcm() | Container() | (_, Integral()):
+        case str() | bytes() | bytearray() | memoryview() | os.PathLike() | Pcm() | Container() | (_, Integral()):
             return [to_audio(cast(AudioLike, utterances))]
     return [to_audio(clip) for clip in cast("Sequence[AudioLike]", utterances)]

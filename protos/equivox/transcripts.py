@@ -188,7 +188,7 @@ class Transcript:
             )
 
     def add(self, event: TranscriptionEvent) -> None:
-        """The next event of the stream."""
+        """The next event of the stream. ValueError for one of a turn whose beginning was not added."""
         match event:
             case StreamAccepted():
                 self.accepted = event
@@ -197,14 +197,14 @@ class Transcript:
             case TurnStarted():
                 self._begin(event)
             case FinalWord(word=word):
-                turn = self._turns[word.turn_id]
+                turn = self._turn(word.turn_id)
                 self._turns[word.turn_id] = replace(turn, words=(*turn.words, word), speaker=word.speaker)
             case TurnEnded():
                 self._turns[event.turn_id] = replace(self._said_by(event.turn_id, event.speaker), end_s=event.end_s)
             case SpeakerRevised():
                 self._turns[event.turn_id] = self._said_by(event.turn_id, event.speaker)
             case TextRevised():
-                turn = self._turns[event.turn_id]
+                turn = self._turn(event.turn_id)
                 end_s = turn.end_s if event.end_s is None else event.end_s
                 self._turns[event.turn_id] = replace(turn, words=event.words, end_s=end_s)
 
@@ -218,6 +218,11 @@ class Transcript:
             words=(),
         )
 
+    def _turn(self, turn_id: int) -> TranscriptTurn:
+        if turn_id not in self._turns:
+            raise ValueError(f"no turn {turn_id} began: add all events of a stream, from its first, to one transcript")
+        return self._turns[turn_id]
+
     def _said_by(self, turn_id: int, speaker: Speaker) -> TranscriptTurn:
-        turn = self._turns[turn_id]
+        turn = self._turn(turn_id)
         return replace(turn, speaker=speaker, words=tuple(replace(word, speaker=speaker) for word in turn.words))

@@ -95,6 +95,8 @@ def test_what_is_not_audio_is_refused_with_the_remedy(wrong: Any, error: type[Ex
         (b"RIFF", 1),
         ([(np.zeros(3, np.int16), 8000), b"RIFF"], 2),
         ((b"R",) * 3, 3),
+        (bytearray(b"RIFF"), 1),
+        (memoryview(b"RIFF"), 1),
     ],
 )
 def test_utterances_may_be_one_or_several(utterances: Any, count: int) -> None:  # noqa: ANN401
