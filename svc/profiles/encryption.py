@@ -83,8 +83,15 @@ def save_key(path: Path, key: bytes) -> None:
         raise StorageError(
             f"{path} exists; a replaced key would lock every stored profile, choose another name"
         ) from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.hex() + "\n")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key.hex() + "\n")
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        # Ours, for it was not there: half a key would only stand in the way of the next.
+        path.unlink(missing_ok=True)
+        raise
 
 
 def load_key(path: Path) -> bytes:

@@ -1,6 +1,7 @@
 """Sealing: what goes in comes out, in its own place and nowhere else."""
 
 import base64
+import resource
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="exists"):
         save_key(tmp_path / "key", new_key())
     assert load_key(tmp_path / "key") == key
+
+
+def test_a_key_that_could_not_be_written_leaves_no_file_in_the_way(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The kernel now refuses what a full disk would refuse.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            save_key(tmp_path / "key", new_key())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "key").exists()
+    save_key(tmp_path / "key", new_key())
 
 
 @pytest.mark.parametrize("write", [base64.b64encode, base64.urlsafe_b64encode, lambda key: key.hex().upper().encode()])
