@@ -28,7 +28,11 @@ def check_out(file: Path | None) -> None:
 
 
 def to_clip(file: Path, channel: int | None) -> Container:
-    """An audio file; missing ones are named before anything is loaded or sent."""
+    """An audio file or a pipe of one; missing ones are named before anything is loaded or sent."""
+    if file.is_fifo():
+        return Container(file.read_bytes(), channel=channel)  # as the shell's <(..), which can be read only once
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise UsageError(f"{file} is not a regular file or a pipe: name a file")
     if not file.is_file():
         raise UsageError(f"{file} is a folder: name a file in it" if file.is_dir() else f"no such file: {file}")
     return Container(file, channel=channel)
@@ -79,6 +83,12 @@ def to_policy(name: str | None, costs: str | None) -> PolicyLike:
         cost_false_reject=cost_false_reject,
         inconclusive_band=band,
     )
+
+
+def check_policy_used(policy: str | None, *, identify: bool) -> None:
+    """Raises UsageError for a policy where nobody is identified, since it would change nothing."""
+    if policy and not identify:
+        raise UsageError("--policy decides who speakers are: give --identify too")
 
 
 def to_moment(text: str | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """equivox transcribe: who says what, while they say it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from rich.live import Live
 
 from equivox import EquivoxError, PcmStream, StreamLike, TranscribeOptions, Transcript, TranscriptionEvent
 from equivox_files.errors import AudioFileError
-from svc.cli.inputs import UsageError, check_out, to_clip, to_policy
+from svc.cli.inputs import UsageError, check_out, check_policy_used, to_clip, to_policy
 from svc.cli.lanes import Lanes
 from svc.cli.output import to_json_line, write_whole
 from svc.cli.session import Session, command
@@ -31,6 +31,12 @@ Stm = Annotated[str | None, typer.Option(metavar="FILE|-", rich_help_panel=FILES
 Ctm = Annotated[str | None, typer.Option(metavar="FILE|-", rich_help_panel=FILES, help="A line a word.")]
 Srt = Annotated[str | None, typer.Option(metavar="FILE|-", rich_help_panel=FILES, help="Subtitles.")]
 
+Rate = Annotated[
+    int | None, typer.Option(min=8000, max=48_000, rich_help_panel=RAW, help="Sample rate, Hz; else 16000.")
+]
+Encoding = Annotated[str | None, typer.Option(rich_help_panel=RAW, help="s16le, f32le, mulaw or alaw; else s16le.")]
+Channels = Annotated[int | None, typer.Option(min=1, max=8, rich_help_panel=RAW, help="Interleaved channels; else 1.")]
+
 
 @command(app)
 def transcribe(
@@ -43,9 +49,9 @@ def transcribe(
     policy: Policy = None,
     second_pass: Annotated[bool, typer.Option(help="Hear closed turns again with an open vocabulary.")] = False,
     channel: Channel = None,
-    rate: Annotated[int, typer.Option(min=8000, max=48_000, rich_help_panel=RAW, help="Sample rate, Hz.")] = 16_000,
-    encoding: Annotated[str, typer.Option(rich_help_panel=RAW, help="s16le, f32le, mulaw or alaw.")] = "s16le",
-    channels: Annotated[int, typer.Option(min=1, max=8, rich_help_panel=RAW, help="Interleaved channels.")] = 1,
+    rate: Rate = None,
+    encoding: Encoding = None,
+    channels: Channels = None,
     rttm: Rttm = None,
     stm: Stm = None,
     ctm: Ctm = None,
@@ -66,10 +72,8 @@ def transcribe(
     """
     files = Files({"rttm": rttm, "stm": stm, "ctm": ctm, "srt": srt}, uri_of(recording))
     files.check(session)
-    raw = PcmStream(
-        chunks=stdin_chunks(), sample_rate_hz=rate, encoding=encoding, num_channels=channels, channel=channel
-    )
-    audio = raw if recording == STDIN else to_clip(Path(recording), channel)
+    check_policy_used(policy, identify=name_them)
+    audio = to_stream(recording, channel, {"rate": rate, "encoding": encoding, "channels": channels})
     options = TranscribeOptions(
         identify=name_them,
         policy=to_policy(policy, None),
@@ -78,6 +82,23 @@ def transcribe(
         realtime=realtime,
     )
     run(session, audio, options, files=files)
+
+
+def to_stream(recording: str, channel: int | None, layout: Mapping[str, Any]) -> StreamLike:
+    """Raw samples of this layout on stdin, else a file, which tells its own. UsageError for a layout of a file's."""
+    given = {name: value for name, value in layout.items() if value is not None}
+    if recording != STDIN:
+        if given:
+            options = ", ".join(f"--{name}" for name in given)
+            raise UsageError(f"{options}: only of raw samples on stdin (-), {recording} tells its own")
+        return to_clip(Path(recording), channel)
+    return PcmStream(
+        chunks=stdin_chunks(),
+        sample_rate_hz=given.get("rate", 16_000),
+        encoding=given.get("encoding", "s16le"),
+        num_channels=given.get("channels", 1),
+        channel=channel,
+    )
 
 
 def run(session: Session, audio: StreamLike, options: TranscribeOptions, *, files: "Files") -> None:

@@ -9,7 +9,7 @@ from equivox import DiarizationResult, DiarizeOptions
 from equivox.client import DIARIZE_TIMEOUT_S
 from equivox.stream_audio import MAX_UINT32
 from svc.cli import render
-from svc.cli.inputs import UsageError, check_out, to_clip, to_policy, to_voice
+from svc.cli.inputs import UsageError, check_out, check_policy_used, to_clip, to_policy, to_voice
 from svc.cli.output import to_json, write_whole
 from svc.cli.session import Session, command
 from svc.cli.timeline import show_diarization
@@ -124,6 +124,7 @@ def diarize(
     equivox diarize meeting.wav --speakers 2-4 --rttm meeting.rttm
     equivox diarize meeting.wav --identify --json
     """
+    check_policy_used(policy, identify=name_them)
     if rttm == "-" and session.as_json:
         raise UsageError("--rttm - and --json both want stdout: give --rttm a file")
     check_out(Path(rttm) if rttm and rttm != "-" else None)
