@@ -11,7 +11,7 @@ from svc.cli.output import to_json, write_whole
 from svc.cli.session import Session, command
 from svc.cli.voices import Channel
 
-app = typer.Typer(no_args_is_help=True, help="Enrolled people: create, enroll, get, list, delete, export.")
+app = typer.Typer(no_args_is_help=True, help="Enrolled people, and the file they are kept in.")
 KeyFile = Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="Its id.", show_default=False)]
 
@@ -102,6 +102,42 @@ def export(
         return
     write_whole(out, document, mode=0o600)
     session.show({"path": out}, lambda console: console.print(f"wrote {out}", markup=False))
+
+
+@command(app, remote=False)
+def backup(session: Session, file: Annotated[Path, typer.Argument(help="File to write.", show_default=False)]) -> None:
+    """Copy the database of the configuration, while a server uses it or not. The key is not in the copy.
+
+    equivox profiles backup profiles-2030-01-31.sqlite3 --config equivox.toml
+    """
+    from svc.profiles.backup import back_up  # cryptography: only when it is needed
+
+    check_out(file)
+    back_up(session.config.profiles.database, file)
+    session.show({"path": file}, lambda console: console.print(f"wrote {file}", markup=False))
+
+
+@command(app, remote=False)
+def restore(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="A copy made by `equivox profiles backup`.", show_default=False)],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Put a copy in the place of the configuration's database; the server must be stopped.
+
+    equivox profiles restore profiles-2030-01-31.sqlite3 --config equivox.toml
+    """
+    from svc.profiles.backup import restore as put_back
+    from svc.profiles.backup import standing
+    from svc.profiles.encryption import cipher_for, load_key
+
+    database, key_file = session.config.profiles.database, session.config.profiles.key_file
+    if not yes and standing(database) and not typer.confirm(f"Replace {database} for good?", err=True):
+        raise typer.Exit(1)
+    put_back(file, database, cipher_for(load_key(key_file) if key_file else None))
+    done = {"path": database, "restored_from": file}
+    session.show(done, lambda console: console.print(f"restored {database} from {file}", markup=False))
 
 
 @command(app, "new-key", remote=False)

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,11 @@ def _storage_error(path: Path, error: sqlite3.DatabaseError | OSError) -> Storag
 
 
 def _make_private(path: Path) -> None:
-    """Voiceprints are biometric data: only the owner reads the file. The log and its index inherit the mode."""
+    """Voiceprints are biometric data: only the owner reads the file, even one that was copied there by hand. The log
+    and its index inherit the mode.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # Who may write a file of somebody else's, as in a volume shared by a group, cannot change its mode.
+    with suppress(PermissionError):
+        path.chmod(0o600)

@@ -82,15 +82,32 @@ def prepare(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
     _check_kind(connection, path)
     if (finding := connection.execute("PRAGMA quick_check(1)").fetchall()[0][0]) != "ok":
         raise StorageError(corrupt(path, finding))
-    _check_key(connection, path, cipher)
+    check_key(connection, path, cipher)
+
+
+def check_sound(connection: sqlite3.Connection, path: Path) -> None:
+    """Ours, of a version this release reads, every page and every index whole; slower than `prepare`.
+
+    Raises StorageError naming the file.
+    """
+    _check_kind(connection, path)
+    if (finding := connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]) != "ok":
+        raise StorageError(damaged(path, finding))
+
+
+def damaged(path: Path, finding: object) -> str:
+    """What to tell of a database that is not worth a copy."""
+    reason = " ".join(str(finding).split())
+    return f"{path} is no sound profile database ({reason}): nothing was copied; restore an earlier backup"
 
 
 def corrupt(path: Path, finding: object) -> str:
     """What to tell whoever owns a damaged file."""
     reason = " ".join(str(finding).split())
     return (
-        f"{path} is corrupt or no Equivox profile database ({reason}); stop the server and restore a backup, or save "
-        f"what is left with `sqlite3 {path} .recover`"
+        f"{path} is corrupt or no Equivox profile database ({reason}); stop the server and restore a backup with "
+        f"`equivox profiles restore FILE`, which also removes {path.name}-wal and {path.name}-shm: left there they "
+        f"would be replayed into a file copied by hand. Or save what is left with `sqlite3 {path} .recover`"
     )
 
 
@@ -130,7 +147,8 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _check_key(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
+def check_key(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
+    """Raises StorageError when the file was made with another key, or without the one that is configured."""
     stored = connection.execute("SELECT value FROM meta WHERE name = 'key_check'").fetchall()[0][0]
     try:
         fits = cipher.open(stored, binding("key_check")) == _KEY_CHECK

@@ -1,6 +1,8 @@
 """Every command against a real channel: what is sent, what people see, what programs read."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -12,6 +14,7 @@ from svc.cli.inputs import UsageError
 from svc.cli.serve import with_addresses
 from svc.cli.session import Session
 from svc.config import EquivoxConfig
+from svc.profiles.sqlite import SqliteProfileStore
 from tests.cli.conftest import Run
 from tests.client.toy_server import Recorder
 
@@ -211,12 +214,47 @@ def test_an_unreachable_server_says_what_to_check(run: Run) -> None:
         (["profiles", "list", "--server", "voice.example:1", "--tls-key", "k.pem"], "both certificate and key"),
         (["models", "pull", "--source", "nowhere"], "a folder"),
         (["profiles", "create"], "--consent"),
+        (["profiles", "list", "--server", "localhost:1", "--token", "t\n"], "strip it"),
+        (["diarize", "CLIP", "--policy", "strict"], "give --identify too"),
+        (["transcribe", "CLIP", "--policy", "strict"], "give --identify too"),
+        (["transcribe", "CLIP", "--rate", "8000", "--channels", "1"], "--rate, --channels: only of raw samples"),
+        (["transcribe", "CLIP", "--encoding", "s16le"], "--encoding: only of raw samples on stdin (-)"),
+        (["embed", "/dev/null"], "/dev/null is not a regular file"),
     ],
 )
-def test_misuse_names_the_remedy_and_exits_2(arguments: list[str], remedy: str, run: Run) -> None:
-    result = run(*arguments)
+def test_misuse_names_the_remedy_and_exits_2(arguments: list[str], remedy: str, run: Run, clip: Path) -> None:
+    result = run(*(clip if each == "CLIP" else each for each in arguments))
     assert result.exit_code == 2
     assert remedy in result.stderr
+
+
+def test_a_pipe_is_read_as_a_file(remote: Run, recorder: Recorder, clip: Path, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, clip.read_bytes())
+        assert remote("embed", pipe).exit_code == 0
+        written.result()
+    assert recorder.requests[0].audio.container == clip.read_bytes()
+
+
+def test_profiles_are_backed_up_and_restored(run: Run, tmp_path: Path) -> None:
+    config, copy = tmp_path / "e.toml", tmp_path / "copy.sqlite3"
+    config.write_text(f'[profiles]\ndatabase = "{tmp_path / "p.sqlite3"}"\n')
+    assert run("profiles", "create", "anna", "--consent", "t", "--config", config).exit_code == 0
+    assert run("profiles", "backup", copy, "--config", config).exit_code == 0
+    assert "name another file" in run("profiles", "backup", copy, "--config", config).stderr
+    assert run("profiles", "delete", "anna", "--yes", "--config", config).exit_code == 0
+    assert run("profiles", "restore", copy, "--config", config).exit_code == 1  # nobody said yes
+    assert "anna" not in run("profiles", "list", "--config", config).stdout
+    assert run("profiles", "restore", copy, "--yes", "--config", config).exit_code == 0
+    assert "anna" in run("profiles", "list", "--config", config).stdout
+
+
+def test_a_first_database_is_restored_without_asking(run: Run, tmp_path: Path) -> None:
+    SqliteProfileStore(tmp_path / "copy.sqlite3", key=None).close()
+    (tmp_path / "e.toml").write_text(f'[profiles]\ndatabase = "{tmp_path / "new" / "p.sqlite3"}"\n')
+    assert run("profiles", "restore", tmp_path / "copy.sqlite3", "--config", tmp_path / "e.toml").exit_code == 0
+    assert (tmp_path / "new" / "p.sqlite3").exists()
 
 
 def test_all_models_that_cannot_be_had_are_told_at_once(run: Run, tmp_path: Path) -> None:

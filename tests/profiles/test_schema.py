@@ -68,8 +68,15 @@ def test_a_corrupt_file_is_named_with_a_remedy(database: Path, damage: Callable[
         for number in range(20):
             enrolled(store, f"p{number}", number)
     damage(database)
-    with pytest.raises(StorageError, match=r"profiles\.sqlite3 is corrupt.*restore a backup.*\.recover"):
+    with pytest.raises(StorageError, match=r"profiles\.sqlite3 is corrupt.*profiles restore.*-wal.*-shm.*\.recover"):
         SqliteProfileStore(database, key=None)
+
+
+def test_a_file_copied_there_by_hand_becomes_its_owners_alone(database: Path) -> None:
+    SqliteProfileStore(database, key=None).close()
+    database.chmod(0o644)
+    with SqliteProfileStore(database, key=None):
+        assert not [file for file in database.parent.glob("profiles*") if file.stat().st_mode & 0o077]
 
 
 def test_only_the_owner_can_read_the_files(database: Path) -> None:
