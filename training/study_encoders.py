@@ -7,8 +7,7 @@
 
 Every encoder with every seed, on one recipe, and one that skips work with every strength of `--strengths`; a recipe
 says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights; with
-`--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words, with `--after DIR` each from
-the encoder that the run of its name and seed in an earlier study left, to learn other words. Killed, a study goes on
+`--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words. Killed, a study goes on
 where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
 DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
 """
@@ -36,14 +35,14 @@ from training.transcriber_recipe import STARTS, read_recipe
 STRENGTHS = "0,0.5,1,2,4"
 ALONE = "0S"
 # Options that say where encoders start, of which one is given.
-STARTED_BY = ("starts", "recogniser", "after")
+STARTED_BY = ("starts", "recogniser")
 
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     trained = trained_of(options)
     chosen = contenders(options.recipe, options.encoders, strengths, options.starts or ())
-    runs = encoder_runs(chosen, options.seeds, trained=trained, after=options.after)
+    runs = encoder_runs(chosen, options.seeds, trained=trained)
     paths = DataPaths.of(options)
     names = ["strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell", *STARTED_BY]
     encoders = ["--encoders", *map(str, options.encoders)]
@@ -70,7 +69,7 @@ def trained_of(options: argparse.Namespace) -> Source | None:
         return None
     card = read_card(folder)
     card.check_kind(KIND, folder)
-    return Source(part="recogniser", folder=folder, fingerprint=card.digest)
+    return Source(folder=folder, fingerprint=card.digest)
 
 
 def check_units(paths: DataPaths, trained: Source | None) -> None:
@@ -95,7 +94,6 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")
     start.add_argument("--recogniser", type=Path, help="an artifact, all go on from its weights but for its separator")
-    start.add_argument("--after", type=Path, help="the --out of an earlier study, each goes on from its encoder there")
     add_speech(parser)
     parser.add_argument(
         "--per-cell", type=part_of_cell, default=PER_CELL, help="test conversations a domain (%(default)s)"

@@ -81,11 +81,8 @@ VARIANTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Weights that a study did not make: the folder of a run or an artifact, the part of TranscriberTrainer.start that
-    is taken of them, and what names them.
-    """
+    """A recogniser that a study did not make: the folder of a run or an artifact, and what names its weights."""
 
-    part: str
     folder: Path
     fingerprint: str
 
@@ -109,7 +106,7 @@ class AblationRun:
 
     def folders(self, out: Path) -> dict[str, Path]:
         """What it starts with -> where it is, in the folder of the study or outside it."""
-        outside = {self.source.part: self.source.folder} if self.source else {}
+        outside = {"recogniser": self.source.folder} if self.source else {}
         return {part: out / name for part, name in self.parts.items()} | outside
 
 

@@ -1,7 +1,6 @@
 """The runs of an encoder study: one recipe, several encoders or starts, and of one that skips work several strengths.
 
 All stages but the last are a run of their own, which every strength starts from: first words, then their price.
-Those that go on from an earlier study, where each paid its own, share nothing.
 """
 
 import hashlib
@@ -10,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from svc.errors import InvalidRequestError
-from training.studies.ablation_conversations import digest_of
-from training.studies.ablation_run import SCORES
 from training.studies.ablation_variants import AblationRun, Source
 from training.transcriber_recipe import TranscriberRecipe, read_recipe
 
@@ -69,19 +66,13 @@ def _from(start: str, contender: Contender) -> Contender:
 
 
 def encoder_runs(
-    chosen: Sequence[Contender], seeds: Sequence[int], *, trained: Source | None = None, after: Path | None = None
+    chosen: Sequence[Contender], seeds: Sequence[int], *, trained: Source | None = None
 ) -> list[AblationRun]:
     """Seed by seed, each run once and after the one it starts from. A name changes with anything it was made by.
 
-    `trained`: what all go on from; or `after`, the folder of an earlier study, each from the encoder of its own run
-    there. Raises InvalidRequestError where that study has no such run.
+    `trained`: what all go on from.
     """
-    made = (
-        run
-        for seed in seeds
-        for contender in chosen
-        for run in _runs_of(contender, seed, earlier_run(after, contender.name, seed) if after else trained)
-    )
+    made = (run for seed in seeds for contender in chosen for run in _runs_of(contender, seed, trained))
     return list({run.name: run for run in made}.values())
 
 
@@ -98,21 +89,6 @@ def _runs_of(contender: Contender, seed: int, source: Source | None) -> Iterator
     recipe = replace(whole, stages=(charged,))
     name = f"{contender.name}-{seed}-{_digest(recipe.digest, made_by)}"
     yield AblationRun(name=name, recipe=recipe, variant=contender.name, parts=parts, source=source)
-
-
-def earlier_run(study: Path, contender: str, seed: int) -> Source:
-    """The encoder of that contender's finished run of that seed in the `--out` of an earlier study.
-
-    Raises InvalidRequestError when there is none, or more than one.
-    """
-    found = [path.parent for path in sorted(study.glob(f"{contender}-{seed}-*/{SCORES}"))]
-    if len(found) != 1:
-        there = f"{len(found)} finished runs" if found else "no finished run"
-        message = f"{study} holds {there} of {contender} with seed {seed}: give a study that holds one"
-        raise InvalidRequestError(message, field="after")
-    # Runs of other utterances or units may have the same name.
-    fingerprint = f"{found[0].name} {digest_of(found[0] / SCORES)}"
-    return Source(part="encoder", folder=found[0], fingerprint=fingerprint)
 
 
 def _digest(recipe: str, made_by: str | None) -> str:
