@@ -16,6 +16,10 @@ Runtime = Literal["auto", "onnxruntime", "torch"]
 # A message of gRPC holds less than 2 GiB; a mebibyte of it is for what is not audio.
 MAX_REQUEST_BYTES = 2**31 - 2**20
 LAST_PORT = 2**16 - 1
+# gRPC takes times as milliseconds in a C int; so many seconds are 24 days.
+MAX_GRPC_S = (2**31 - 1) // 1000
+# More calls than one process can hold.
+MAX_CALLS = 10**6
 
 
 def default_cache() -> Path:
@@ -39,8 +43,7 @@ class AudioConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "max_bytes", "max_duration_s")
-        if self.max_bytes > MAX_REQUEST_BYTES:
-            raise ValueError(f"max_bytes must be at most {MAX_REQUEST_BYTES}, got {self.max_bytes}")
+        check_at_most(MAX_REQUEST_BYTES, self, "max_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,7 @@ class TranscriptionConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "max_streams", "step_threads", "beam", "max_queued_turns")
+        check_at_most(MAX_CALLS, self, "max_streams")
         check_at_least(0.001, self, "idle_timeout_s", "idle_turn_s", "longest_turn_s")
         check_at_least(0, self, "max_backlog_s", "max_speed", "max_burst_s", "voice_threads", "forget_after_s")
         check_at_least(0, self, "second_voice_rest_s", "second_pass_patience_s")
@@ -187,7 +191,10 @@ class ServerConfig:
     def __post_init__(self) -> None:
         check_at_least(1, self, "max_concurrent_calls", "max_bytes_in_flight", "max_streams_per_connection")
         check_at_least(1, self, "tenant_burst")
-        check_at_least(0.001, self, "max_connection_idle_s", "keepalive_s")
+        check_at_most(MAX_CALLS, self, "max_concurrent_calls", "max_streams_per_connection")
+        # More often than once a second a slow network would look like a dead one.
+        check_at_least(1, self, "max_connection_idle_s", "keepalive_s")
+        check_at_most(MAX_GRPC_S, self, "max_connection_idle_s", "keepalive_s")
         check_at_least(0, self, "drain_s", "tenant_rate_per_s")
         if self.metrics_address and not is_host_port(self.metrics_address):
             raise ValueError(f"metrics_address must be HOST:PORT, or empty for none, got {self.metrics_address!r}")
@@ -213,6 +220,13 @@ def check_at_least(least: float, config: object, *names: str) -> None:
         value = getattr(config, name)
         if not least <= value < inf:
             raise ValueError(f"{name} must be a number{f' from {least:g}' if least > -inf else ''}, got {value}")
+
+
+def check_at_most(most: int, config: object, *names: str) -> None:
+    """Raises ValueError naming the first of these settings that is more."""
+    for name in names:
+        if (value := getattr(config, name)) > most:
+            raise ValueError(f"{name} must be at most {most}, got {value}")
 
 
 def is_host_port(address: str) -> bool:

@@ -95,6 +95,21 @@ def test_a_request_larger_than_a_message_can_be_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    "setting",
+    [
+        {"max_connection_idle_s": 1e7},
+        {"keepalive_s": 1e7},
+        {"keepalive_s": 0.01},
+        {"max_streams_per_connection": 2**40},
+        {"max_concurrent_calls": 2**40},
+    ],
+)
+def test_what_grpc_could_not_hold_is_named(setting: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=rf"^server\.{next(iter(setting))} must be"):
+        parse_config(EquivoxConfig, {"server": setting})
+
+
+@pytest.mark.parametrize(
     ("variables", "models", "database"),
     [
         ({}, "/home/jo/.cache/equivox", "/home/jo/.local/share/equivox/profiles.sqlite3"),

@@ -29,7 +29,15 @@ from equivox.v1.profiles_pb2 import CreateRequest, EnrollRequest, GetRequest
 from equivox.v1.profiles_pb2_grpc import ProfilesStub
 from svc.application import Application
 from svc.backends import loading
-from svc.config import MAX_REQUEST_BYTES, AudioConfig, EquivoxConfig, ServerConfig, TranscriptionConfig
+from svc.config import (
+    MAX_CALLS,
+    MAX_GRPC_S,
+    MAX_REQUEST_BYTES,
+    AudioConfig,
+    EquivoxConfig,
+    ServerConfig,
+    TranscriptionConfig,
+)
 from svc.errors import StorageError
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES
 from svc.rpc.reflection import MAX_REFLECTIONS
@@ -175,6 +183,14 @@ async def test_requests_may_be_as_large_as_a_message_can_be(tmp_path: Path) -> N
     server = grpc.aio.server(options=channel_options(config))
     assert dict(channel_options(config))["grpc.max_receive_message_length"] > MAX_REQUEST_BYTES + MESSAGE_MARGIN_BYTES
     await server.stop(None)
+
+
+async def test_a_server_starts_with_the_largest_settings_there_are(tmp_path: Path) -> None:
+    largest = replace(ANY_PORT, max_concurrent_calls=MAX_CALLS, max_streams_per_connection=MAX_CALLS)
+    largest = replace(largest, max_connection_idle_s=float(MAX_GRPC_S), keepalive_s=float(MAX_GRPC_S))
+    streams = TranscriptionConfig(max_streams=MAX_CALLS)
+    async with tiny_server(tmp_path, server=largest, transcription=streams) as server, to(server) as channel:
+        assert await health_of(channel) == SERVING
 
 
 class GatedApplication(TinyApplication):
