@@ -5,6 +5,7 @@ traced to the figures it rests on. A threshold means something on the LLRs of on
 """
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,14 @@ from svc.scoring.policy import NAMED_POLICIES, Policies, Policy
 
 KIND = "policy"
 REMEDY = "choose it again: python -m training.calibrate --policy REQUEST .. --out FILE"
-NUMBERS = ("threshold_llr", "inconclusive_band", "min_net_speech_s", "min_snr_db", "max_clipped_share")
+# Each with the least and the most it may be, and finite.
+NUMBERS = {
+    "threshold_llr": (-math.inf, math.inf),
+    "inconclusive_band": (0.0, math.inf),
+    "min_net_speech_s": (0.0, math.inf),
+    "min_snr_db": (-math.inf, math.inf),
+    "max_clipped_share": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +76,25 @@ def load_policy(path: Path) -> PolicyFile:
     if card.get("kind") != KIND:
         raise ArtifactError(f"{path} is no policy that was chosen; {REMEDY}")
     try:
-        numbers = {name: float(card[name]) for name in NUMBERS}
+        numbers = {name: _number(card, name) for name in NUMBERS}
         name, calibration_id = str(card["name"]), str(card["calibration_id"])
+        if not name:
+            raise ValueError("name is empty")
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"policy {path} is broken: {error}; {REMEDY}") from error
     policy_id = f"{name}-{hashlib.sha256(text).hexdigest()[:8]}"
     return PolicyFile(
         name=name, policy=Policy(policy_id=policy_id, **numbers), calibration_id=calibration_id, path=path
     )
+
+
+def _number(card: Mapping[str, Any], name: str) -> float:
+    """Raises KeyError, TypeError, ValueError. An infinite threshold would accept or reject everybody."""
+    try:
+        number = float(card[name])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a number, got {card[name]!r}") from error
+    least, most = NUMBERS[name]
+    if not (math.isfinite(number) and least <= number <= most):
+        raise ValueError(f"{name} must be finite and in {least:g}..{most:g}, got {number:g}")
+    return number

@@ -1,5 +1,6 @@
 """Policies chosen on data: what is written is what is read, by its own id, and never on another calibration's LLRs."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,6 +65,27 @@ def test_a_policy_is_not_used_on_another_calibration(tmp_path: Path) -> None:
     file.check_calibration("cal-1")
     with pytest.raises(ArtifactError, match=r"calibration cal-1, this server has cal-2; choose it again"):
         file.check_calibration("cal-2")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("threshold_llr", "-inf"),
+        ("threshold_llr", "nan"),
+        ("threshold_llr", '"high"'),
+        ("inconclusive_band", "-0.1"),
+        ("inconclusive_band", "inf"),
+        ("min_net_speech_s", "-1.0"),
+        ("min_snr_db", "nan"),
+        ("max_clipped_share", "1.5"),
+        ("name", '""'),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused_by_file_and_key(key: str, value: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "door.toml")
+    path.write_text(re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", path.read_text()))
+    with pytest.raises(ArtifactError, match=rf"policy {path} is broken: {key} "):
+        load_policy(path)
 
 
 @pytest.mark.parametrize(
