@@ -104,17 +104,18 @@ class VoiceIndex:
         query = _Query(np.ascontiguousarray(test.vector[None], np.float32), k, _selector(among, without))
         return partition.search(query, self._pool)
 
-    def _put(self, changes: Iterable[VoiceChange]) -> None:
-        grouped: dict[tuple[str, str], list[VoiceChange]] = defaultdict(list)
+    def _put(self, changes: Sequence[VoiceChange]) -> None:
+        grouped: dict[tuple[str, str], dict[int, FloatArray]] = defaultdict(dict)
         for change in changes:
-            grouped[change.tenant, change.model_fingerprint].append(change)
-        for place, group in grouped.items():
+            if change.vector is not None:
+                grouped[change.tenant, change.model_fingerprint][change.voice_id] = change.vector
+        for place, vectors in grouped.items():
             if place not in self._partitions:
-                self._partitions[place] = _Partition(len(group[0].vector))
-            ids = np.array([change.voice_id for change in group], np.int64)
-            self._partitions[place].put(ids, np.stack([change.vector for change in group]))
+                self._partitions[place] = _Partition(len(next(iter(vectors.values()))))
+            self._partitions[place].put(np.array(list(vectors), np.int64), np.stack(list(vectors.values())))
+        self._drop(change for change in changes if change.vector is None)
 
-    def _drop(self, removals: Iterable[VoiceRemoval]) -> None:
+    def _drop(self, removals: Iterable[VoiceRemoval | VoiceChange]) -> None:
         grouped: dict[tuple[str, str], list[int]] = defaultdict(list)
         for removal in removals:
             grouped[removal.tenant, removal.model_fingerprint].append(removal.voice_id)

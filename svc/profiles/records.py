@@ -1,18 +1,21 @@
 """Rows to types and back: what is sealed, and which place each sealed value is bound to."""
 
+import logging
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from sqlite3 import Row
 
 import numpy as np
 
-from svc.errors import ConsentMissingError, FingerprintMismatchError, InvalidRequestError
+from svc.errors import ConsentMissingError, FingerprintMismatchError, InvalidRequestError, StorageError
 from svc.profiles.encryption import Cipher, binding
 from svc.profiles.store import Candidate, Recalled, VoiceChange
 from svc.types import Band, Enrolment, FloatArray, Profile, Voiceprint
 
+LOG = logging.getLogger(__name__)
 MAX_NAME_CHARS = 256
 MAX_CONSENT_CHARS = 1024
 _PROFILE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -34,8 +37,10 @@ class Records:
     column: a row moved, swapped or edited in the file no longer opens (StorageError).
     """
 
-    def __init__(self, cipher: Cipher) -> None:
+    def __init__(self, cipher: Cipher, path: Path) -> None:
+        """`path`: the file the rows are in, to be named in the log."""
         self.cipher = cipher
+        self.path = path
 
     def sealed_text(self, text: str, tenant: str, *, profile_id: str, column: str) -> bytes:
         return self.cipher.seal(text.encode(), binding("text", tenant, profile_id, column))
@@ -80,13 +85,18 @@ class Records:
         return Candidate(row["voice_id"], self.profile(row), self.voiceprint(row))
 
     def change(self, row: Row) -> VoiceChange:
-        """From VOICE_COLUMNS."""
+        """From VOICE_COLUMNS. One damaged voice is no reason to keep all others from being found: it is logged."""
+        vector: FloatArray | None = None
+        try:
+            vector = self._vector(row, 0)
+        except StorageError as error:
+            LOG.error("%s: %s; until then Identify passes it over", self.path, error.message)
         return VoiceChange(
             revision=row["revision"],
             voice_id=row["voice_id"],
             tenant=row["tenant"],
             model_fingerprint=row["model_fingerprint"],
-            vector=self._vector(row, 0),
+            vector=vector,
         )
 
     def voiceprint(self, row: Row, enrolment_id: int = 0) -> Voiceprint:
@@ -105,7 +115,13 @@ class Records:
         place = _voice_place(
             row["tenant"], row["profile_id"], enrolment_id, row["model_fingerprint"], conditions=measured
         )
-        return np.frombuffer(self.cipher.open(row["vector"], place), dtype="<f4").astype(np.float32)
+        try:
+            return np.frombuffer(self.cipher.open(row["vector"], place), dtype="<f4").astype(np.float32)
+        except (StorageError, ValueError) as error:
+            raise StorageError(
+                f"the voice of profile {row['profile_id']!r} of tenant {row['tenant']!r} cannot be read ({error}): "
+                "delete the profile and enrol it anew"
+            ) from error
 
     def _text(self, row: Row, column: str) -> str:
         place = binding("text", row["tenant"], row["profile_id"], column)

@@ -52,7 +52,7 @@ class SqliteProfileStore:
 
     def __init__(self, path: Path, *, key: bytes | None) -> None:
         cipher = cipher_for(key)
-        self._records = Records(cipher)
+        self._records = Records(cipher, path)
         self._database = Database(path, cipher)
         self._page_tokens = PageTokens(self._database.read("SELECT value FROM meta WHERE name = 'page_secret'")[0][0])
         self._listeners: list[Callable[[], None]] = []

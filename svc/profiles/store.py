@@ -18,13 +18,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VoiceChange:
-    """The mean voiceprint a profile has since `revision`."""
+    """The mean voiceprint a profile has since `revision`; None = it cannot be read."""
 
     revision: int
     voice_id: int
     tenant: str
     model_fingerprint: str
-    vector: FloatArray
+    vector: FloatArray | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

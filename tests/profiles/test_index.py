@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svc.errors import FingerprintMismatchError
+from svc.errors import FingerprintMismatchError, StorageError
 from svc.profiles import index as index_module
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
@@ -153,3 +153,22 @@ def test_a_vector_of_another_width_is_refused(store: SqliteProfileStore) -> None
     enrolled(store, "jo", 1)
     with VoiceIndex(store) as index, pytest.raises(FingerprintMismatchError, match="shape"):
         index.search("acme", voice(1, width=WIDTH + 1), k=1)
+
+
+def test_a_damaged_voice_is_passed_over_and_named_and_all_others_are_found(
+    store: SqliteProfileStore, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    enrolled(store, "jo", 1)
+    enrolled(store, "sam", 2)
+    with store._database.writing() as connection:
+        connection.execute("UPDATE profiles SET vector = zeroblob(length(vector)) WHERE profile_id = 'jo'")
+    with VoiceIndex(store) as index:
+        found = index.search("acme", voice(1), k=5).voice_ids.tolist()
+        assert found == list(store.comparable("acme", MODEL, ["sam"]))
+        (told,) = caplog.messages
+        assert all(part in told for part in (str(database), "'acme'", "'jo'", "delete the profile and enrol it anew"))
+        with pytest.raises(StorageError, match="'jo' of tenant 'acme'"):
+            store.voiceprint("acme", "jo")
+        store.delete("acme", "jo")
+        enrolled(store, "jo", 1)
+        assert index.search("acme", voice(1), k=1).voice_ids.tolist() == list(store.comparable("acme", MODEL, ["jo"]))
