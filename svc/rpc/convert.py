@@ -1,7 +1,7 @@
 """Between the contract's messages and the rooms' types. What a message alone shows to be wrong is refused here."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -177,6 +177,14 @@ def to_max_matches(number: int) -> int:
     if number > MAX_MATCHES:
         raise InvalidRequestError(f"max_matches must be 1 to {MAX_MATCHES}, got {number}", field="max_matches")
     return number or DEFAULT_MATCHES
+
+
+def to_profile_ids(profile_ids: Sequence[str]) -> tuple[str, ...]:
+    """The profiles to search; none = all."""
+    for number, profile_id in enumerate(profile_ids):
+        if not profile_id:
+            raise InvalidRequestError("the id of a profile is empty", field=f"profile_ids[{number}]")
+    return tuple(profile_ids)
 
 
 def to_page_size(number: int) -> int:

@@ -9,7 +9,7 @@ from equivox.v1.verification_pb2_grpc import VerificationServicer as Contract
 from svc.application import Application
 from svc.errors import VoiceMissingError
 from svc.rpc.call import tenant_of_call
-from svc.rpc.convert import RequestClips, at_field, to_max_matches, to_policy, to_voiceprint
+from svc.rpc.convert import RequestClips, at_field, to_max_matches, to_policy, to_profile_ids, to_voiceprint
 from svc.rpc.convert_answers import from_identification, from_verification
 from svc.rpc.offload import Offload
 from svc.types import Voiceprint, Waveform
@@ -40,6 +40,7 @@ class VerificationServicer(Contract):
         """The blocking half."""
         policy = to_policy(request.policy, self.application.policies)
         max_matches = to_max_matches(request.max_matches)
+        profile_ids = to_profile_ids(request.profile_ids)
         voice = self.voice_of(request.test, "test", RequestClips(self.application.config.audio))
         if isinstance(voice, Waveform):
             with at_field("test.audio"):
@@ -49,7 +50,7 @@ class VerificationServicer(Contract):
             voice,
             policy,
             max_matches=max_matches,
-            profile_ids=tuple(request.profile_ids),
+            profile_ids=profile_ids,
             exclude_profile_id=request.test.profile_id,
         )
         return from_identification(answer)
@@ -60,7 +61,7 @@ class VerificationServicer(Contract):
             case "audio":
                 return clips.decode(voice.audio, field=f"{side}.audio")
             case "profile_id":
-                with at_field(f"{side}.profile_id"):
+                with at_field(side):
                     return self.application.profiles.voiceprint(tenant_of_call(), voice.profile_id)
             case "embedding":
                 embedder = self.application.embedder

@@ -7,6 +7,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
 
 from equivox.v1 import (
@@ -38,7 +40,7 @@ from equivox.v1.verification_pb2 import (
 )
 from tests.rpc.speech import audio_of, said, voice
 from tests.rpc.tiny_application import NUM_BANDS, TINY_FINGERPRINT
-from tests.rpc.toy_server import reason_of
+from tests.rpc.toy_server import detail_of, reason_of
 
 Refused = Callable[[Awaitable[Any]], Awaitable[grpc.aio.AioRpcError]]
 
@@ -115,6 +117,26 @@ async def test_a_profile_does_not_identify_as_itself(caller: Caller) -> None:
     answer = await caller.verification.Identify(IdentifyRequest(test=Voice(profile_id="ann")))
     assert not answer.matches
     assert answer.num_searched == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "field"),
+    [
+        (
+            "Verify",
+            VerifyRequest(enrolment=Voice(profile_id=""), test=Voice(audio=said("ann"))),
+            "enrolment.profile_id",
+        ),
+        ("Verify", VerifyRequest(enrolment=Voice(audio=said("ann")), test=Voice(profile_id="")), "test.profile_id"),
+        ("Identify", IdentifyRequest(test=Voice(profile_id="")), "test.profile_id"),
+        ("Identify", IdentifyRequest(test=Voice(audio=said("ann")), profile_ids=["ann", ""]), "profile_ids[1]"),
+    ],
+)
+async def test_an_empty_profile_id_is_named_by_its_place(
+    caller: Caller, method: str, request_: Message, field: str
+) -> None:
+    error = await refusal(getattr(caller.verification, method)(request_))
+    assert detail_of(error, BadRequest).field_violations[0].field == field
 
 
 async def test_a_lone_match_has_infinite_margin(caller: Caller) -> None:
