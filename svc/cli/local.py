@@ -35,7 +35,7 @@ from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.models import ModelsServicer
 from svc.rpc.offload import Offload
 from svc.rpc.profiles import ProfilesServicer
-from svc.rpc.status import message_of, status_code_of, trailing_details
+from svc.rpc.status import status_code_of, trailing_details
 from svc.rpc.stream_telemetry import StreamMetrics
 from svc.rpc.transcription import TranscriptionServicer
 from svc.rpc.verification import VerificationServicer
@@ -114,7 +114,7 @@ class LocalApplication(Application):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A domain error as the failed call a server would have made of it."""
+    """A domain error as the failed call a server would have made of it, its message whole: no header limits it."""
 
     error: ServiceError
 
@@ -122,7 +122,7 @@ class Refusal:
         return status_code_of(self.error)
 
     def details(self) -> str:
-        return message_of(self.error)
+        return self.error.message
 
     def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
         return trailing_details(self.error)

@@ -1,6 +1,8 @@
 """Domain errors become gRPC status with details a client can act on."""
 
+import base64
 import inspect
+from urllib.parse import quote
 
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
@@ -9,7 +11,7 @@ from grpc import StatusCode
 
 from svc import errors
 from svc.errors import InvalidRequestError, OverloadedError, PolicyUnknownError, ServiceError
-from svc.rpc.status import DETAILS_KEY, STATUS_OF, duration, status_code_of, trailing_details
+from svc.rpc.status import DETAILS_KEY, STATUS_OF, duration, message_of, status_code_of, trailing_details
 
 HTTP2_HEADER_BYTES = 8 * 2**10
 
@@ -59,9 +61,16 @@ def test_a_refusal_for_load_says_when_to_retry() -> None:
     assert retry.retry_delay.ToMilliseconds() == 1250
 
 
-def test_a_message_made_long_by_the_caller_fits_the_headers() -> None:
-    error = PolicyUnknownError(f"no policy {'x' * 100_000}", field="policy.name")
-    assert len(trailing_details(error)[0][1]) < HTTP2_HEADER_BYTES / 3
+@pytest.mark.parametrize("letter", ["x", "%", "\u00e9", "\u58f0", "\U0001f600"])
+def test_a_message_made_long_by_the_caller_fits_the_headers(letter: str) -> None:
+    error = PolicyUnknownError(f"no policy {letter * 100_000}", field="policy.name")
+    message, details = quote(message_of(error)), base64.b64encode(trailing_details(error)[0][1])
+    assert len(message) + len(details) < HTTP2_HEADER_BYTES / 1.5
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e9", "\u58f0", "\U0001f600"])
+def test_what_a_caller_can_read_is_not_cut_within_a_letter(letter: str) -> None:
+    assert message_of(PolicyUnknownError(letter * 1000)).removesuffix("..").strip(letter) == ""
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 1.0, 59.999])
