@@ -40,7 +40,8 @@ def measure_quality(waveform: Waveform, speech: Sequence[Span]) -> AudioQuality:
     Without speech net_speech_s is 0, snr_db the least there is, and the band that of the sample rate.
     """
     frames = frames_of(waveform)
-    spoken = frames_within(speech, num_frames=len(frames))
+    frame_s = frames.shape[1] / waveform.sample_rate_hz
+    spoken = frames_within(speech, num_frames=len(frames), frame_s=frame_s)
     powers = np.einsum("tw,tw->t", frames, frames, dtype=np.float64) / frames.shape[1] - frames.mean(axis=1) ** 2
     return AudioQuality(
         duration_s=waveform.duration_s,
@@ -65,9 +66,9 @@ def frames_of(waveform: Waveform) -> FloatArray:
     return samples[: num_frames * width].reshape(num_frames, width)
 
 
-def frames_within(speech: Sequence[Span], *, num_frames: int) -> BoolArray:
-    """(T,) frames whose middle lies in speech."""
-    middles_s = (np.arange(num_frames) + 0.5) * FRAME_S
+def frames_within(speech: Sequence[Span], *, num_frames: int, frame_s: float) -> BoolArray:
+    """(T,) frames whose middle lies in speech. They last a whole number of samples, FRAME_S but at odd rates."""
+    middles_s = (np.arange(num_frames) + 0.5) * frame_s
     inside = np.zeros(num_frames, np.bool_)
     for span in speech:
         first, last = np.searchsorted(middles_s, [span.start_s, span.end_s])

@@ -127,3 +127,13 @@ def test_a_pause_that_is_speech_nobody_found_does_not_count_as_noise() -> None:
     noise = np.random.default_rng(4).standard_normal(len(speech)) * 10 ** (-20 / 20)
     missed_start = [Span(1.0, spans[0].end_s)]
     assert measure_quality(Waveform((0.05 * (speech + noise)).astype(np.float32), RATE_HZ), missed_start).snr_db > 10
+
+
+def test_frames_stay_with_the_speech_at_a_rate_of_which_no_whole_number_of_samples_makes_one() -> None:
+    """Ten minutes at 11,025 Hz, every other half second silent and clipped where there is speech."""
+    rate_hz, seconds = 11_025, 600
+    spans = [Span(float(start), start + 0.5) for start in range(seconds)]
+    samples = np.zeros(rate_hz * seconds, np.float32)
+    for span in spans:
+        samples[round(span.start_s * rate_hz) : round(span.end_s * rate_hz)] = 1.0
+    assert measure_quality(Waveform(samples, rate_hz), spans).clipped_share > 0.95
