@@ -32,7 +32,7 @@ from svc.backends.stream_batching import StepReport, StreamBatcher
 from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.tensor_threads import multiply_on
 from svc.config import EquivoxConfig, TranscriptionConfig, default_cache, default_database
-from svc.errors import ArtifactError, PolicyUnknownError, StorageError
+from svc.errors import ArtifactError, ModelNotFoundError, PolicyUnknownError, StorageError
 from svc.fairness_report import FairnessReport, find_fairness_report
 from svc.loaded_model import TRANSCRIBER, LoadedModel, loaded_artifact, loaded_calibration, loaded_entry
 from svc.pipelines.diarization import Diarizer
@@ -58,11 +58,11 @@ from svc.workers import embedder_workers, num_workers, usable_cores
 
 @contextmanager
 def _as_configured(setting: str) -> Iterator[None]:
-    """An artifact that cannot be used is told by the setting that names it."""
+    """An artifact or model that cannot be used is told by the setting that names it."""
     try:
         yield
-    except ArtifactError as error:
-        raise ArtifactError(f"{setting}: {error.message}") from error
+    except (ArtifactError, ModelNotFoundError) as error:
+        raise type(error)(f"{setting}: {error.message}", field=error.field) from error
 
 
 def _check_none_left_behind(database: Path) -> None:

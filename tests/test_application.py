@@ -11,8 +11,8 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from svc.application import Application, live_config
-from svc.config import EquivoxConfig, TranscriptionConfig
-from svc.errors import ArtifactError, StorageError
+from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
+from svc.errors import ArtifactError, ModelNotFoundError, StorageError
 from svc.pipelines.live.speaker_labels import LabelConfig
 from svc.pipelines.live.stream_opening import LiveConfig
 from svc.pipelines.live.turns import TurnConfig
@@ -91,6 +91,12 @@ def test_profiles_where_they_lay_by_default_before_are_not_passed_over(
     subprocess.run(remedy, shell=True, check=True)
     with Application(EquivoxConfig()).profiles as after:
         assert after.get("acme", "jo").consent_reference == "form"
+
+
+def test_an_embedder_that_is_none_is_told_by_its_setting(tmp_path: Path) -> None:
+    application = Application(EquivoxConfig(models=ModelConfig(cache_dir=tmp_path, embedder="nope")))
+    with pytest.raises(ModelNotFoundError, match=r"models\.embedder: no model 'nope'; there are campplus"):
+        _ = application.embedder
 
 
 @pytest.mark.slow

@@ -29,6 +29,10 @@ def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -
     Raises ModelUnavailableError when its file is missing, or when ONNX Runtime is asked for without an exported graph,
     and ArtifactError when it is an artifact that is missing or broken.
     """
+    if config.runtime == "onnxruntime" and config.embedder.startswith((SPEECHBRAIN_PREFIX, ARTIFACT_PREFIX)):
+        raise ModelUnavailableError(
+            f'models.runtime = "onnxruntime": {config.embedder} runs on torch alone; leave models.runtime out'
+        )
     if config.embedder.startswith(SPEECHBRAIN_PREFIX):
         return _load_speechbrain(config)
     if folder := embedder_folder(config):

@@ -20,6 +20,8 @@ def config_of(folder: Path, *, embedder: str = "campplus", runtime: Runtime = "a
         ("campplus", "auto", "equivox models pull campplus"),
         ("campplus", "onnxruntime", "equivox models export campplus"),
         ("silero-vad", "auto", "names silero-vad, a voice-activity"),
+        ("speechbrain:some/model", "onnxruntime", "models.runtime = .*: speechbrain:some/model runs on torch"),
+        ("artifact:some", "onnxruntime", "models.runtime = .*: artifact:some runs on torch"),
     ],
 )
 def test_an_embedder_that_cannot_be_loaded_names_its_mend(
