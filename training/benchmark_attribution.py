@@ -37,7 +37,7 @@ from training.data.utterances import read_utterances
 from training.event_transcript import LiveStream, play
 from training.metrics.additive import Additive
 from training.metrics.transcription import matched_turns
-from training.tables import progress_over
+from training.tables import markdown_table, progress_over
 
 PIECE_S = 0.1
 STRIDE = 4
@@ -193,12 +193,12 @@ def measure(
 def markdown(attributed: Mapping[str, Attribution]) -> str:
     """A row a cell, and one of all; in percent of the turns."""
     rows = {**attributed, "all": sum(attributed.values(), Attribution.zero)}
-    lines = ["| turns of | number | right % | wrong % | UNKNOWN % | missed % |", "|---|---|---|---|---|---|"]
+    lines = []
     for name, counts in rows.items():
         shares = (counts.share(count) for count in (counts.right, counts.wrong, counts.unknown, counts.missed))
         cells = ("-" if share is None else f"{100 * share:.1f}" for share in shares)
-        lines.append(f"| {name} | {counts.turns} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append((name, str(counts.turns), *cells))
+    return markdown_table(("turns of", "number", "right %", "wrong %", "UNKNOWN %", "missed %"), lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
