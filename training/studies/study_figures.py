@@ -4,6 +4,7 @@ Letters: G groups of a grouping (of everybody: one), M measures, R draws; row 0 
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,12 +86,15 @@ class RunFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of the table: a statistic of a list. A change of it is `relative`, or told in units of 1 / `scale`."""
+    """A column of the table: a statistic of a list, within `ends`. A change of it is `relative`, or told in units of
+    1 / `scale`.
+    """
 
     title: str
     statistic: Callable[[ListFigures], Array]
     relative: bool = True
     scale: float = 100.0
+    ends: tuple[float, float] = (0.0, 1.0)
 
 
 def _of_group(measure: str, grouping: str, group: str) -> Callable[[ListFigures], Array]:
@@ -133,10 +137,10 @@ MALE = Column(title="male", statistic=_of_group("eer", SEX, "male"))
 FEMALE = Column(title="female", statistic=_of_group("eer", SEX, "female"))
 GAP = Column(title="gap of the sexes", statistic=_between("eer", SEX, difference))
 # With its sign, so that an interval can hold zero.
-WOMEN_OVER_MEN = Column(title="female - male", statistic=_women_over_men, relative=False)
+WOMEN_OVER_MEN = Column(title="female - male", statistic=_women_over_men, relative=False, ends=(-1.0, 1.0))
 WORST = Column(title="worst region", statistic=_between("eer", COUNTRY, _worst))
 STD = Column(title="std over regions", statistic=_between("eer", COUNTRY, deviation))
-CLLR = Column(title="Cllr, bits", statistic=_of_group("cllr", EVERYBODY, EVERYBODY), scale=1.0)
+CLLR = Column(title="Cllr, bits", statistic=_of_group("cllr", EVERYBODY, EVERYBODY), scale=1.0, ends=(0.0, math.inf))
 FMR = Column(title="FMR %", statistic=_of_group("fmr", EVERYBODY, EVERYBODY))
 FNMR = Column(title="FNMR %", statistic=_of_group("fnmr", EVERYBODY, EVERYBODY))
 FMR_BY_SEX = Column(title="FMR gap, sex", statistic=_between("fmr", SEX, difference), relative=False)

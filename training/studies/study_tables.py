@@ -1,19 +1,19 @@
 """What came out of a fairness study, beside what the paper claims: Markdown.
 
 A draw takes people with replacement, the same ones for every method: what is hard for all does not count as a
-difference. Seeds have their part by training.metrics.paired_resampling: what one lucky seed did does not count as the
-method. Letters: S seeds, R draws.
+difference. Seeds have their part by training.metrics.paired_resampling, of relative changes on the scale of ratios:
+what one lucky seed did does not count as the method. Letters: S seeds, R draws.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from training.figure_text import bold_where_sure, figure_text, verdict
 from training.metrics.bootstrap import Figure, figure_of
-from training.metrics.paired_resampling import with_seeds
+from training.metrics.paired_resampling import mapped, with_seeds
 from training.metrics.verification import Array
 from training.studies.study_arms import ARMS
 from training.studies.study_figures import (
@@ -119,7 +119,9 @@ def compared_arms(done: StudyFigures) -> list[str]:
 
 def mean_of(runs: Mapping[int, RunFigures], corpus: str, column: Column) -> Figure:
     """The mean over seeds; of a seed alone the interval is over its people."""
-    return _over_seeds(_rows(runs, sorted(runs), corpus, column)[None], lambda mean: mean)
+    least, most = column.ends
+    figure = _over_seeds(_rows(runs, sorted(runs), corpus, column)[None], lambda mean: mean)
+    return mapped(figure, lambda mean: min(max(mean, least), most))
 
 
 def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], corpus: str, column: Column) -> Figure:
@@ -128,12 +130,17 @@ def change(before: Mapping[int, RunFigures], after: Mapping[int, RunFigures], co
     if not seeds:
         return Figure(None, None)
     was, is_now = (_rows(runs, seeds, corpus, column) for runs in (before, after))
-    return _over_seeds(np.stack([was, is_now]), partial(_changed, relative=column.relative))
+    both = np.stack([was, is_now])
+    return mapped(_over_seeds(both, _log_ratio), math.expm1) if column.relative else _over_seeds(both, _difference)
 
 
-def _changed(was: Array, is_now: Array, *, relative: bool) -> Array:
+def _log_ratio(was: Array, is_now: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return is_now / was - 1 if relative else is_now - was
+        return np.log(is_now / was)
+
+
+def _difference(was: Array, is_now: Array) -> Array:
+    return is_now - was
 
 
 def _over_seeds(rows: Array, statistic: Callable[..., Array]) -> Figure:

@@ -76,6 +76,24 @@ def test_of_a_gap_that_no_draw_moves_off_zero_no_change_is_told() -> None:
     assert change_text(FNMR_BY_SEX, Figure(0.0, (-0.01, 0.01))) == "+0.0 [-1.0, +1.0]"
 
 
+def test_nothing_falls_by_more_than_all_there_was_however_far_apart_the_seeds() -> None:
+    apart = {0: run_of(0), 1: run_of(1, scale=0.05), 2: run_of(2, scale=4.0)}
+    for column in (EER, GAP, STD):
+        found, mean = change(runs_of(0, 1, 2), apart, READ, column), mean_of(apart, READ, column)
+        assert found.ci95 is not None
+        assert -1 < found.ci95[0] < 0 < found.ci95[1]
+        assert mean.ci95 is not None
+        assert mean.ci95[0] == 0
+        assert mean.ci95[1] <= 1
+
+
+def test_a_difference_with_its_sign_may_be_below_zero() -> None:
+    apart = {0: run_of(0), 1: run_of(1, scale=0.05), 2: run_of(2, scale=4.0)}
+    ends = mean_of(apart, READ, WOMEN_OVER_MEN).ci95
+    assert ends is not None
+    assert -1 <= ends[0] < 0
+
+
 def test_only_seeds_that_both_have_are_compared() -> None:
     assert change(runs_of(0), runs_of(0, 1, 2), READ, EER).value == 0
     assert change(runs_of(0), runs_of(1), READ, EER).value is None
