@@ -25,9 +25,8 @@ from training.data.utterances import Utterance
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.figure_text import bold_where_sure, figure_text
 from training.heard_alone import hear_alone, spoken_alone
-from training.metrics.bootstrap import Figure
-from training.metrics.resampling import ratio_figure
-from training.metrics.verification import Array
+from training.metrics.bootstrap import FEW_UNITS, Figure
+from training.metrics.resampling import rate_figure, ratio_figure
 from training.tables import markdown_table, progress_over
 from training.train_transcriber import flush_denormals
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
@@ -38,8 +37,6 @@ WAYS = tuple(
     partial(spoken_alone, speed=speed, telephone=telephone) for speed, telephone in product(SPEEDS, (False, True))
 )
 HEADER = ("domain", "talkers", "words", "artifact", "errors", "WER %", "against the first, points")
-# An interval over fewer talkers would say nothing.
-FEW_TALKERS = 5
 
 
 def heard(
@@ -66,16 +63,15 @@ def rows_of(names: Sequence[str], systems: Sequence[SpeakerErrors]) -> Iterator[
         words, before = first.words[spoke, column], first.errors[spoke, column]
         for name, system in zip(names, systems, strict=True):
             errors = system.errors[spoke, column]
-            change = wer_figure(errors - before, words)
+            change = _of_enough(ratio_figure(errors - before, words), len(words))
             told = "" if system is first else bold_where_sure(figure_text(change, sign="+"), change)
             counts = (domain, str(spoke.sum()), f"{words.sum():.0f}", name, f"{errors.sum():.0f}")
-            yield *counts, figure_text(wer_figure(errors, words)), told
+            yield *counts, figure_text(_of_enough(rate_figure(errors, words), len(words))), told
 
 
-def wer_figure(errors: Array, words: Array) -> Figure:
-    """(S,) of each talker -> over all words; without an interval where talkers are few."""
-    figure = ratio_figure(errors.tolist(), words.tolist())
-    return figure if len(words) >= FEW_TALKERS else replace(figure, ci95=None)
+def _of_enough(figure: Figure, n_talkers: int) -> Figure:
+    """Without its interval where talkers are few: of six it left out zero once in six studies of nothing."""
+    return figure if n_talkers >= FEW_UNITS else replace(figure, ci95=None)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

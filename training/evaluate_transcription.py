@@ -3,64 +3,61 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from svc.errors import InvalidRequestError
 from training.data.manifest import opened
 from training.data.spoken_text import spoken_words
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, spread_words
 from training.metrics.bootstrap import Figure
-from training.metrics.resampling import FEW_RECORDINGS, pooled_figure, ratio_figure
-from training.metrics.transcription import COLLAR_S, Delays, TranscriptionErrors, WordErrors, transcription_errors
+from training.metrics.resampling import FEW_RECORDINGS, rate_figure
+from training.metrics.transcription import (
+    COLLAR_S,
+    Delays,
+    TranscriptionErrors,
+    WordErrors,
+    delay_percentile,
+    median_distance,
+    share_early,
+    transcription_errors,
+)
 from training.report_json import figure_json
 
 Measure = Callable[[Sequence[TranscriptionErrors]], Figure]
 
 
 def _word_error_rate(of: Callable[[TranscriptionErrors], WordErrors]) -> Measure:
-    return lambda errors: ratio_figure([of(one).errors for one in errors], [of(one).words for one in errors])
+    return lambda errors: rate_figure([of(one).errors for one in errors], [of(one).words for one in errors])
 
 
 def _delay(
-    of: Callable[[TranscriptionErrors], Delays], statistic: Callable[[npt.NDArray[np.float64]], float]
+    of: Callable[[TranscriptionErrors], Delays], figure: Callable[[Sequence[Sequence[float]]], Figure]
 ) -> Measure:
-    return lambda errors: pooled_figure([of(one).seconds for one in errors], statistic)
+    return lambda errors: figure([of(one).seconds for one in errors])
 
 
-def _percentile(percent: float) -> Callable[[npt.NDArray[np.float64]], float]:
-    return lambda seconds: float(np.percentile(seconds, percent))
-
-
-def _share_early(seconds: npt.NDArray[np.float64]) -> float:
-    return float(np.mean(seconds < 0))
-
-
-def _median_distance(seconds: npt.NDArray[np.float64]) -> float:
-    return float(np.median(np.abs(seconds)))
-
+P50, P90 = (partial(delay_percentile, percent=percent) for percent in (50, 90))
 
 # Rates and shares are fractions, the rest seconds.
 MEASURES: dict[str, Measure] = {
     "orc_wer": _word_error_rate(lambda errors: errors.orc),
     "cp_wer": _word_error_rate(lambda errors: errors.cp),
     "tcp_wer": _word_error_rate(lambda errors: errors.tcp),
-    "turn_count_accuracy": lambda errors: ratio_figure(
+    "turn_count_accuracy": lambda errors: rate_figure(
         [one.turns.exact for one in errors], [one.turns.recordings for one in errors]
     ),
-    "start_latency_p50_s": _delay(lambda errors: errors.start_latency, _percentile(50)),
-    "start_latency_p90_s": _delay(lambda errors: errors.start_latency, _percentile(90)),
-    "start_early_share": _delay(lambda errors: errors.start_latency, _share_early),
-    "end_latency_p50_s": _delay(lambda errors: errors.end_latency, _percentile(50)),
-    "end_latency_p90_s": _delay(lambda errors: errors.end_latency, _percentile(90)),
-    "end_early_share": _delay(lambda errors: errors.end_latency, _share_early),
-    "word_latency_p50_s": _delay(lambda errors: errors.word_latency, _percentile(50)),
-    "word_latency_p90_s": _delay(lambda errors: errors.word_latency, _percentile(90)),
-    "word_start_error_s": _delay(lambda errors: errors.word_start, _median_distance),
-    "word_end_error_s": _delay(lambda errors: errors.word_end, _median_distance),
+    "start_latency_p50_s": _delay(lambda errors: errors.start_latency, P50),
+    "start_latency_p90_s": _delay(lambda errors: errors.start_latency, P90),
+    "start_early_share": _delay(lambda errors: errors.start_latency, share_early),
+    "end_latency_p50_s": _delay(lambda errors: errors.end_latency, P50),
+    "end_latency_p90_s": _delay(lambda errors: errors.end_latency, P90),
+    "end_early_share": _delay(lambda errors: errors.end_latency, share_early),
+    "word_latency_p50_s": _delay(lambda errors: errors.word_latency, P50),
+    "word_latency_p90_s": _delay(lambda errors: errors.word_latency, P90),
+    "word_start_error_s": _delay(lambda errors: errors.word_start, median_distance),
+    "word_end_error_s": _delay(lambda errors: errors.word_end, median_distance),
 }
 FRACTIONS = frozenset({"orc_wer", "cp_wer", "tcp_wer", "turn_count_accuracy", "start_early_share", "end_early_share"})
 

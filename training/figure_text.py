@@ -38,6 +38,8 @@ def verdict(change: Figure, claimed: float, *, sized: bool = True) -> str:
     if change.ci95 is None:
         return "cannot be told: there is no interval"
     low, high = change.ci95
+    if low == change.value == high:
+        return "cannot be told: no draw moves it"
     if not change.excludes_zero:
         if not sized or low <= claimed <= high:
             return "cannot be told: the interval includes zero"

@@ -59,7 +59,7 @@ def reporting(transcribe: Callable[[FloatArray, str], Transcript]) -> Callable[[
 def few_draws() -> Iterator[None]:
     """Of intervals, which are tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluate_transcription.pooled_figure", partial(pooled_figure, replicas=20))
+        patch.setattr("training.metrics.transcription.pooled_figure", partial(pooled_figure, replicas=20))
         yield
 
 

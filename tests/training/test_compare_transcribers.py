@@ -12,6 +12,7 @@ from tests.training.toy_adaptation import toy_artifact
 from tests.training.toy_transcriber_run import toy_data
 from training.compare_transcribers import WAYS, heard, rows_of, said_in
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
+from training.metrics.bootstrap import FEW_UNITS
 
 
 @pytest.mark.slow
@@ -35,15 +36,23 @@ def of_talkers(*errors: float) -> SpeakerErrors:
 
 
 def test_a_difference_that_all_talkers_share_is_sure_however_they_differ() -> None:
-    before, after = of_talkers(1, 9, 3, 5, 7), of_talkers(0, 8, 2, 4, 6)
+    before, after = of_talkers(*(1, 9, 3, 5, 7) * 2), of_talkers(0.5, 8, 2, 4, 6, 0, 8, 2, 4, 6)
     first, second = rows_of(("before", "after"), (before, after))
-    assert first[3:] == ("before", "25", "50.0 [26.0, 74.0]", "")
-    assert second[-1] == "**-10.0 [-10.0, -10.0]**"
+    assert first[3:5] == ("before", "50")
+    assert second[-1] == "**-9.5 [-10.0, -8.5]**"
 
 
-def test_few_talkers_have_no_interval() -> None:
-    (row,) = rows_of(("only",), (of_talkers(1, 2),))
-    assert row[5] == "15.0"
+def test_talkers_fewer_than_any_interval_needs_have_none() -> None:
+    errors = range(FEW_UNITS)
+    (row,) = rows_of(("only",), (of_talkers(*errors[1:]),))
+    assert row[5] == "50.0"
+    (row,) = rows_of(("only",), (of_talkers(*errors),))
+    assert row[5].startswith("45.0 [")
+
+
+def test_without_an_error_the_rate_is_not_zero_for_sure() -> None:
+    _, second = rows_of(("only", "same"), (of_talkers(*[0] * 10), of_talkers(*[0] * 10)))
+    assert second[5:] == ("0.0 [0.0, 30.8]", "+0.0")
 
 
 def test_a_domain_in_which_nobody_speaks_is_named_with_those_there_are() -> None:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from training.figure_text import bold_where_sure, figure_text, verdict
@@ -15,6 +15,7 @@ edges = st.floats(-10, 10)
 @given(edges, edges)
 def test_a_change_is_sure_where_both_edges_are_on_one_side(one: float, other: float) -> None:
     low, high = sorted((one, other))
+    assume(low < (low + high) / 2 < high)
     found = Figure((low + high) / 2, (low, high))
     sure = low > 0 or high < 0
     assert found.excludes_zero == sure
@@ -31,6 +32,11 @@ def test_a_figure_is_written_with_its_interval_sign_and_unit() -> None:
     assert figure_text(Figure(0.1234, (0.1, 0.2))) == "12.3 [10.0, 20.0]"
     assert figure_text(Figure(0.1234, None), digits=0, sign="+", unit=" %") == "+12 %"
     assert figure_text(Figure(None, None), missing="n/a") == "n/a"
+
+
+@pytest.mark.parametrize("value", [0.0, -0.3])
+def test_what_no_draw_moves_says_nothing_of_a_claim(value: float) -> None:
+    assert verdict(Figure(value, (value, value)), -0.2) == "cannot be told: no draw moves it"
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,14 @@ def contender(name: str, encoder: EncoderConfig, strength: float = 0.0) -> Conte
     return Contender(encoder=name, recipe=alone, strength=strength)
 
 
-def scores(errors: int, *, parameters: int = 3_000_000, flops: float = 3e8) -> EncoderScores:
-    """Twelve conversations of ten words, so many errors in each."""
+def scores(errors: int, *, parameters: int = 3_000_000, flops: float = 3e8, first: int = 1) -> EncoderScores:
+    """Twelve conversations of a million words, of ten words so many wrong: in all, but in one by one more (`first`) or
+    less than in the next.
+    """
     one = ConversationScore(
         uri="commands-0S-00",
-        words=10,
-        errors=errors,
+        words=1_000_000,
+        errors=100_000 * errors + first,
         turns=1,
         turns_found=1,
         turns_by_pauses=1,
@@ -78,7 +80,7 @@ def scores(errors: int, *, parameters: int = 3_000_000, flops: float = 3e8) -> E
         compute_share=1.0,
         cpu_factor=0.01,
         first_word_delays_s=((0.2,),) * 12,
-        conversations=(one,) * 12,
+        conversations=(one, replace(one, errors=one.errors - 2 * first)) * 6,
     )
 
 
@@ -186,7 +188,7 @@ def test_a_rival_is_one_of_the_same_size() -> None:
 )
 def test_a_claim_of_compute_is_of_both_work_and_words(flops: float, errors: int, told: str) -> None:
     chosen = [contender("whole", EncoderConfig()), contender("skips", SKIPS, strength=2.0)]
-    table = markdown(chosen, {"whole": twice(scores(2)), "skips@2": twice(scores(errors, flops=flops))})
+    table = markdown(chosen, {"whole": twice(scores(2)), "skips@2": twice(scores(errors, flops=flops, first=-1))})
     assert f"| {told} |" in table
 
 
@@ -194,12 +196,28 @@ def test_compute_is_counted_against_the_transformer_that_looks_back_furthest() -
     far, near = (EncoderConfig(), EncoderConfig())
     near = replace(near, transformer=replace(near.transformer, left_context_frames=8))
     chosen = [contender("whole", far), contender("window", near), contender("skips", SKIPS, strength=2.0)]
-    finished = {"window": twice(scores(3)), "skips@2": twice(scores(2, flops=1.2e8))}
+    finished = {"window": twice(scores(3)), "skips@2": twice(scores(2, flops=1.2e8, first=-1))}
     table = markdown(chosen, {"whole": twice(scores(2))} | finished)
-    assert "| skips@2 against whole | 120 | 60 | 0.0100 | 0 | +0.0 % [+0.0, +0.0] | holds here |" in table
+    assert "| skips@2 against whole | 120 | 60 | 0.0100 | 0 | +0.0 % [-0.0, +0.0] | holds here |" in table
     assert "against" not in markdown(chosen, finished), "a window is nothing to compare with, even if alone"
-    assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] |" in table
+    assert "| window against whole | 300 | 0 | 0.0100 | 0 | +50.0 % [+50.0, +50.0] | holds here, as large" in table
     assert "| skips@2 against window | 120 | 60 | 0.0100 | 0 | -33.3 % [-33.3, -33.3] | - |" in table
+
+
+@pytest.mark.parametrize(
+    ("flops", "errors", "told"),
+    [
+        (2.5e8, 3, "does not hold here: it saves more"),
+        (2.6e8, 3, "holds here, as large as claimed or larger"),
+        (3e8, 1, "does not hold here: it is the other way round"),
+        (3e8, 2, "does not hold here: the interval includes zero and not the claim"),
+    ],
+)
+def test_the_claim_of_a_window_is_of_work_and_words_too(flops: float, errors: int, told: str) -> None:
+    near = EncoderConfig(transformer=ChunkedTransformerConfig(left_context_frames=8))
+    chosen = [contender("whole", EncoderConfig()), contender("window", near)]
+    table = markdown(chosen, {"whole": twice(scores(2)), "window": twice(scores(errors, flops=flops, first=-1))})
+    assert f"| {told} |" in table
 
 
 def test_a_window_is_one_beside_an_encoder_that_skips_and_looks_back_further() -> None:

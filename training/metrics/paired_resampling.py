@@ -4,7 +4,8 @@ Whole recordings are drawn, the same ones on both sides: what is hard for both d
 too few to be drawn: of two drawn with replacement half the variance is lost, and encoders that were alike came out as
 different in a quarter of simulated studies. So each run is left out once (jackknife), and Student's t for as few runs
 as there are gives their part; both parts add up as squares, each side by itself (Zou and Donner, Statistics in Medicine
-2008). A run alone tells nothing of others: it has no interval.
+2008). A run alone tells nothing of others, and a recording nothing of others: there is no interval, nor where no draw
+and no run moves the value.
 Letters: S seeds, R recordings, K draws.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.bootstrap import Figure, figure_of, floored, unless_stuck
 from training.metrics.resampling import REPLICAS
 
 Floats = npt.NDArray[np.float64]
@@ -46,8 +47,11 @@ class RunCounts:
 
 
 def mean_rate(runs: RunCounts, *, most: float = math.inf, replicas: int = REPLICAS, seed: int = 0) -> Figure:
-    """Mean over seeds of counts over totals, which are 0 to `most`: of a share 1."""
+    """Mean over seeds of counts over totals, which are 0 to `most`: of a share 1. Where nothing (or all) was counted in
+    every recording, the interval is that of so few recordings.
+    """
     figure = _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas, seed)
+    figure = unless_stuck(floored(figure, runs.counts.shape[1]))
     return mapped(figure, lambda rate: min(max(rate, 0.0), most))
 
 
@@ -63,13 +67,15 @@ def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPL
         ratio = _figure(
             lambda *drawn: np.log(after.rates(*drawn) / before.rates(*drawn)), before.counts.shape, replicas, seed
         )
-    return mapped(ratio, math.expm1)
+    return mapped(unless_stuck(ratio), math.expm1)
 
 
 def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
     """after - before. Raises ValueError unless both have the same runs."""
     _check(before, after)
-    return _figure(lambda *drawn: after.rates(*drawn) - before.rates(*drawn), before.counts.shape, replicas, seed)
+    return unless_stuck(
+        _figure(lambda *drawn: after.rates(*drawn) - before.rates(*drawn), before.counts.shape, replicas, seed)
+    )
 
 
 def with_seeds(figure: Figure, left_out: Floats) -> Figure:
@@ -103,7 +109,7 @@ def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int
     num_seeds, num_recordings = shape
     each = np.ones((1, num_seeds)), np.ones((1, num_recordings))
     value = float(statistic(*each)[0])
-    if num_seeds == 1:
+    if 1 in shape:
         return Figure(value, None)
     even = np.full(num_recordings, 1 / num_recordings)
     drawn = np.random.default_rng(seed).multinomial(num_recordings, even, size=replicas).astype(np.float64)

@@ -20,6 +20,8 @@ from scipy.optimize import linear_sum_assignment
 
 from training.data.transcripts import TranscriptTurn, TranscriptWord, in_order
 from training.metrics.additive import Additive
+from training.metrics.bootstrap import Figure
+from training.metrics.resampling import pooled_figure, rate_figure
 from training.metrics.word_alignment import word_pairs
 
 LOG = logging.getLogger(__name__)
@@ -65,11 +67,6 @@ class TurnCounts(Additive):
     recordings: int = 0
     exact: int = 0  # recordings with the right number
 
-    @property
-    def accuracy(self) -> float | None:
-        """Share of recordings with exactly the right number of turns."""
-        return self.exact / self.recordings if self.recordings else None
-
 
 TurnCounts.zero = TurnCounts()
 
@@ -82,20 +79,24 @@ class Delays(Additive):
 
     seconds: tuple[float, ...] = ()
 
-    def percentile(self, percent: float) -> float | None:
-        return float(np.percentile(self.seconds, percent)) if self.seconds else None
-
-    @property
-    def share_early(self) -> float | None:
-        return float(np.mean(np.array(self.seconds) < 0)) if self.seconds else None
-
-    @property
-    def median_distance(self) -> float | None:
-        """Of early and late alike."""
-        return float(np.median(np.abs(self.seconds))) if self.seconds else None
-
 
 Delays.zero = Delays()
+
+
+def delay_percentile(delays_s: Sequence[Sequence[float]], percent: float) -> Figure:
+    """Of the delays of each recording, all together."""
+    return pooled_figure(delays_s, lambda pooled: float(np.percentile(pooled, percent)))
+
+
+def share_early(delays_s: Sequence[Sequence[float]]) -> Figure:
+    """Of the delays of each recording, those under zero."""
+    early = [sum(delay < 0 for delay in of_one) for of_one in delays_s]
+    return rate_figure(early, [len(of_one) for of_one in delays_s])
+
+
+def median_distance(delays_s: Sequence[Sequence[float]]) -> Figure:
+    """Of the delays of each recording, early and late alike."""
+    return pooled_figure(delays_s, lambda pooled: float(np.median(np.abs(pooled))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

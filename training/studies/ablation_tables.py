@@ -3,16 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from training.figure_text import figure_text, verdict
 from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, difference, mean_rate, relative_change
-from training.metrics.resampling import pooled_figure
+from training.metrics.transcription import delay_percentile, share_early
 from training.studies.ablation_scores import ConversationScore, RunScores
 from training.studies.ablation_variants import VARIANTS
 from training.tables import markdown_table
@@ -149,18 +147,12 @@ def _latency_row(name: str, by_seed: Mapping[int, RunScores]) -> tuple[str, ...]
 
 def _delay_cells(delays_s: Sequence[Sequence[float]]) -> tuple[str, ...]:
     """How many, P50, P90, early share; of all seeds together, a list for each conversation."""
-    percentiles = (pooled_figure(delays_s, partial(delay_percentile, percent=percent)) for percent in (50, 90))
-    early = pooled_figure(delays_s, lambda found: float(np.mean(found < 0)))
+    percentiles = (delay_percentile(delays_s, percent) for percent in (50, 90))
     return (
         str(sum(map(len, delays_s))),
         *(figure_text(figure, scale=1000, digits=0) for figure in percentiles),
-        figure_text(early),
+        figure_text(share_early(delays_s)),
     )
-
-
-def delay_percentile(delays_s: npt.NDArray[np.float64], percent: float) -> float:
-    """As a statistic of pooled delays."""
-    return float(np.percentile(delays_s, percent))
 
 
 def _claim_row(claim: Claim, done: StudyScores) -> tuple[str, str, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -11,8 +10,8 @@ from svc.models.encoders import EncoderConfig
 from training.figure_text import figure_text, verdict
 from training.metrics.bootstrap import Figure
 from training.metrics.paired_resampling import RunCounts, mean_rate, relative_change
-from training.metrics.resampling import pooled_figure
-from training.studies.ablation_tables import WER, delay_percentile
+from training.metrics.transcription import delay_percentile
+from training.studies.ablation_tables import WER
 from training.studies.encoder_study_runs import SKIPPING, Contender
 from training.studies.encoder_study_scores import EncoderScores
 from training.tables import markdown_table
@@ -93,7 +92,7 @@ def _words_row(entry: Entry, domains: Sequence[str]) -> tuple[str, ...]:
     counts = entry.counts(seeds)
     columns = [*zip(*(entry.runs[seed].first_word_delays_s for seed in seeds), strict=True)]
     delays_s = [[delay for one in column for delay in one] for column in columns]
-    latency = (pooled_figure(delays_s, partial(delay_percentile, percent=percent)) for percent in (50, 90))
+    latency = (delay_percentile(delays_s, percent) for percent in (50, 90))
     return (
         entry.contender.name,
         str(len(seeds)),

@@ -19,7 +19,7 @@ from training.fairness.cohorts.held_out import relative_gap
 from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, sizes
 from training.figure_text import bold_where_sure, figure_text, verdict
 from training.heard_alone import labels_of
-from training.metrics.bootstrap import Figure, figure_of
+from training.metrics.bootstrap import FEW_UNITS, Figure, figure_of
 from training.metrics.paired_resampling import mapped, with_seeds
 from training.metrics.resampling import REPLICAS
 from training.metrics.verification import Array
@@ -28,8 +28,6 @@ from training.tables import markdown_table
 
 # Arm -> seed -> errors.
 StudyErrors = Mapping[str, Mapping[int, SpeakerErrors]]
-# With fewer held-out talkers a cohort counts for the rate of all words alone.
-MIN_SPEAKERS = 5
 DRAWS_SEED = 0
 NOT_JUDGED = "is not judged: the cohort is told, which is an upper bound"
 
@@ -48,7 +46,8 @@ class Judges:
     @classmethod
     def of(cls, cohorts: Cohorts, adapted: str, before: SpeakerErrors, *, by_voice: bool = False) -> "Judges":
         whole = labels_of(cohorts, before.speakers)
-        large = np.flatnonzero(sizes(whole, len(cohorts)) >= MIN_SPEAKERS)
+        # With fewer held-out talkers a cohort counts for the rate of all words alone.
+        large = np.flatnonzero(sizes(whole, len(cohorts)) >= FEW_UNITS)
         names = tuple(cohorts.cohorts[number].name for number in large)
         number_of = {int(old): new for new, old in enumerate(large)}
         labels = np.array([number_of.get(int(old), -1) for old in whole], np.int64)
@@ -168,7 +167,7 @@ def markdown(cohorts: Cohorts, adapted: str, errors: StudyErrors, *, by_voice: b
     (before,) = done[BEFORE].values()
     judges = Judges.of(cohorts, adapted, before, by_voice=by_voice)
     if len(judges.names) < 2:
-        return f"fewer than two cohorts have {MIN_SPEAKERS} held-out talkers: nothing to compare"
+        return f"fewer than two cohorts have {FEW_UNITS} held-out talkers: nothing to compare"
     rates = {arm: judges.rates([runs[seed] for seed in sorted(runs)]) for arm, runs in done.items()}
     parts = (
         _counts_text(judges, adapted, cohorts),

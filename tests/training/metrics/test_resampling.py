@@ -4,18 +4,27 @@ import numpy as np
 import pytest
 
 from training.metrics.bootstrap import Figure
-from training.metrics.resampling import pooled_figure, ratio_figure
+from training.metrics.resampling import pooled_figure, rate_figure, ratio_figure
 
 
 def test_value_is_the_sum_over_the_sum() -> None:
     assert ratio_figure([1, 5], [10, 20]).value == pytest.approx(6 / 30)
 
 
-def test_recordings_all_alike_leave_no_doubt() -> None:
-    assert ratio_figure([2] * 5, [10] * 5).ci95 == pytest.approx((0.2, 0.2))
-    figure = pooled_figure([[1.0, 3.0]] * 5, np.mean)
-    assert figure.value == 2.0
-    assert figure.ci95 == pytest.approx((2.0, 2.0))
+@pytest.mark.parametrize("recordings", [1, 5])
+def test_recordings_all_alike_say_nothing_of_others(recordings: int) -> None:
+    assert ratio_figure([2] * recordings, [10] * recordings) == Figure(0.2, None)
+    assert ratio_figure([0] * recordings, [10] * recordings) == Figure(0.0, None)
+    assert pooled_figure([[1.0, 3.0]] * recordings, np.mean) == Figure(2.0, None)
+
+
+@pytest.mark.parametrize("recordings", [1, 5])
+def test_without_a_single_error_the_rate_is_known_as_well_as_so_few_recordings_allow(recordings: int) -> None:
+    nothing = rate_figure([0] * recordings, [10] * recordings)
+    assert [nothing.value, *(nothing.ci95 or ())] == pytest.approx([0.0, 0.0, 1 - 0.025 ** (1 / recordings)])
+    everything = rate_figure([10] * recordings, [10] * recordings)
+    assert [everything.value, *(everything.ci95 or ())] == pytest.approx([1.0, 0.025 ** (1 / recordings), 1.0])
+    assert rate_figure([1, 5], [10, 20]) == ratio_figure([1, 5], [10, 20])
 
 
 def test_nothing_to_count_gives_no_figure() -> None:

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from tests.training.metrics.conversations import WORDS, conversations, texts, turn
 from training.data.transcripts import Transcript, TranscriptTurn, TranscriptWord, in_order
 from training.metrics import transcription
+from training.metrics.bootstrap import Figure
 from training.metrics.transcription import (
     Delays,
     TranscriptionErrors,
     WordErrors,
+    delay_percentile,
     matched_turns,
+    median_distance,
+    share_early,
     transcription_errors,
 )
 from training.metrics.word_alignment import word_distance, word_pairs
@@ -192,8 +196,9 @@ def test_latencies_are_what_was_reported_less_what_was_true() -> None:
 
 def test_offline_systems_have_no_latency() -> None:
     errors = transcription_errors((turn("a", 0, 1),), (turn("a", 0, 1),))
-    assert errors.start_latency.percentile(50) is None
-    assert errors.end_latency.share_early is None
+    assert errors.start_latency == errors.end_latency == Delays.zero
+    assert delay_percentile([errors.start_latency.seconds], 50) == Figure(None, None)
+    assert share_early([errors.end_latency.seconds]) == Figure(None, None)
 
 
 def test_turns_pair_one_to_one_by_the_time_they_share() -> None:
@@ -203,10 +208,10 @@ def test_turns_pair_one_to_one_by_the_time_they_share() -> None:
 
 
 def test_delays_know_their_percentiles_and_the_early_ones() -> None:
-    delays = Delays((-0.1, 0.1)) + Delays((0.3,))
-    assert delays.percentile(50) == pytest.approx(0.1)
-    assert delays.share_early == pytest.approx(1 / 3)
-    assert delays.median_distance == pytest.approx(0.1)
+    delays = [Delays((-0.1, 0.1)).seconds, (Delays((0.3,)) + Delays((0.5, 0.4))).seconds]
+    figures = (delay_percentile(delays, 75), share_early(delays), median_distance(delays))
+    assert [figure.value for figure in figures] == pytest.approx([0.4, 1 / 5, 0.3])
+    assert [figure.ci95 for figure in figures] == [pytest.approx(ends) for ends in ((0.1, 0.475), (0, 0.5), (0.1, 0.4))]
 
 
 @settings(max_examples=20)

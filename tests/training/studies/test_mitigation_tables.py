@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from training.fairness.cohorts.cohort import cohorts_of
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.figure_text import bold_where_sure, verdict
+from training.metrics.bootstrap import FEW_UNITS
 from training.studies.mitigation_arms import ARMS, BEFORE
 from training.studies.mitigation_tables import (
     ADAPTED,
     ALL,
     CLAIMS,
     GAP,
-    MIN_SPEAKERS,
     OTHERS,
     VARIANCE,
     WORST,
@@ -28,8 +28,8 @@ from training.studies.mitigation_tables import (
 )
 
 MEMBERS = {
-    "good": [f"g{number}" for number in range(6)],
-    "bad": [f"b{number}" for number in range(MIN_SPEAKERS)],
+    "good": [f"g{number}" for number in range(FEW_UNITS + 1)],
+    "bad": [f"b{number}" for number in range(FEW_UNITS)],
     "tiny": ["t0"],
 }
 SPEAKERS = sorted(who for members in MEMBERS.values() for who in members)
@@ -51,6 +51,8 @@ def judges() -> Judges:
 
 def test_cohorts_of_few_held_out_talkers_are_not_compared() -> None:
     assert judges().names == ("good", "bad")
+    one_less = cohorts_of("toy", {who: who[0] for who in SPEAKERS if who != "b0"}, order=("g", "b", "t"))
+    assert Judges.of(one_less, "b", BEFORE_ERRORS).names == ("g",)
 
 
 cells = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=len(SPEAKERS), max_size=len(SPEAKERS))
@@ -74,7 +76,7 @@ def test_statistics_are_those_of_the_cohorts() -> None:
     rates = judges().rates([BEFORE_ERRORS])
     figures = {column.title: column.statistic(rates, judges())[0] for column in (ALL, WORST, VARIANCE, GAP)}
     assert figures == pytest.approx(
-        {"all words": (6 * 0.1 + 5 * 0.4 + 0.9) / 12, "worst cohort": 0.4, "variance": 0.0225, "gap": 3.0}
+        {"all words": (11 * 0.1 + 10 * 0.4 + 0.9) / 22, "worst cohort": 0.4, "variance": 0.0225, "gap": 3.0}
     )
 
 
@@ -140,7 +142,7 @@ def test_a_gap_that_one_seed_has_no_end_of_is_no_sure_change() -> None:
 
 def test_draws_keep_the_sizes_of_cohorts() -> None:
     draws = judges().draws()
-    for number, size in enumerate((6, 5)):
+    for number, size in enumerate((11, 10)):
         assert (draws[:, judges().labels == number].sum(1) == size).all()
     assert np.ptp(draws[1:]) > 0
 
@@ -176,7 +178,7 @@ def test_an_arm_that_was_told_as_live_gets_its_verdict() -> None:
 def test_the_table_says_who_of_those_who_judge_drew_the_cohorts() -> None:
     errors = {BEFORE: {0: BEFORE_ERRORS}}
     told = markdown(replace(COHORTS, drawn_by=("b0", "g0", "elsewhere")), "bad", errors)
-    assert "**Caution: 2 of 12 talkers judged drew these regions" in told
+    assert "**Caution: 2 of 22 talkers judged drew these regions" in told
     assert "does not say whose errors drew them" in markdown(COHORTS, "bad", errors)
     assert "Caution" not in markdown(replace(COHORTS, drawn_by=()), "bad", errors)
 
