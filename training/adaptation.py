@@ -1,15 +1,16 @@
 """Fine-tuning of an artifact for a cohort: a training run that starts from its weights, moves some and holds them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from svc.backends.transcriber_artifact import TranscriberArtifact
 from svc.errors import InvalidRequestError
+from svc.models.amortised_transformer import Arbitrator
 from training.adaptation_recipe import EWC, NONE, PARTS, AdaptationRecipe
 from training.data.batches import Batch
 from training.data.cohort_vectors import NO_COHORTS, CohortVectors
@@ -100,15 +101,21 @@ class AdaptationTrainer(TranscriberTrainer):
             group["params"] = [parameter for parameter in group["params"] if id(parameter) not in known]
         return [*groups, {"params": new, "share": self.adaptation.recipe.method.cohort_rate}] if new else groups
 
-    def _new_in_encoder(self) -> Iterator[nn.Parameter]:
-        """Nothing: an artifact's arbitrators have been trained."""
-        yield from ()
-
     def _hold_the_rest(self, parts: tuple[str, ...]) -> None:
-        """What does not adapt is not disturbed either: no dropout, no running means."""
+        """What does not adapt is not disturbed either: no dropout.
+
+        Of what adapts, batch norms keep the statistics the artifact is served with, and with which its Fisher
+        information is computed: no penalty holds them. Arbitrators stay: they decide without a gradient, so nothing
+        says what they matter.
+        """
         for name, part in self.model.named_children():
             if name not in parts:
                 part.eval().requires_grad_(False)
+        for module in self.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+            elif isinstance(module, Arbitrator):
+                module.eval().requires_grad_(False)
 
     def begin(self) -> None:
         """From the checkpoint when there is one, else from the artifact."""
@@ -144,12 +151,14 @@ class AdaptationTrainer(TranscriberTrainer):
         return {name: value.to(self.world.device) for name, value in fisher.items()}
 
     def _optimise(self, batch: Batch, stage: Stage) -> dict[str, float]:
-        penalty = {"penalty": self.anchor.penalty().item()} if self.anchor else {}
+        penalty = {"penalty": self.anchor.penalty()} if self.anchor else {}
         return super()._optimise(batch, stage) | penalty
 
 
 def fisher_of(adaptation: Adaptation, data: TranscriberData, path: Path) -> Fisher:
     """Of the artifact on mixtures like the stage's, but of everybody; from the file, or else computed and put there.
+
+    The artifact is told of no cohort, whatever the adaptation's are: it may have learnt others, or none.
 
     Raises ArtifactError when the file is of anything else.
     """
@@ -161,4 +170,4 @@ def fisher_of(adaptation: Adaptation, data: TranscriberData, path: Path) -> Fish
         number=recipe.method.fisher_mixtures,
         utterances=tuple(sorted(spoken.utterance_id for spoken in data.utterances[TRAIN])),
     )
-    return kept_fisher(path, making, adaptation.artifact.model, data)
+    return kept_fisher(path, making, adaptation.artifact.model, replace(data, cohorts=NO_COHORTS))

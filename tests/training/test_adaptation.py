@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from svc.backends.transcriber_artifact import TranscriberArtifact
 from svc.errors import ArtifactError, InvalidRequestError
-from svc.models.amortised_transformer import AmortisedTransformerConfig
-from svc.models.encoders import EncoderConfig
+from svc.models.encoders import ENCODER_KINDS
 from svc.models.transcriber import Transcriber
+from tests.models.toy_transcriber import toy_config
 from tests.training.toy_adaptation import COHORT, COHORTS, TOY, toy_adaptation, toy_artifact, toy_trainer
-from tests.training.toy_transcriber_run import RECIPE, toy_data
+from tests.training.toy_transcriber_run import toy_data
 from training.adaptation import AdaptationTrainer
 from training.adaptation_recipe import AdaptationRecipe, MethodConfig, read_adaptation
 from training.data.batches import collate
@@ -25,18 +26,27 @@ CONFIGS = Path(__file__).parents[2] / "training/configs/adaptation"
 PLAIN = MethodConfig()
 VECTOR = MethodConfig(everybody_share=1.0, cohort_vector=True)
 EWC = MethodConfig(penalty="ewc", strength=1e3, fisher_mixtures=3)
+every_kind = pytest.mark.parametrize("kind", ENCODER_KINDS)
 
 
-def weights_after(out: Path, method: MethodConfig) -> dict[str, Tensor]:
-    trainer = toy_trainer(out, method)
+def artifact_of(kind: str) -> TranscriberArtifact:
+    return toy_artifact(toy_config(kind).encoder)
+
+
+def weights_after(out: Path, method: MethodConfig, artifact: TranscriberArtifact | None = None) -> dict[str, Tensor]:
+    trainer = toy_trainer(out, method, artifact=artifact)
     trainer.begin()
     trainer.run(None)
     return trainer.model.state_dict()
 
 
+def moved(weights: dict[str, Tensor], artifact: TranscriberArtifact) -> set[str]:
+    start = artifact.model.state_dict()
+    return {name for name, value in weights.items() if not torch.equal(value, start[name])}
+
+
 def moved_parts(weights: dict[str, Tensor]) -> set[str]:
-    start = toy_artifact().model.state_dict()
-    return {name.split(".")[0] for name, value in weights.items() if not torch.equal(value, start[name])}
+    return {name.split(".")[0] for name in moved(weights, toy_artifact())}
 
 
 def distance(weights: dict[str, Tensor]) -> float:
@@ -64,8 +74,18 @@ def test_no_strength_is_plain_fine_tuning_to_the_bit(tmp_path: Path) -> None:
         assert_same(held, plain)
 
 
-def test_an_infinite_strength_leaves_the_artifact_as_it_was(tmp_path: Path) -> None:
-    assert moved_parts(weights_after(tmp_path, MethodConfig(penalty="l2", strength=float("inf")))) == set()
+@every_kind
+def test_an_infinite_strength_leaves_the_artifact_as_it_was(tmp_path: Path, kind: str) -> None:
+    held, artifact = MethodConfig(penalty="l2", strength=float("inf")), artifact_of(kind)
+    assert moved(weights_after(tmp_path, held, artifact), artifact) == set()
+
+
+@every_kind
+def test_whatever_adapts_matters_to_the_fisher_information(kind: str, tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path, EWC, artifact=artifact_of(kind))
+    trainer.begin()
+    assert trainer.anchor is not None
+    assert [name for name, value in trainer.anchor.importance.items() if not value.any()] == []
 
 
 @pytest.mark.parametrize("penalty", ["l2", "ewc"])
@@ -130,17 +150,11 @@ def test_it_learns_to_use_what_it_is_told(tmp_path: Path) -> None:
     assert moved_parts({name: value for name, value in trainer.model.state_dict().items() if "from_cohort" not in name})
 
 
-def test_the_arbitrators_of_an_artifact_are_not_new_to_it(tmp_path: Path) -> None:
-    sizes = AmortisedTransformerConfig(block_width=8, num_heads=2, num_layers=1, left_context_frames=2, width=8)
-    config = replace(
-        RECIPE.model, num_tokens=toy_data().num_tokens, encoder=EncoderConfig(kind="amortised", amortised=sizes)
-    )
-    skips = replace(toy_artifact(), model=Transcriber(config).eval())
-    slow = replace(TOY, optimiser=replace(TOY.optimiser, encoder_rate=0.5))
-    adaptation = replace(toy_adaptation(slow), artifact=skips)
-    trainer = AdaptationTrainer(adaptation, toy_data(), out=tmp_path, fisher=tmp_path / "fisher.pt")
-    share_of = {id(one): group["share"] for group in trainer.optimizer.param_groups for one in group["params"]}
-    assert {share_of[id(one)] for one in trainer.model.encoder.parameters()} == {0.5}
+def test_the_arbitrators_of_an_artifact_stay_as_they_are(tmp_path: Path) -> None:
+    artifact = artifact_of("amortised")
+    changed = moved(weights_after(tmp_path, PLAIN, artifact), artifact)
+    assert any(name.startswith("encoder.") for name in changed)
+    assert not [name for name in changed if "_gate." in name]
 
 
 def test_what_is_new_is_held_by_no_penalty(tmp_path: Path) -> None:
@@ -175,6 +189,19 @@ def test_fisher_is_the_mean_of_squared_gradients_of_single_utterances() -> None:
         loss = step(collate([example]), TOY.stage).total
         squares += torch.autograd.grad(loss, model.joint.output.weight)[0].square()
     torch.testing.assert_close(found["joint.output.weight"], squares / 3)
+
+
+def test_fisher_of_an_artifact_that_is_told_of_others_hears_no_cohort(tmp_path: Path) -> None:
+    told = toy_artifact()
+    model = Transcriber(replace(told.model.config, cohort_width=3)).eval()
+    model.load_state_dict(told.model.state_dict(), strict=False)
+    trainer = toy_trainer(tmp_path, replace(EWC, cohort_vector=True), artifact=replace(told, model=model))
+    trainer.begin()
+    assert trainer.anchor is not None
+    plain = toy_trainer(tmp_path / "plain", EWC)
+    plain.begin()
+    assert plain.anchor is not None
+    assert_same(trainer.anchor.importance, plain.anchor.importance)
 
 
 def test_fisher_is_kept_and_only_used_for_the_weights_it_is_of(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from svc.backends.transcriber_artifact import TranscriberArtifact
+from svc.models.encoders import EncoderConfig
 from svc.models.transcriber import Transcriber
 from tests.training.toy_transcriber_run import BANDED, RECIPE, toy_data
 from training.adaptation import Adaptation, AdaptationTrainer
@@ -45,10 +46,10 @@ TOY = AdaptationRecipe(
 
 
 @cache
-def toy_artifact() -> TranscriberArtifact:
+def toy_artifact(encoder: EncoderConfig = RECIPE.model.encoder) -> TranscriberArtifact:
     torch.manual_seed(1)
     units = toy_data().runtime_units
-    model = Transcriber(replace(RECIPE.model, num_tokens=len(units))).eval()
+    model = Transcriber(replace(RECIPE.model, num_tokens=len(units), encoder=encoder)).eval()
     return TranscriberArtifact(model=model, units=units, fingerprint="toy", card={}, card_toml="")
 
 
@@ -56,6 +57,14 @@ def toy_adaptation(recipe: AdaptationRecipe = TOY, cohorts: Cohorts = COHORTS) -
     return Adaptation(recipe=recipe, artifact=toy_artifact(), cohorts=cohorts, name="odd")
 
 
-def toy_trainer(out: Path, method: MethodConfig, *, seed: int = 0, cohorts: Cohorts = COHORTS) -> AdaptationTrainer:
+def toy_trainer(
+    out: Path,
+    method: MethodConfig,
+    *,
+    seed: int = 0,
+    cohorts: Cohorts = COHORTS,
+    artifact: TranscriberArtifact | None = None,
+) -> AdaptationTrainer:
     adaptation = toy_adaptation(replace(TOY, method=method, seed=seed), cohorts)
+    adaptation = replace(adaptation, artifact=artifact or adaptation.artifact)
     return AdaptationTrainer(adaptation, toy_data(seed), out=out, fisher=out / "fisher.pt")

@@ -48,12 +48,14 @@ class Anchor:
             name: importance[name] if importance else torch.ones_like(value) for name, value in self.start.items()
         }
 
-    def penalty(self) -> Tensor:
-        """strength / 2 * sum of F_i (theta_i - start_i)^2, a scalar with a gradient."""
+    @torch.no_grad()
+    def penalty(self) -> float:
+        """strength / 2 * sum of F_i (theta_i - start_i)^2; 0 of what has not moved, even at an infinite strength."""
         moved = (
             (self.importance[name] * (value - self.start[name]) ** 2).sum() for name, value in self.parameters.items()
         )
-        return self.strength / 2 * torch.stack([*moved]).sum()
+        total = torch.stack([*moved]).sum().item()
+        return self.strength / 2 * total if total else 0.0
 
     @torch.no_grad()
     def pull(self, optimizer: torch.optim.AdamW) -> None:
