@@ -69,7 +69,9 @@ def worst_on_dev(cohorts: Cohorts, artifact: TranscriberArtifact, data: Transcri
     """
     spoken = data.utterances[DEV]
     with progress_over(len(spoken), "dev talkers") as tick:
-        errors = hear_alone(artifact.model, spoken, data.sounds, data.units, tick=tick)
+        errors = hear_alone(
+            artifact.model, spoken, data.sounds, data.units, turn_tokens=artifact.turn_tokens, tick=tick
+        )
     name = worst_cohort(cohorts, errors)
     print(f"worst on dev talkers: {name}", file=sys.stderr)
     return name

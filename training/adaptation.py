@@ -67,7 +67,7 @@ class Adaptation:
             voice_width = model.voice_width if centroids is None else centroids.shape[1]
             embedder = self.cohorts.embedder
             model = replace(model, cohort_width=len(self.cohorts), voice_width=voice_width, voice_embedder=embedder)
-        return self.recipe.training(model)
+        return replace(self.recipe.training(model), turn_tokens=self.artifact.turn_tokens)
 
 
 class AdaptationTrainer(TranscriberTrainer):
@@ -85,7 +85,7 @@ class AdaptationTrainer(TranscriberTrainer):
         method = adaptation.recipe.method
         sampling, cohorts = method.sampling(adaptation.speakers), adaptation.vectors(method.unknown_share)
         self.adaptation = adaptation
-        data = replace(data, sampling=sampling, cohorts=cohorts)
+        data = replace(data, sampling=sampling, cohorts=cohorts, turn_tokens=adaptation.artifact.turn_tokens)
         super().__init__(adaptation.training(), data, out=out, world=world or World())
         self.digest = adaptation.digest
         self.fisher = fisher
@@ -170,4 +170,5 @@ def fisher_of(adaptation: Adaptation, data: TranscriberData, path: Path) -> Fish
         number=recipe.method.fisher_mixtures,
         utterances=tuple(sorted(spoken.utterance_id for spoken in data.utterances[TRAIN])),
     )
-    return kept_fisher(path, making, adaptation.artifact.model, replace(data, cohorts=NO_COHORTS))
+    data = replace(data, cohorts=NO_COHORTS, turn_tokens=adaptation.artifact.turn_tokens)
+    return kept_fisher(path, making, adaptation.artifact.model, data)

@@ -47,7 +47,18 @@ def heard(
         raise InvalidRequestError("the artifact was trained with other units: name its own", field="units")
     ways = WAYS if in_ways else AS_SPOKEN
     with progress_over(len(ways) * len(said), "dev utterances") as tick:
-        found = [hear_alone(artifact.model, said, data.sounds, data.units, placed=way, tick=tick) for way in ways]
+        found = [
+            hear_alone(
+                artifact.model,
+                said,
+                data.sounds,
+                data.units,
+                placed=way,
+                turn_tokens=artifact.turn_tokens,
+                tick=tick,
+            )
+            for way in ways
+        ]
     return replace(
         found[0],
         errors=np.sum([one.errors for one in found], axis=0),

@@ -58,7 +58,8 @@ def export(
         SCORES: list(units.scores),
     } | dict(origin or {})
     figures = read_figures(report) if report else {}
-    save_transcriber(out, model, units.units, about_of(recipe, checkpoint, commands) | told | figures)
+    about = about_of(recipe, checkpoint, commands) | told | figures
+    save_transcriber(out, model, units.units, about, turn_tokens=recipe.turn_tokens)
 
 
 def about_of(recipe: TranscriberRecipe, checkpoint: Checkpoint, commands: list[str]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,10 +47,13 @@ def hear_alone(
     *,
     placed: Callable[[Utterance], MixtureRecipe] = spoken_alone,
     cohorts: CohortVectors = NO_COHORTS,
+    turn_tokens: bool = True,
     tick: Callable[[], None] = lambda: None,
 ) -> SpeakerErrors:
-    """The model, in evaluation, on everything said; utterances without words are left out. It is told `cohorts`."""
-    decoder = decoder_config(TranscriptionConfig())
+    """The model, in evaluation, on everything said; utterances without words are left out. It is told `cohorts`.
+    `turn_tokens`: whether it learnt them.
+    """
+    decoder = replace(decoder_config(TranscriptionConfig()), turn_tokens=turn_tokens)
     found: defaultdict[tuple[str, str], ChannelErrors] = defaultdict(ChannelErrors)
     for batch in _batches(utterances):
         examples = [*_examples(map(placed, batch), sounds, units, cohorts)]

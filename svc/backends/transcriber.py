@@ -5,7 +5,7 @@ Letters: B streams, C = 2 channels, k frames of 40 ms, M mels, D encoder width, 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,9 @@ def build_recogniser(
 def load_recogniser(
     folder: Path, decoder: DecoderConfig | None = None, *, precision: str = "float32", rest_after_frames: int = 0
 ) -> TransducerRecogniser:
-    """From an artifact. Raises ArtifactError when it is missing, broken, or not a transcriber.
+    """From an artifact, whose card says whether it learnt turn tokens, whatever `decoder` does.
+
+    Raises ArtifactError when it is missing, broken, or not a transcriber.
 
     In bfloat16 a processor with AMX runs half as many streams again, each in half the memory.
     """
@@ -220,6 +222,6 @@ def load_recogniser(
         artifact.model,
         units=artifact.units,
         fingerprint=artifact.fingerprint,
-        decoder=decoder or DecoderConfig(),
+        decoder=replace(decoder or DecoderConfig(), turn_tokens=artifact.turn_tokens),
         rest_after_frames=rest_after_frames,
     )

@@ -19,23 +19,27 @@ KIND = "transcriber"
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TranscriberArtifact:
-    """What was loaded. `fingerprint` names weights, configuration and vocabulary."""
+    """What was loaded. `fingerprint` names weights, configuration and vocabulary. `turn_tokens`: see DecoderConfig."""
 
     model: Transcriber
     units: Units
     fingerprint: str
     card: Mapping[str, Any]
     card_toml: str
+    turn_tokens: bool = True
 
 
-def save_transcriber(folder: Path, model: Transcriber, units: Units, about: Mapping[str, Any]) -> None:
-    """`about`: whatever else the card should say, such as data, licence, command and figures.
+def save_transcriber(
+    folder: Path, model: Transcriber, units: Units, about: Mapping[str, Any], *, turn_tokens: bool = True
+) -> None:
+    """`about`: whatever else the card should say, such as data, licence, command and figures. `turn_tokens`: whether
+    the model learnt them.
 
     Raises ValueError when the vocabulary is not the model's, or `about` has a key that is the card's own.
     """
     if len(units) != model.config.num_tokens:
         raise ValueError(f"the model has {model.config.num_tokens} tokens, the vocabulary {len(units)}")
-    card = card_of(KIND, about, {"units": units.pieces, "config": asdict(model.config)})
+    card = card_of(KIND, about, {"units": units.pieces, "turn_tokens": turn_tokens, "config": asdict(model.config)})
     # A batch norm's count of batches serves training alone, and soon is more than float16 can hold.
     weights = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
     tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in weights.items()}
@@ -77,10 +81,15 @@ def load_transcriber(folder: Path) -> TranscriberArtifact:
         ) from error
     if len(units) != model.config.num_tokens:
         raise ArtifactError(f"artifact {folder}: {model.config.num_tokens} tokens, but units for {len(units)}")
+    # Cards from before there were models that learn words alone do not say.
+    turn_tokens = artifact.card.get("turn_tokens", True)
+    if not isinstance(turn_tokens, bool):
+        raise ArtifactError(f"artifact {folder}: turn_tokens must be true or false, got {turn_tokens!r}")
     return TranscriberArtifact(
         model=model.eval(),
         units=units,
         fingerprint=artifact.digest,
         card=artifact.card,
         card_toml=artifact.card_toml,
+        turn_tokens=turn_tokens,
     )

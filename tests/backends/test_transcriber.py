@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from svc.backends.protocols import Emission, RecognisedChunk
 from svc.backends.transcriber import TransducerRecogniser, build_recogniser, load_recogniser
-from svc.backends.transcriber_artifact import save_transcriber
+from svc.backends.transcriber_artifact import load_transcriber, save_transcriber
 from svc.models.decoding import DecoderConfig, decode_whole
 from svc.models.encoders import ENCODER_KINDS
 from svc.models.transcriber import Transcriber
@@ -201,6 +201,21 @@ def test_it_loads_from_an_artifact(tmp_path: Path) -> None:
     assert recogniser.algorithmic_latency_s <= 0.120
     again = build_recogniser(toy_transcriber(), units=UNITS, fingerprint="x", decoder=DecoderConfig())
     assert again.frame_s == pytest.approx(0.04)
+
+
+def test_one_that_learnt_words_alone_is_served_without_turn_tokens(tmp_path: Path) -> None:
+    save_transcriber(tmp_path, toy_recogniser().model, UNITS, {}, turn_tokens=False)
+    forgetful = DecoderConfig(forget_after_frames=1)
+
+    def heard(recogniser: TransducerRecogniser) -> list[list[tuple[int, int]]]:
+        return tokens_of(run(recogniser, toy_mels(160), [8] * 5))
+
+    def built(decoder: DecoderConfig) -> TransducerRecogniser:
+        return build_recogniser(load_transcriber(tmp_path).model, units=UNITS, fingerprint="x", decoder=decoder)
+
+    served = heard(load_recogniser(tmp_path, forgetful))
+    assert served == heard(built(replace(forgetful, turn_tokens=False)))
+    assert served != heard(built(forgetful))
 
 
 def asking_recogniser() -> TransducerRecogniser:

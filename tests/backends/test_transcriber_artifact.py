@@ -49,6 +49,20 @@ def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
         save_transcriber(tmp_path, toy_transcriber(), Units(("a",)), {})
 
 
+@pytest.mark.parametrize("turn_tokens", [True, False])
+def test_its_card_says_whether_it_learnt_turn_tokens(tmp_path: Path, turn_tokens: bool) -> None:
+    save_transcriber(tmp_path, toy_transcriber(), UNITS, {}, turn_tokens=turn_tokens)
+    assert load_transcriber(tmp_path).turn_tokens == turn_tokens
+
+
+def test_one_whose_card_does_not_say_learnt_turn_tokens(tmp_path: Path) -> None:
+    save_transcriber(tmp_path, toy_transcriber(), UNITS, {}, turn_tokens=False)
+    artifact = load_artifact(tmp_path)
+    older = {name: value for name, value in artifact.card.items() if name != "turn_tokens"}
+    save_artifact(tmp_path, artifact.tensors, older)
+    assert load_transcriber(tmp_path).turn_tokens
+
+
 def test_the_cards_own_keys_cannot_be_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="units is the card's own"):
         save_transcriber(tmp_path, toy_transcriber(), UNITS, {"units": []})
@@ -61,6 +75,7 @@ def test_the_cards_own_keys_cannot_be_overwritten(tmp_path: Path) -> None:
         ({"config": {"num_tokens": NUM_TOKENS, "wings": 2}}, "unknown key wings"),
         ({"config": {"num_tokens": NUM_TOKENS}}, r"Missing key.*and \d+ more"),
         ({"units": ["a"]}, "units for 5"),
+        ({"turn_tokens": "no"}, "turn_tokens must be true or false, got 'no'"),
     ],
 )
 def test_an_artifact_that_cannot_run_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:

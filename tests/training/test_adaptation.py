@@ -12,6 +12,7 @@ from svc.backends.transcriber_artifact import TranscriberArtifact
 from svc.errors import ArtifactError, InvalidRequestError
 from svc.models.encoders import ENCODER_KINDS
 from svc.models.transcriber import Transcriber
+from svc.units import END_OF_TURN, START_OF_TURN
 from tests.models.toy_transcriber import toy_config
 from tests.training.toy_adaptation import COHORT, COHORTS, TOY, toy_adaptation, toy_artifact, toy_trainer
 from tests.training.toy_transcriber_run import toy_data
@@ -189,6 +190,13 @@ def test_fisher_is_the_mean_of_squared_gradients_of_single_utterances() -> None:
         loss = step(collate([example]), TOY.stage).total
         squares += torch.autograd.grad(loss, model.joint.output.weight)[0].square()
     torch.testing.assert_close(found["joint.output.weight"], squares / 3)
+
+
+def test_what_learnt_words_alone_is_adapted_to_words_alone(tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path, PLAIN, artifact=replace(toy_artifact(), turn_tokens=False))
+    batch = next(trainer.data.batches(TOY.stage, 0, first_step=0, world=trainer.world))
+    assert not torch.isin(batch.targets, torch.tensor([START_OF_TURN, END_OF_TURN])).any()
+    assert not trainer.recipe.turn_tokens
 
 
 def test_fisher_of_an_artifact_that_is_told_of_others_hears_no_cohort(tmp_path: Path) -> None:

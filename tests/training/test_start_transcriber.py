@@ -136,6 +136,13 @@ def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     assert loaded.card["commands"] == ["make it"]
 
 
+@pytest.mark.parametrize("turn_tokens", [True, False])
+def test_the_artifact_knows_whether_its_run_learnt_turn_tokens(tmp_path: Path, turn_tokens: bool) -> None:
+    run, recipe = run_of(toy_data().units, tmp_path / "run"), replace(RECIPE, turn_tokens=turn_tokens)
+    export(run, recipe, toy_data().units, digest=RECIPE.digest, out=tmp_path / "artifact", commands=[])
+    assert load_transcriber(tmp_path / "artifact").turn_tokens == turn_tokens
+
+
 def test_an_artifact_is_of_the_recipe_its_run_had(tmp_path: Path) -> None:
     """For it is that which its card tells the name, the data and the limits of."""
     run, units = run_of(toy_data().units, tmp_path / "run"), toy_data().units

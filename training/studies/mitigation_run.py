@@ -77,7 +77,8 @@ def do(run: ArmRun, bench: Bench) -> None:
                 trainer.run(curves)
             model = trainer.averaged_model()
         told = told_by_voice(model, bench.voices) if run.voices and bench.voices else run.adaptation.vectors()
-        errors = hear_alone(model, bench.judged, bench.sounds, data.units, cohorts=told)
+        turn_tokens = run.adaptation.artifact.turn_tokens
+        errors = hear_alone(model, bench.judged, bench.sounds, data.units, cohorts=told, turn_tokens=turn_tokens)
         write_errors(folder / SCORES, errors)
 
 
