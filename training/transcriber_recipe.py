@@ -42,6 +42,8 @@ class Stage:
             raise ValueError(f"trains must be one of {', '.join(PARTS)}, got {self.trains!r}")
         check_positive(self, "silent_share")
         check_shares(self, "silent_share")
+        if self.silent_share < 1 and self.trains != "all":
+            raise ValueError(f'silent_share is of a stage that trains "all", not {self.trains!r}')
         check_at_least(1, self, "steps", "batch")
         check_positive(self, "learning_rate", "last_learning_rate")
         check_at_least(0, self, "fixed_mixtures")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from svc.models.attention_encoder import POSITION_RING
-from svc.models.transcriber import Transcriber
+from svc.models.transcriber import Transcriber, TranscriberOutput
 from training.data.batches import Batch
 from training.losses.auxiliary import MeanCount, alone
 from training.losses.transcriber_loss import LossTerms, transcriber_loss
@@ -27,6 +27,7 @@ class TrainingStep(nn.Module):
 
     def forward(self, batch: Batch, stage: Stage) -> LossTerms:
         """(B, T, M) mixtures and their targets -> losses."""
+        separated: tuple[TranscriberOutput, Batch] | None = None
         if stage.trains == "separator":
             output = self.model.separate_whole(batch.mels)
         elif stage.trains == "recogniser":
@@ -35,10 +36,11 @@ class TrainingStep(nn.Module):
             offset = _anywhere_on_the_ring(batch.mels)
             output = self.model.recognise_whole(batch.mels[:, None], offset, cohorts=batch.cohorts)
         elif stage.silent_share < 1:
-            masked = self.model.separate_whole(batch.mels).masked
+            separated = self.model.separate_whole(batch.mels), batch
             rows = _channels_to_hear(batch.target_lengths.flatten(), stage.silent_share)
             batch = batch.channels(rows)
-            heard, offset = masked.flatten(0, 1)[rows][:, None], _anywhere_on_the_ring(batch.mels)
+            heard = separated[0].masked.flatten(0, 1)[rows][:, None]
+            offset = _anywhere_on_the_ring(batch.mels)
             output = self.model.recognise_whole(heard, offset, cohorts=batch.cohorts)
         else:
             output = self.model(batch.mels, _anywhere_on_the_ring(batch.mels), cohorts=batch.cohorts)
@@ -48,6 +50,7 @@ class TrainingStep(nn.Module):
             joint_logits=self.model.joint_logits,
             joint_nodes=self.model.joint_nodes,
             config=stage.losses,
+            separated=separated,
             mean_count=self.mean_count,
         )
 

@@ -31,7 +31,7 @@ from training.training_curves import TrainingCurves
 from training.transcriber_card import data_of, licence_of, limits_of
 from training.transcriber_data import VALIDATION_SEED, DataPaths, TranscriberData, mixture_seed
 from training.transcriber_recipe import Stage, TranscriberRecipe, read_recipe
-from training.transcriber_step import bf16_pays
+from training.transcriber_step import TrainingStep, bf16_pays
 from training.transcriber_validation import validate
 from training.transcription_results import CELL, FIGURES, figures_of, read_figures
 
@@ -157,6 +157,23 @@ def test_silent_channels_may_be_left_out(tmp_path: Path) -> None:
     terms = next(trainer.stage_steps(0, 0))
     assert terms["transducer"] > 0
     assert terms["separation"] > 0
+
+
+def test_the_separator_learns_of_silent_channels_too(tmp_path: Path) -> None:
+    one_voice = replace(RECIPE.stages[2], mixtures=replace(SHORT, talkers=(1, 1)))
+    trainer = trainer_at(replace(RECIPE, stages=(one_voice,)), tmp_path)
+    trainer.start()
+    batch = next(trainer.data.batches(one_voice, 0, first_step=0, world=trainer.world))
+    assert not batch.target_lengths[:, 1].any()
+    step = TrainingStep(trainer.model)
+    some, every = (step(batch, replace(one_voice, silent_share=share)).separation for share in (1e-9, 1.0))
+    torch.testing.assert_close(some, every)
+
+
+@pytest.mark.parametrize("trains", ["separator", "recogniser"])
+def test_silent_channels_are_only_left_out_where_all_is_trained(trains: str) -> None:
+    with pytest.raises(ValueError, match="silent_share is of a stage that trains"):
+        replace(RECIPE.stages[2], trains=trains, silent_share=0.5)
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:

@@ -128,10 +128,12 @@ def transcriber_loss(
     joint_logits: Callable[[Tensor, Tensor], Tensor],
     config: LossConfig,
     joint_nodes: JointNodes | None = None,
+    separated: tuple[ModelOutput, Targets] | None = None,
     mean_count: MeanCount = alone,
 ) -> LossTerms:
     """`joint_logits` is (N, T', D), (N, U) -> (N, T', U + 1, V). Raises ValueError if a term's head is missing.
 
+    `separated`: what the separator is judged by where the rest hears only some of its channels.
     With `joint_nodes` a band leaves the joint uncomputed outside it, instead of only making paths there costly.
     `mean_count` makes processes with different numbers of frames and tokens average to the loss of the whole batch.
     """
@@ -148,7 +150,7 @@ def transcriber_loss(
         "activity": lambda: activity_loss(
             output.activity.flatten(0, 1), batch.activity.flatten(0, 1), lengths=lengths, mean_count=mean_count
         ),
-        "separation": lambda: _separation(output, batch, config, mean_count),
+        "separation": lambda: _separation(*(separated or (output, batch)), config, mean_count),
         "frames": lambda: frame_label_loss(
             _ctc_logits(output),
             batch.frame_labels.flatten(0, 1),
