@@ -61,15 +61,15 @@ class _SharedNorm(_BatchNorm):
             return super().forward(hidden)
         wide = hidden.float()
         others = [axis for axis in range(hidden.dim()) if axis != 1]
-        count = wide.new_full((1,), hidden.numel() // hidden.shape[1])
-        mine = torch.cat([wide.sum(others), wide.square().sum(others), count])  # (2 C + 1,)
-        sums = self.world.summed(mine)
-        count = sums[-1]
-        mean, squares = (sums[:-1] / count).chunk(2)
-        variance = squares - mean.square()
-        self._remember(mean.detach(), (variance * count / (count - 1)).detach())
         shape = (1, -1, *[1] * (hidden.dim() - 2))
-        normal: Tensor = (wide - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
+        count = wide.new_full((1,), hidden.numel() // hidden.shape[1])
+        sums = self.world.summed(torch.cat([wide.sum(others), count]))  # (C + 1,)
+        count, mean = sums[-1], sums[:-1] / sums[-1]
+        # A pass of its own: of channels far from zero, squares less the squared mean leave nothing but roundings.
+        centred = wide - mean.view(shape)
+        variance = self.world.summed(centred.square().sum(others)) / count
+        self._remember(mean.detach(), (variance * count / (count - 1)).detach())
+        normal: Tensor = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             normal = normal * self.weight.view(shape) + self.bias.view(shape)
         return normal.to(hidden.dtype)
