@@ -1,9 +1,50 @@
-"""The Conformer: its convolution looks back as far as its kernel, sizes are checked."""
+"""The Conformer: a block against a plain rendering, how far its convolution looks back, sizes are checked."""
 
 import pytest
 import torch
+from torch import Tensor
 
-from svc.models.conformer import ConformerConfig, ConvolutionModule
+from svc.models.conformer import ConformerBlock, ConformerConfig, ConvolutionModule
+from tests.models.plain_layers import Weights, batch_norm, depthwise, layer_norm, linear
+from tests.models.toy_transcriber import CONFORMER, unsettle_norms
+
+
+class SelfAlone:
+    """A memory in which every frame sees its own value."""
+
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        return values
+
+
+def plain_block(weights: Weights, x: Tensor) -> Tensor:
+    """(S, E) -> (S, E): the block of arXiv 2005.08100, section 2.4 and figures 2 to 4, attention to oneself alone."""
+
+    def half(x: Tensor, name: str) -> Tensor:
+        inner = linear(weights, layer_norm(weights, x, f"{name}.0"), f"{name}.1")
+        return linear(weights, inner * inner.sigmoid(), f"{name}.3")
+
+    def convolution(x: Tensor) -> Tensor:
+        name = "convolution"
+        value, gate = linear(weights, layer_norm(weights, x, f"{name}.norm"), f"{name}.expand").chunk(2, dim=-1)
+        x = depthwise(weights, value * gate.sigmoid(), f"{name}.depthwise.conv")
+        x = batch_norm(weights, x, f"{name}.depthwise_norm.norm")
+        return linear(weights, x * x.sigmoid(), f"{name}.pointwise")
+
+    x = x + half(x, "before") / 2
+    x = x + linear(weights, linear(weights, layer_norm(weights, x, "attention_norm"), "value"), "out")
+    x = x + convolution(x)
+    x = x + half(x, "after") / 2
+    return layer_norm(weights, x, "last_norm")
+
+
+def test_a_block_equals_the_plain_rendering() -> None:
+    torch.manual_seed(0)
+    block = ConformerBlock(CONFORMER).eval()
+    unsettle_norms(block)
+    frames = torch.randn(1, 12, CONFORMER.block_width)
+    with torch.inference_mode():
+        found, _ = block(frames, SelfAlone(), 0, block.convolution.initial_state(1))
+        torch.testing.assert_close(found[0], plain_block(block.state_dict(), frames[0]))
 
 
 @pytest.mark.parametrize("kernel", [2, 5])
