@@ -118,7 +118,12 @@ def joined_world() -> Iterator[World]:
     if size == 1:
         yield World(device=device)
         return
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        # Else what names no device of its own, such as the barrier, would take the first GPU in every process.
+        torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl", device_id=device)
+    else:
+        torch.distributed.init_process_group("gloo")
     try:
         yield World(rank=rank, size=size, device=device)
         # No rank leaves while another still talks to it.
