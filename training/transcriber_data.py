@@ -29,6 +29,8 @@ from training.transcriber_recipe import Stage
 
 # The seeds of stages lie above those of validation.
 VALIDATION_SEED, STAGES_SEED = 1 << 16, 1 << 17
+# Of a mel, far below that of speech: one in which these mixtures hold nothing would be blown up where others do.
+LEAST_DEVIATION = 0.1
 
 
 def mixture_seed(seed: int, number: int, stage: str) -> int:
@@ -178,8 +180,9 @@ class TranscriberData:
         """Mean and deviation of each mel, which the separator subtracts and divides by, from some mixtures."""
         examples = self.of_everybody(mixtures, self.statistics_mixtures)
         mels = np.concatenate([example.mels for example in examples])
-        model.separator.mean.copy_(torch.from_numpy(mels.mean(axis=0)))
-        model.separator.deviation.copy_(torch.from_numpy(mels.std(axis=0)))
+        model.separator.mean.copy_(torch.from_numpy(mels.mean(axis=0, dtype=np.float64)))
+        deviation = np.maximum(mels.std(axis=0, dtype=np.float64), LEAST_DEVIATION)
+        model.separator.deviation.copy_(torch.from_numpy(deviation))
 
     def training_simulator(self, mixtures: MixtureConfig) -> Simulator:
         """Draws what training hears."""

@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,6 +118,18 @@ def test_a_standardised_start_hears_mels_of_mean_0_and_deviation_1(tmp_path: Pat
         encoder.map_input(mels), (mels - separator.mean) / separator.deviation, atol=1e-4, rtol=1e-4
     )
     assert separator.deviation.std() > 0
+
+
+def test_mean_and_deviation_of_mels_are_exact_and_none_is_blown_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    mels = np.random.default_rng(0).normal(-7.0, 3.0, (30_000, 80)).astype(np.float32)
+    mels[:, 0] = -11.5
+    data, separator = toy_data(), Transcriber(replace(RECIPE.model, num_tokens=4)).separator
+    monkeypatch.setattr(TranscriberData, "of_everybody", lambda *_: iter([SimpleNamespace(mels=mels)]))
+    data.set_statistics(SimpleNamespace(separator=separator), SHORT)  # type: ignore[arg-type]
+    exact = mels.astype(np.float64)
+    np.testing.assert_allclose(separator.mean.numpy(), exact.mean(0), rtol=3e-7)
+    np.testing.assert_allclose(separator.deviation.numpy()[1:], exact.std(0)[1:], rtol=3e-7)
+    assert separator.deviation[0] == pytest.approx(0.1)
 
 
 def test_an_amortised_encoder_is_trained_on_what_it_computes(tmp_path: Path) -> None:
