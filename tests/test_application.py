@@ -3,21 +3,31 @@
 import os
 import subprocess
 import sys
+import tomllib
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from svc.application import Application, live_config
+from svc.backends.transcriber import load_recogniser
+from svc.backends.transcriber_artifact import save_transcriber
 from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
 from svc.errors import ArtifactError, ModelNotFoundError, StorageError
+from svc.models.encoders import ENCODER_KINDS
 from svc.pipelines.live.speaker_labels import LabelConfig
 from svc.pipelines.live.stream_opening import LiveConfig
 from svc.pipelines.live.turns import TurnConfig
 from svc.pipelines.live.voice_changes import VoiceChangeConfig
 from svc.profiles.sqlite import SqliteProfileStore
+from tests.backends.test_transcriber import run
+from tests.backends.toy_recogniser import UNITS, toy_mels
+from tests.models.toy_transcriber import toy_transcriber
+from tests.rpc.tiny_application import TinyApplication, tiny_config
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,32 @@ def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: Voi
         labels=LabelConfig(join_llr=0.5, found_llr=-2.5, merge_llr=6.0),
         changes=changes,
     )
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+def test_the_card_of_a_transcriber_says_what_its_encoder_computes(tmp_path: Path, kind: str) -> None:
+    model = toy_transcriber(kind)
+    save_transcriber(tmp_path / "words", model, UNITS, {"name": "toy"})
+    settings = TranscriptionConfig(artifact=tmp_path / "words")
+    with closing(TinyApplication(tiny_config(tmp_path, transcription=settings))) as served:
+        [shown] = [one for one in served.loaded if one.role == "transcriber"]
+    computed = tomllib.loads(shown.card_toml)["compute"]
+    assert computed["encoder_flops_per_s"] == model.encoder.flops_per_s
+    assert computed["least_encoder_flops_per_s"] == model.encoder.least_flops_per_s
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+def test_every_encoder_is_served_by_naming_its_artifact(tmp_path: Path, kind: str) -> None:
+    save_transcriber(tmp_path / "words", toy_transcriber(kind), UNITS, {"name": "toy"})
+    settings = TranscriptionConfig(artifact=tmp_path / "words", precision="float32", second_voice_rest_s=0.0)
+    mels = toy_mels(160)
+    with closing(Application(EquivoxConfig(transcription=settings))) as served:
+        session = served.stream_batcher.open()
+        heard = [*(session.recognise(piece) for piece in np.split(mels, 5)), session.finish()]
+    expected = run(load_recogniser(tmp_path / "words"), mels, [8] * 5)
+    activity, same = (np.concatenate([chunk.activity for chunk in chunks], axis=1) for chunks in (heard, expected))
+    np.testing.assert_allclose(activity, same, atol=1e-4)
+    assert activity.std() > 0
 
 
 LLRS, SECONDS = st.floats(-9, 9), st.floats(0.1, 9)
