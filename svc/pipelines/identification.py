@@ -68,10 +68,18 @@ class Identifier:
 
     def knows(self, tenant: str, profile_id: str) -> bool:
         """Whether a voice may still be named so: the profile is there, has not expired and is of this model."""
+        return bool(self._comparable(tenant, profile_id))
+
+    def voice_of(self, tenant: str, profile_id: str) -> Voiceprint | None:
+        """The mean of what was enrolled; None where nobody may be named so any longer."""
+        found = self.search.store.candidates(tenant, self._comparable(tenant, profile_id))
+        return found[0].voiceprint if found else None
+
+    def _comparable(self, tenant: str, profile_id: str) -> Sequence[int]:
         try:
-            return bool(self.search.store.comparable(tenant, self.calibration.model_fingerprint, [profile_id]))
+            return self.search.store.comparable(tenant, self.calibration.model_fingerprint, [profile_id])
         except ProfileNotFoundError:
-            return False
+            return ()
 
 
 def matches_of(ranking: Ranking, threshold_llr: float, max_matches: int) -> tuple[IdentityMatch, ...]:

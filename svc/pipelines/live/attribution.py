@@ -66,7 +66,7 @@ class Attributor:
         self.sound = sound
         self.profiles = profiles
         self._rehearing = Rehearing(sound, second_pass) if second_pass else None
-        self._channels = ChannelVoices(labels, tell)
+        self._channels = ChannelVoices(labels, tell, profiles)
         self._turns: dict[int, HeardTurn] = {}
         self._cutter = TurnCutter(labels, self._channels, speaker_of=self._speaker, numbers=numbers or count())
         self._was_behind = False

@@ -3,7 +3,7 @@
 from svc.pipelines.identification import Identifier
 from svc.pipelines.live.speaker_labels import SpeakerLabels
 from svc.scoring.policy import Policy
-from svc.types import Decision, IdentityMatch
+from svc.types import Decision, IdentityMatch, Voiceprint
 
 # Asked again when there is this much more speech than the last time.
 GROWTH = 1.5
@@ -17,6 +17,7 @@ class LabelProfiles:
         self.tenant = tenant
         self.policy = policy
         self._matches: dict[int, IdentityMatch | None] = {}
+        self._voices: dict[str, Voiceprint | None] = {}
         self._asked_s: dict[int, float] = {}
 
     def update(self, labels: SpeakerLabels) -> None:
@@ -33,6 +34,8 @@ class LabelProfiles:
                 answer = self.identifier.identify(self.tenant, voiceprint, self.policy, max_matches=1)
                 self._asked_s[label] = voiceprint.net_speech_s
                 self._matches[label] = answer.matches[0] if answer.decision is Decision.ACCEPT else None
+        named = {match.profile_id for match in self._matches.values() if match}
+        self._voices = {name: self._voices.get(name) or self.identifier.voice_of(self.tenant, name) for name in named}
 
     def _forget_deleted(self) -> None:
         """Their labels are asked for anew, whatever they have grown."""
@@ -46,3 +49,8 @@ class LabelProfiles:
             return None
         rivals = [other for other in self._matches.values() if other and other.profile_id == match.profile_id]
         return match.profile_id if match.llr == max(rival.llr for rival in rivals) else None
+
+    def voice_of(self, label: int) -> Voiceprint | None:
+        """As enrolled, of a label that is a profile: better known than from what the stream has heard."""
+        profile_id = self.profile_of(label)
+        return self._voices.get(profile_id) if profile_id else None

@@ -259,6 +259,17 @@ def test_the_recogniser_is_told_who_spoke_last_on_each_channel(channel: int, per
     assert int(np.argmax(likeness)) == person
 
 
+def test_of_a_speaker_who_was_named_the_recogniser_is_told_the_enrolled_voice(profiles: LabelProfiles) -> None:
+    told: list[FloatArray | None] = []
+    samples = conversation(TWICE, duration_s=8.5)
+    run(samples, parts=Parts(profiles=profiles, tell=lambda channel, voice: told.append(voice)))
+    enrolled = profiles.identifier.search.store.voiceprint(TENANT, "anna").vector
+    assert told[0] is not None
+    assert told[-1] is not None
+    assert not np.array_equal(told[0], enrolled)
+    np.testing.assert_array_equal(told[-1], enrolled)
+
+
 def test_who_has_just_begun_is_unknown_once_there_are_two_to_choose_from() -> None:
     assert sum(voice is None for voice in told_of(MIXTURE)[0]) == 2
     alone = conversation((Said(0, 0, 0.5, 2.5, ("one", "two")), Said(0, 0, 4.4, 6.0, ("two",))), duration_s=7.0)
