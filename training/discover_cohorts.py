@@ -29,7 +29,7 @@ from training.fairness.cohorts.ranking import rank
 from training.fairness.cohorts.region_tree import MAX_LEAVES
 from training.fairness.cohorts.report import Discovery
 from training.fairness.cohorts.speaker_errors import HeardUtterances, SpeakerErrors
-from training.fairness.groups import COUNTRY, People
+from training.fairness.groups import COUNTRY, People, read_people
 from training.metrics.resampling import REPLICAS
 from training.report_json import write_json, write_text
 from training.report_page.recognition import render_recognition
@@ -152,7 +152,8 @@ def _finders(name: str, people: People, speakers: Sequence[str], options: argpar
         for count in options.clusters:
             yield EmbeddingFinder(voices=voices.of, count=count, seed=options.seed, embedder=voices.embedder)
     elif name == REGION_TREE:
-        yield region_finder(people, max_leaves=options.leaves)
+        finer = read_people(options.places) if options.places else None
+        yield region_finder(people, max_leaves=options.leaves, finer=finer)
     else:
         yield metadata_finder(name, people, speakers, least_speakers=options.least_speakers)
 
@@ -179,6 +180,9 @@ def _options() -> argparse.ArgumentParser:
         "--clusters", nargs="+", type=positive, default=CLUSTERS, help="cohorts by voice, once for each"
     )
     parser.add_argument("--leaves", type=positive, default=MAX_LEAVES, help="of the region tree at most")
+    parser.add_argument(
+        "--places", type=Path, help="CSV of speaker, longitude, latitude: where in the country, for region-tree"
+    )
     parser.add_argument("--domains", nargs="+", help="default all; their effect is taken out")
     add_root(parser)
     parser.add_argument(

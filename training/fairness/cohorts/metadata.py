@@ -3,9 +3,11 @@
 Countries too small are pooled into regions of M49, as in audits; other values too small into "other (pooled)".
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from svc.errors import InvalidRequestError
 from training.data.manifest import Clip
 from training.fairness.cohorts.finders import LabelFinder
 from training.fairness.cohorts.region_tree import Degrees, RegionTreeFinder, country_place
@@ -14,6 +16,7 @@ from training.fairness.groups import COUNTRY, CROSSED_BY, SEX, UNKNOWN, People, 
 
 AGE_BANDS = (25, 40, 60)
 LANGUAGE, NATIVE, AGE = "language", "native", "age"
+LONGITUDE, LATITUDE = "longitude", "latitude"
 # What all recordings are in.
 SPOKEN = "english"
 OTHER = "other (pooled)"
@@ -63,11 +66,39 @@ def metadata_finder(name: str, people: People, speakers: Sequence[str], *, least
     return LabelFinder(kind=name, group_of=crossed)
 
 
-def region_finder(people: People, *, max_leaves: int) -> RegionTreeFinder:
-    """Of everybody whose country is known and in the table."""
+def region_finder(people: People, *, max_leaves: int, finer: People | None = None) -> RegionTreeFinder:
+    """Of everybody whose place is known: as `finer` has it, else by a country that is in the table."""
     places = {speaker: country_place(country) for speaker, country in people.known(COUNTRY).items()}
     found: dict[str, Degrees] = {speaker: place for speaker, place in places.items() if place}
-    return RegionTreeFinder(place_of=found, max_leaves=max_leaves)
+    return RegionTreeFinder(place_of=found | (places_of(finer) if finer else {}), max_leaves=max_leaves)
+
+
+def places_of(people: People) -> dict[str, Degrees]:
+    """Of everybody with a longitude and a latitude.
+
+    Raises InvalidRequestError for one without the other, and for what is no degrees.
+    """
+    longitudes, latitudes = people.known(LONGITUDE), people.known(LATITUDE)
+    if halves := sorted(longitudes.keys() ^ latitudes.keys()):
+        message = f"{halves[0]} has one of {LONGITUDE} and {LATITUDE} alone: give both or neither"
+        raise InvalidRequestError(message, field="places")
+    return {
+        speaker: (
+            _degrees(longitudes[speaker], f"{LONGITUDE} of {speaker}", most=180.0),
+            _degrees(latitudes[speaker], f"{LATITUDE} of {speaker}", most=90.0),
+        )
+        for speaker in longitudes
+    }
+
+
+def _degrees(said: str, what: str, *, most: float) -> float:
+    try:
+        degrees = float(said)
+    except ValueError:
+        degrees = math.nan
+    if not -most <= degrees <= most:
+        raise InvalidRequestError(f"{what} must be from -{most:g} to {most:g}, got {said!r}", field="places")
+    return degrees
 
 
 def _groups(name: str, people: People, speakers: Sequence[str], minimum: Minimum) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 The idea is that of arXiv 2207.07850, the reading ours: greedy, always the split of any leaf whose two sides differ
 most, and never a leaf of too few speakers. Countries are points (country_places.json),
-so talkers of one country stay together. Letters: S speakers, K leaves.
+so talkers of whom nothing finer is known stay together by country. Letters: S speakers, K leaves.
 """
 
 import json
@@ -21,6 +21,8 @@ TABLE = Path(__file__).with_name("country_places.json")
 # Of (longitude, latitude): the names of what lies below and above a split.
 SIDES = (("west", "east"), ("south", "north"))
 MAX_LEAVES = 8
+# Of degrees in names; with the last every float differs from any other.
+DECIMALS = range(2, 1075)
 
 Degrees = tuple[float, float]
 """Longitude east, latitude north."""
@@ -55,11 +57,10 @@ class Region:
     low: Degrees = (-np.inf, -np.inf)
     high: Degrees = (np.inf, np.inf)
 
-    @property
-    def name(self) -> str:
+    def name(self, decimals: int) -> str:
         """ "east of 12.5°, south of 40°"; everywhere where nothing bounds it."""
         bounds = [
-            f"{side} of {round(edge, 2):g}°"
+            f"{side} of {np.format_float_positional(edge, decimals, trim='-')}°"
             for axis, (below, above) in enumerate(SIDES)
             for side, edge in ((above, self.low[axis]), (below, self.high[axis]))
             if np.isfinite(edge)
@@ -116,7 +117,9 @@ class Regions:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(region.name for region in self.regions)
+        """With as many decimals as it takes to tell them apart."""
+        rounded = (tuple(region.name(decimals) for region in self.regions) for decimals in DECIMALS)
+        return next(names for names in rounded if len({*names}) == len(names))
 
     @property
     def centroids(self) -> None:

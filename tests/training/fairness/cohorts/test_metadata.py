@@ -1,11 +1,15 @@
 """Cohorts by what is known of people."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
 from svc.errors import InvalidRequestError
 from training.data.manifest import Clip
 from training.fairness.cohorts.metadata import OTHER, age_band, known_people, metadata_finder, nativeness, region_finder
-from training.fairness.cohorts.region_tree import country_place
+from training.fairness.cohorts.region_tree import Degrees, country_place
+from training.fairness.groups import read_people
 
 
 def clip(speaker: str, **known: object) -> Clip:
@@ -67,3 +71,29 @@ def test_an_unknown_column_is_told() -> None:
 
 def test_regions_take_people_to_the_middle_of_their_country() -> None:
     assert region_finder(PEOPLE, max_leaves=2).place_of["jp0"] == country_place("Japan")
+
+
+def placed(tmp_path: Path, *rows: str) -> Mapping[str, Degrees]:
+    table = tmp_path / "places.csv"
+    table.write_text("\n".join(("speaker,longitude,latitude", *rows)))
+    return region_finder(PEOPLE, max_leaves=2, finer=read_people(table)).place_of
+
+
+def test_regions_take_people_to_where_they_are_said_to_be(tmp_path: Path) -> None:
+    found = placed(tmp_path, "us0,-122.3,47.6", "new,180,-90", "us1,,")
+    assert (found["us0"], found["new"]) == ((-122.3, 47.6), (180.0, -90.0))
+    assert found["us1"] == country_place("USA")
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("us0,-180.1,0", "longitude of us0 must be from -180 to 180, got '-180.1'"),
+        ("us0,0,91", "latitude of us0 must be from -90 to 90, got '91'"),
+        ("us0,0,north", "latitude of us0 must be"),
+        ("us0,12,", "us0 has one of longitude and latitude alone"),
+    ],
+)
+def test_places_that_are_none_are_refused(tmp_path: Path, row: str, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told):
+        placed(tmp_path, row, "us1,1,1")

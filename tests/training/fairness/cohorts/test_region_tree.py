@@ -1,13 +1,14 @@
 """The tree over longitude and latitude, and the table of countries."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.fairness.cohorts.heard_people import heard, names, places, worse_quarter
-from training.fairness.cohorts.region_tree import TABLE, RegionTreeFinder, country_place
+from training.fairness.cohorts.region_tree import TABLE, Region, Regions, RegionTreeFinder, country_place
 from training.fairness.cohorts.speaker_errors import Mask, sizes
 from training.fairness.countries import place_of
 
@@ -25,6 +26,15 @@ def test_no_leaf_is_under_the_minimum_and_everybody_is_in_one(
     assert people.sum() == len(points)
     assert len(people) == 1 or people.min() >= least
     assert len({*rule.names}) == len(rule.names)
+
+
+def test_regions_a_step_apart_have_names_of_their_own() -> None:
+    edges = (-np.inf, 12.5001, 12.5002, 12.5003, 12.5004, np.inf)
+    strips = tuple(Region(low=(low, -np.inf), high=(high, np.inf)) for low, high in pairwise(edges))
+    names = Regions(place_of={}, regions=strips).names
+    assert len({*names}) == len(strips)
+    assert names[0] == "west of 12.5001°"
+    assert Regions(place_of={}, regions=strips[:1]).names == ("west of 12.5°",)
 
 
 def test_the_first_split_is_the_best_of_all_there_are() -> None:
