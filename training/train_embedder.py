@@ -61,7 +61,7 @@ class EmbedderTrainer:
         ).to(world.device)
         self.parts = nn.ModuleDict({"embedder": self.embedder, "loss": self.loss, "weighting": self.weighting})
         self.wrapped = world.wrap(self.embedder, partly_used=False)
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay)
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.optimiser.weight_decay, fused=True)
         self.step = 0
         self.skipped = SkippedSteps(self.embedder)
 

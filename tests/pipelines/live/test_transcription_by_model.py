@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from svc.application import Application
 from svc.backends.loading import load_transcriber
 from svc.backends.stream_batching import StreamBatcher
 from svc.backends.stream_scheduler import StreamBatchingConfig
 from svc.backends.transcriber_artifact import save_transcriber
-from svc.config import EquivoxConfig, TranscriptionConfig
+from svc.config import TranscriptionConfig
 from svc.errors import ArtifactError
 from svc.models.chunked_transformer import ChunkedTransformerConfig
-from svc.models.encoders import ENCODER_KINDS, EncoderConfig
+from svc.models.encoders import EncoderConfig
 from svc.models.separator import SeparatorConfig
 from svc.models.transcriber import Transcriber, TranscriberConfig
 from svc.models.transducer import PredictorConfig
@@ -27,7 +26,6 @@ from svc.pipelines.live.transcription import StreamOptions
 from svc.pipelines.live.transcription_events import TranscriptionEvent
 from svc.types import FloatArray
 from svc.units import Units
-from tests.models.toy_transcriber import toy_config
 from tests.pipelines.live.attributed_stream import Account, identifying
 from tests.pipelines.live.label_voices import calibration
 from tests.pipelines.toy_voices import HumEmbedder, hum, turn
@@ -39,17 +37,16 @@ SOUNDS = [
 OPTIONS = StreamOptions(sample_rate_hz=16_000, partials=False)
 
 
-TRANSFORMER = EncoderConfig(
-    transformer=ChunkedTransformerConfig(block_width=16, num_heads=2, num_layers=2, left_context_frames=10, width=12)
-)
-
-
-def folder_of(tmp_path: Path, encoder: EncoderConfig = TRANSFORMER) -> Path:
+def folder_of(tmp_path: Path) -> Path:
     torch.manual_seed(3)
     config = TranscriberConfig(
         num_tokens=len(UNITS),
         separator=SeparatorConfig(hidden_width=16),
-        encoder=encoder,
+        encoder=EncoderConfig(
+            transformer=ChunkedTransformerConfig(
+                block_width=16, num_heads=2, num_layers=2, left_context_frames=10, width=12
+            )
+        ),
         predictor=PredictorConfig(width=8),
         joint_width=8,
     )
@@ -79,18 +76,6 @@ def parts_of(batcher: StreamBatcher[Any], identifier: Identifier) -> LiveParts:
         calibration=calibration(),
         identifier=identifier,
     )
-
-
-@pytest.mark.parametrize("kind", ENCODER_KINDS)
-def test_every_encoder_is_served_by_naming_its_artifact(tmp_path: Path, kind: str) -> None:
-    settings = TranscriptionConfig(artifact=folder_of(tmp_path, toy_config(kind).encoder))
-    application = Application(EquivoxConfig(transcription=settings))
-    with identifying(tmp_path) as identifier:
-        opener = StreamOpener(parts_of(application.stream_batcher, identifier), LiveConfig(voice_threads=0))
-        whole = run(opener, SOUNDS[0])
-        assert run(opener, SOUNDS[0], [700, 9_000, 20_000]) == whole
-    application.close()
-    assert sum(map(len, Account().read(whole).texts())) > 0
 
 
 def run(opener: StreamOpener, samples: FloatArray, cuts: Sequence[int] = ()) -> list[TranscriptionEvent]:
