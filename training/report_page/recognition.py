@@ -14,6 +14,7 @@ from training.report_page.reading import Json, whole_report
 from training.report_page.recognition_charts import HARM, bars_chart, wer_changes_chart
 from training.report_page.recognition_tables import (
     RATE,
+    changes_table,
     cohorts_table,
     comparisons_table,
     domains_table,
@@ -39,6 +40,7 @@ class Section:
     changes: Plot | None
     cohorts: PageTable
     spread: PageTable | None
+    between: PageTable | None
 
 
 @whole_report()
@@ -127,4 +129,5 @@ def _section(number: int, ranking: Json, raw: Json) -> Section:
         changes=Plot(chart=moved, note=changes, table=None) if moved else None,
         cohorts=cohorts_table(ranking),
         spread=spread_table(ranking),
+        between=changes_table(ranking),
     )

@@ -1,6 +1,6 @@
 """The tables of the page on recognition: cohorts, what lies between them, domains, and kinds beside one another."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from training.figure_text import NO_BOUND
@@ -63,8 +63,39 @@ def spread_table(ranking: Json) -> PageTable | None:
     return PageTable(
         caption=f"Between the cohorts by {ranking['kind']}",
         columns=("measure", "value", "would show by chance", "held out"),
-        rows=(*rows, *_changes(ranking["changes"])),
+        rows=tuple(rows),
     )
+
+
+def changes_table(ranking: Json) -> PageTable | None:
+    """None where there is no earlier system."""
+    changes = ranking["changes"]
+    if not changes:
+        return None
+    worst = (
+        f"worst before ({changes['worst']} on all speakers; chosen on half of them, its change measured on the others)"
+    )
+    before, after = _of_worst(ranking)
+    return PageTable(
+        caption=f"Between the cohorts by {ranking['kind']}, before and after",
+        columns=("measure", "before", "after", "change"),
+        rows=(
+            (Cell(text=worst), before, after, rate_cell(read_figure(changes["of_worst"]))),
+            _change_row("mean over cohorts", changes, "mean", rate_cell),
+            _change_row("variance over cohorts", changes, "variance", _squared),
+        ),
+    )
+
+
+def _of_worst(ranking: Json) -> tuple[Cell, Cell]:
+    """Of the cohort that was worst before, on all speakers."""
+    (worst,) = (cohort for cohort in ranking["cohorts"] if cohort["name"] == ranking["changes"]["worst"])
+    return rate_cell(read_figure(worst["before"])), rate_cell(read_figure(worst["wer"]))
+
+
+def _change_row(title: str, changes: Json, name: str, shown: Callable[[Figure], Cell]) -> tuple[Cell, ...]:
+    before, after = (shown(read_figure(changes[name][when])) for when in ("before", "after"))
+    return Cell(text=title), before, after, rate_cell(read_figure(changes[f"of_{name}"]))
 
 
 def comparisons_table(raw: Json) -> PageTable | None:
@@ -119,16 +150,3 @@ def _squared(figure: Figure) -> Cell:
         NOTHING if value is None else f"{1e4 * value:.2f}" for value in (figure.value, *(figure.ci95 or ()))
     )
     return Cell(text=text, small=" to ".join(edges))
-
-
-def _changes(changes: Json | None) -> Iterator[tuple[Cell, ...]]:
-    if not changes:
-        return
-    titles = {
-        "of_worst": f"change of the worst before ({changes['worst']} on all speakers), chosen on half of them, "
-        "measured on the others",
-        "of_mean": "change of the mean over cohorts",
-        "of_variance": "change of the variance over cohorts",
-    }
-    for name, title in titles.items():
-        yield Cell(text=title), rate_cell(read_figure(changes[name])), Cell(text=NOTHING), Cell(text=NOTHING)

@@ -90,13 +90,17 @@ def test_small_cohorts_are_pale_and_said_to_be_so() -> None:
 
 
 def test_two_systems_are_drawn_before_and_after_with_mean_worst_and_variance() -> None:
-    text = words(page(repaired=True).all("main")[0])
-    for told in (
-        "From toy (hollow) to mended (full)",
-        "the worst before (Lagos on all speakers)",
-        "change of the mean",
-    ):
-        assert told in text
+    content, made = cohorts_report(repaired=True), page(repaired=True)
+    assert "From toy (hollow) to mended (full)" in words(made.all("main")[0])
+    rows = [words(row) for row in made.all("tr")]
+    for ranking in content["rankings"]:
+        changes = ranking["changes"]
+        assert any(row.startswith(f"worst before ({changes['worst']} on all speakers") for row in rows)
+        for name, scale, decimals in (("mean", 100, 1), ("variance", 1e4, 2)):
+            before, after = (f"{scale * changes[name][when]['value']:.{decimals}f}" for when in ("before", "after"))
+            change = f"\N{MINUS SIGN}{-100 * changes[f'of_{name}']['value']:.1f} %"
+            told = [row for row in rows if row.startswith(f"{name} over cohorts{before}")]
+            assert any(after in row and change in row and row.index(after) < row.index(change) for row in told)
     assert "before and after" not in words(page().all("main")[0])
 
 

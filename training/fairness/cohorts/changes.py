@@ -36,10 +36,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortChanges:
-    """`before`: WER by cohort. Everything else is relative, after / before - 1: of each cohort, and between those
-    compared of the mean, of the variance and of the one that was worst before.
+    """`before`: WER by cohort. `by_cohort` and all that begins with `of_` is relative, after / before - 1: of each
+    cohort, and between those compared of the mean, of the variance and of the one that was worst before.
 
     `worst`: who that was on all speakers. `of_worst`: of the cohorts found worst on one half each, on the other half.
+    `mean` and `variance`: before and after.
     """
 
     before: Mapping[str, Figure]
@@ -48,6 +49,8 @@ class CohortChanges:
     of_worst: Figure
     of_mean: Figure
     of_variance: Figure
+    mean: tuple[Figure, Figure]
+    variance: tuple[Figure, Figure]
 
 
 def check_paired(before: HeardUtterances, after: HeardUtterances) -> None:
@@ -82,6 +85,8 @@ def cohort_changes(
         of_worst=change_of_worst(finder, before, after, strata, config),
         of_mean=_change(*means),
         of_variance=_change(*variances),
+        mean=_figures(means),
+        variance=_figures(variances),
     )
 
 
@@ -128,6 +133,11 @@ def _over(statistic: Callable[..., Array], rates: tuple[Array, Array], enough: M
     """Of the cohorts that are compared."""
     value, draws = (statistic(each[..., enough], axis=-1) for each in rates)
     return value, draws
+
+
+def _figures(systems: Sequence[tuple[Array, Array]]) -> tuple[Figure, Figure]:
+    before, after = (figure_of(float(value), draws) for value, draws in systems)
+    return before, after
 
 
 def _change(before: tuple[Array, Array], after: tuple[Array, Array]) -> Figure:

@@ -144,7 +144,11 @@ def _held_out_json(found: HeldOut) -> Json:
 
 def _changes_json(changes: CohortChanges) -> Json:
     figures = {"of_worst": changes.of_worst, "of_mean": changes.of_mean, "of_variance": changes.of_variance}
-    return {"worst": changes.worst, **{name: figure_json(figure) for name, figure in figures.items()}}
+    both = {
+        name: dict(zip(("before", "after"), map(figure_json, of_both), strict=True))
+        for name, of_both in (("mean", changes.mean), ("variance", changes.variance))
+    }
+    return {"worst": changes.worst, **{name: figure_json(figure) for name, figure in figures.items()}, **both}
 
 
 def _finite(value: float) -> float | None:

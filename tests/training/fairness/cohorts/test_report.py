@@ -90,6 +90,10 @@ def test_a_mended_cohort_changes_and_the_others_do_not() -> None:
     assert ends["Quito"][0] < 0 < ends["Quito"][1]
     assert changes.of_variance.value is not None
     assert changes.of_variance.value < -0.5
+    for (before, after), change in ((changes.mean, changes.of_mean), (changes.variance, changes.of_variance)):
+        assert before.value
+        assert after.value
+        assert after.value / before.value - 1 == pytest.approx(change.value)
 
 
 @pytest.mark.parametrize(
