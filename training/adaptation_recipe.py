@@ -21,8 +21,13 @@ from training.transcriber_recipe import OptimiserConfig, Stage, TranscriberRecip
 
 NONE, L2, EWC = "none", "l2", "ewc"
 PENALTIES = (NONE, L2, EWC)
-# What adapts -> the model's parts, beside the input for cohorts. Joint, separator and heads never do.
-PARTS = {"encoder": ("encoder",), "predictor": ("predictor",), "all": ("encoder", "predictor")}
+# What adapts -> the model's parts, beside the input for cohorts. Separator and heads never do.
+PARTS = {
+    "encoder": ("encoder",),
+    "predictor": ("predictor",),
+    "all": ("encoder", "predictor"),
+    "transducer": ("encoder", "predictor", "joint"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,12 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize(
     ("parts", "moved"),
-    [("encoder", {"encoder"}), ("predictor", {"predictor"}), ("all", {"encoder", "predictor"})],
+    [
+        ("encoder", {"encoder"}),
+        ("predictor", {"predictor"}),
+        ("all", {"encoder", "predictor"}),
+        ("transducer", {"encoder", "predictor", "joint"}),
+    ],
 )
 def test_what_is_not_to_adapt_stays_to_the_bit(tmp_path: Path, parts: str, moved: set[str]) -> None:
     assert moved_parts(weights_after(tmp_path, MethodConfig(parts=parts))) == moved

@@ -47,6 +47,7 @@ ARMS = {
         Arm(name="ewc-strong", title="EWC, 1e6", method=_ewc(1e6)),
         Arm(name="ewc-encoder", title="EWC, 1e5, encoder alone", method=_ewc(1e5, "encoder")),
         Arm(name="ewc-predictor", title="EWC, 1e5, predictor alone", method=_ewc(1e5, "predictor")),
+        Arm(name="ewc-transducer", title="EWC, 1e5, joint too", method=_ewc(1e5, "transducer")),
         Arm(name="replay", title="replay, half of everybody", method=MethodConfig(everybody_share=0.5)),
         Arm(name="everybody", title="fine-tuning on everybody", method=MethodConfig(everybody_share=1.0)),
         Arm(
