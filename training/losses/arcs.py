@@ -18,56 +18,38 @@ from svc.units import BLANK
 LEAST_LOG_POSTERIOR = -45.0
 
 
-def arc_log_probs(logits: Tensor, targets: Tensor, *, logit_lengths: list[int], target_lengths: list[int]) -> Tensor:
-    """(N, T, U + 1, V) logits, (N, U) targets -> (N, T, U + 1, 2): log P(blank), log P(next label) at every node.
+def arc_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
+    """(T, U + 1, V) logits, (U,) targets of one sequence -> (T, U + 1, 2): log P of blank and of the next label.
 
-    Past a sequence's own lengths there is no lattice: zeros, without gradient. The last row has no next label: zeros.
+    The last row has no next label: zeros, without gradient.
     """
-    arcs: Tensor = _ArcLogProbs.apply(logits, targets, logit_lengths, target_lengths)
+    arcs: Tensor = _ArcLogProbs.apply(logits, targets)
     return arcs
 
 
 class _ArcLogProbs(torch.autograd.Function):
-    """Log-softmax at two places of V, one sequence at a time: temporaries stay small and padding costs nothing."""
+    """Log-softmax at two places of V; of the others only the log-sum-exp of each node is kept for the way back."""
 
     @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401
-        logits: Tensor,
-        targets: Tensor,
-        logit_lengths: list[int],
-        target_lengths: list[int],
-    ) -> Tensor:
-        exact = exact_dtype(logits)
-        arcs = logits.new_zeros(*logits.shape[:3], 2, dtype=exact)  # (N, T, U+1, 2)
-        normaliser = logits.new_zeros(logits.shape[:3], dtype=exact)  # (N, T, U+1)
-        for n, (frames, labels) in enumerate(zip(logit_lengths, target_lengths, strict=True)):
-            nodes = logits[n, :frames, : labels + 1].to(exact)  # (T_n, U_n+1, V)
-            total = torch.logsumexp(nodes, dim=-1)  # (T_n, U_n+1)
-            arcs[n, :frames, : labels + 1, 0] = nodes[..., BLANK] - total
-            label_logits = nodes[:, :-1].gather(2, _label_index(targets[n, :labels], frames)).squeeze(2)  # (T_n, U_n)
-            arcs[n, :frames, :labels, 1] = label_logits - total[:, :-1]
-            normaliser[n, :frames, : labels + 1] = total
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
+        nodes = logits.to(exact_dtype(logits))  # (T, U+1, V)
+        normaliser = torch.logsumexp(nodes, dim=-1)  # (T, U+1)
+        label_logits = nodes[:, :-1].gather(2, _label_index(targets, len(logits))).squeeze(2)  # (T, U)
         ctx.save_for_backward(logits, targets, normaliser)
-        ctx.lengths = logit_lengths, target_lengths
-        return arcs
+        label = F.pad(label_logits - normaliser[:, :-1], (0, 1))  # (T, U+1)
+        return torch.stack([nodes[..., BLANK] - normaliser, label], dim=-1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         logits, targets, normaliser = ctx.saved_tensors
-        (arc_gradients,) = gradients  # (N, T, U+1, 2)
-        logit_gradients = torch.zeros_like(logits)  # (N, T, U+1, V)
-        for n, (frames, labels) in enumerate(zip(*ctx.lengths, strict=True)):
-            region = n, slice(frames), slice(labels + 1)
-            blank, label = arc_gradients[region].unbind(-1)  # (T_n, U_n+1) each
-            label = label[:, :-1]  # (T_n, U_n)
-            log_posterior = logits[region] - normaliser[region].unsqueeze(-1)  # (T_n, U_n+1, V)
-            posterior = log_posterior.clamp_(min=LEAST_LOG_POSTERIOR).exp_()
-            nodes = posterior.mul_(-(blank + F.pad(label, (0, 1))).unsqueeze(-1))
-            nodes[..., BLANK] += blank
-            nodes[:, :-1].scatter_add_(2, _label_index(targets[n, :labels], frames), label.unsqueeze(-1))
-            logit_gradients[region] = nodes
-        return logit_gradients, None, None, None
+        blank, label = gradients[0].unbind(-1)  # (T, U+1) each
+        label = label[:, :-1]  # (T, U)
+        log_posterior = logits - normaliser.unsqueeze(-1)  # (T, U+1, V)
+        posterior = log_posterior.clamp_(min=LEAST_LOG_POSTERIOR).exp_()
+        nodes = posterior.mul_(-(blank + F.pad(label, (0, 1))).unsqueeze(-1))
+        nodes[..., BLANK] += blank
+        nodes[:, :-1].scatter_add_(2, _label_index(targets, len(logits)), label.unsqueeze(-1))
+        return nodes.to(logits.dtype), None
 
 
 def exact_dtype(tensor: Tensor) -> torch.dtype:
@@ -90,6 +72,8 @@ def arcs_of_sequences(
 ) -> Tensor:
     """(N, T, D) frames, (N, U) targets -> (N, max T, max U + 1, 2), as `arc_log_probs` of the joint's logits.
 
+    Past a sequence's own lengths there is no lattice: zeros, without gradient.
+
     The joint sees one sequence at a time, (1, T_n, D) and (1, U_n) -> (1, T_n, U_n + 1, V), without its padding: with a
     silent channel in most mixtures, that is well over half of the nodes, and the joint is most of a step's work.
     """
@@ -98,6 +82,6 @@ def arcs_of_sequences(
     for n, (num_frames, num_labels) in enumerate(zip(logit_lengths, target_lengths, strict=True)):
         labels = targets[n : n + 1, :num_labels]  # (1, U_n)
         logits = joint_logits(frames[n : n + 1, :num_frames], labels)  # (1, T_n, U_n+1, V)
-        own = arc_log_probs(logits, labels, logit_lengths=[num_frames], target_lengths=[num_labels])
+        own = arc_log_probs(logits.squeeze(0), labels.squeeze(0))  # (T_n, U_n+1, 2)
         arcs.append(F.pad(own, (0, 0, 0, most - num_labels, 0, longest - num_frames)))
-    return torch.cat(arcs)
+    return torch.stack(arcs)

@@ -12,7 +12,6 @@ from torchaudio.functional import rnnt_loss
 
 from svc.units import BLANK
 from training.losses.arc_biases import AlignmentBand, LatencyPenalty, label_arc_penalties
-from training.losses.arcs import arc_log_probs
 
 # The one label of the two-symbol lattice.
 LABEL = 1
@@ -32,36 +31,6 @@ class TransducerLossConfig:
     def __post_init__(self) -> None:
         if self.fastemit < 0:
             raise ValueError(f"need fastemit >= 0, got {self.fastemit}")
-
-
-def transducer_loss(
-    logits: Tensor,
-    targets: Tensor,
-    *,
-    logit_lengths: Tensor,
-    target_lengths: Tensor,
-    config: TransducerLossConfig,
-    token_frames: Tensor | None = None,
-) -> Tensor:
-    """(N, T, U + 1, V) logits, (N, U) targets, (N,) lengths, (N, U) due frames -> (N,) nats, minus the log-likelihood.
-
-    Sizes past the longest sequence are allowed and cost nothing. No due frames: neither penalties nor band.
-    """
-    frames, labels = int(logit_lengths.max()), int(target_lengths.max())
-    arcs = arc_log_probs(
-        logits[:, :frames, : labels + 1],
-        targets[:, :labels],
-        logit_lengths=logit_lengths.tolist(),
-        target_lengths=target_lengths.tolist(),
-    )  # (N, T, U+1, 2)
-    return transducer_loss_of_arcs(
-        arcs,
-        targets[:, :labels],
-        logit_lengths=logit_lengths,
-        target_lengths=target_lengths,
-        config=config,
-        token_frames=None if token_frames is None else token_frames[:, :labels],
-    )
 
 
 def transducer_loss_of_arcs(

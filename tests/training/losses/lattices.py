@@ -1,4 +1,7 @@
-"""Small random transducer problems, and the loss by enumeration of every alignment."""
+"""Small random transducer problems, and the loss by enumeration of every alignment.
+
+Letters: N sequences, T encoder frames, U labels, V vocabulary.
+"""
 
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -6,6 +9,9 @@ from itertools import combinations_with_replacement
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
+
+from training.losses.arcs import arcs_of_sequences
 
 
 @dataclass(frozen=True)
@@ -52,3 +58,21 @@ def enumerated_loss(problem: Problem, n: int, penalties: Tensor | None = None) -
             total = total + log_probs[t, sum(said <= t for said in said_at), 0]
         totals.append(total)
     return -torch.logsumexp(torch.stack(totals), 0)
+
+
+def arcs_of_logits(logits: Tensor, targets: Tensor, *, logit_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+    """(N, T, U + 1, V) -> (N, max T, max U + 1, 2), as training computes it: the logits stand for a joint's."""
+
+    def joint(frames: Tensor, labels: Tensor) -> Tensor:
+        return frames.view(*frames.shape[:2], *logits.shape[2:])[:, :, : labels.shape[1] + 1]
+
+    lengths = {"logit_lengths": logit_lengths.tolist(), "target_lengths": target_lengths.tolist()}
+    return arcs_of_sequences(joint, logits.flatten(2), targets, **lengths)
+
+
+def dense_arcs(logits: Tensor, targets: Tensor) -> Tensor:
+    """(N, T, U + 1, V), (N, U) -> (N, T, U + 1, 2) by the log-softmax of all there is, padding and all."""
+    log_probs = logits.log_softmax(-1)
+    index = targets.long()[:, None, :, None].expand(-1, logits.shape[1], -1, -1)  # (N, T, U, 1)
+    label = log_probs[:, :, :-1].gather(3, index).squeeze(3)  # (N, T, U)
+    return torch.stack([log_probs[..., 0], F.pad(label, (0, 1))], dim=-1)

@@ -4,30 +4,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn import functional as F
 
-from tests.training.losses.lattices import Problem, problems
+from tests.training.losses.lattices import Problem, arcs_of_logits, dense_arcs, problems
 from training.losses.arcs import arc_log_probs
 
 
 def arcs_of(problem: Problem, logits: Tensor) -> Tensor:
-    return arc_log_probs(
-        logits,
-        problem.targets,
-        logit_lengths=problem.logit_lengths.tolist(),
-        target_lengths=problem.target_lengths.tolist(),
-    )
+    lengths = {"logit_lengths": problem.logit_lengths, "target_lengths": problem.target_lengths}
+    return arcs_of_logits(logits, problem.targets, **lengths)
 
 
 @settings(max_examples=40)
 @given(problems())
 def test_arcs_are_the_log_softmax_at_blank_and_next_label(problem: Problem) -> None:
-    arcs, log_probs = arcs_of(problem, problem.logits), problem.logits.log_softmax(-1)
+    arcs, expected = arcs_of(problem, problem.logits), dense_arcs(problem.logits, problem.targets)
     for n, (frames, labels) in enumerate(zip(problem.logit_lengths, problem.target_lengths, strict=True)):
-        torch.testing.assert_close(arcs[n, :frames, : labels + 1, 0], log_probs[n, :frames, : labels + 1, 0])
-        for u in range(int(labels)):
-            expected = log_probs[n, :frames, u, int(problem.targets[n, u])]
-            torch.testing.assert_close(arcs[n, :frames, u, 1], expected)
+        blank, label = arcs[n, :frames].unbind(-1)
+        torch.testing.assert_close(blank[:, : labels + 1], expected[n, :frames, : labels + 1, 0])
+        torch.testing.assert_close(label[:, :labels], expected[n, :frames, :labels, 1])
+        assert not label[:, labels:].any()
 
 
 @settings(max_examples=40)
@@ -53,11 +48,8 @@ def test_gradients_are_those_of_finite_differences(problem: Problem) -> None:
 
 def test_gradients_are_those_of_plain_log_softmax() -> None:
     torch.manual_seed(0)
-    logits = torch.randn(1, 5, 4, 7, dtype=torch.float64, requires_grad=True)
-    targets, weights = torch.tensor([[3, 1, 6]]), torch.randn(1, 5, 4, 2, dtype=torch.float64)
-    arcs = arc_log_probs(logits, targets, logit_lengths=[5], target_lengths=[3])
-    (ours,) = torch.autograd.grad((arcs * weights).sum(), logits)
-    log_probs = logits.log_softmax(-1)
-    label = log_probs[:, :, :3].gather(3, targets.view(1, 1, 3, 1).expand(-1, 5, -1, -1)).squeeze(3)
-    plain = (log_probs[..., 0] * weights[..., 0]).sum() + (F.pad(label, (0, 1)) * weights[..., 1]).sum()
-    torch.testing.assert_close(ours, torch.autograd.grad(plain, logits)[0])
+    logits = torch.randn(5, 4, 7, dtype=torch.float64, requires_grad=True)
+    targets, weights = torch.tensor([3, 1, 6]), torch.randn(5, 4, 2, dtype=torch.float64)
+    ours, plain = arc_log_probs(logits, targets), dense_arcs(logits[None], targets[None])[0]
+    gradients = [torch.autograd.grad((arcs * weights).sum(), logits)[0] for arcs in (ours, plain)]
+    torch.testing.assert_close(*gradients)

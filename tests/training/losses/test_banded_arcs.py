@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.training.losses.lattices import dense_arcs
 from training.losses.arc_biases import AlignmentBand
-from training.losses.arcs import arc_log_probs
 from training.losses.banded_arcs import arcs_in_band, nodes_in_band
 from training.losses.transducer import TransducerLossConfig, transducer_loss_of_arcs
 
@@ -45,8 +45,7 @@ def test_the_loss_is_that_of_the_full_lattice_under_the_same_band(
         nodes=nodes,
         outside_nats=60,
     )
-    plain = {name: value.tolist() for name, value in lengths.items()}
-    full = arc_log_probs(logits, targets, **plain)
+    full = dense_arcs(logits, targets)
     ours = loss_of(banded, targets, due, lengths=lengths, band=band)
     torch.testing.assert_close(ours, loss_of(full, targets, due, lengths=lengths, band=band), rtol=1e-4, atol=1e-4)
 

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.training.losses.lattices import dense_arcs
 from training.losses.arc_biases import AlignmentBand
 from training.losses.auxiliary import activity_loss, compute_loss, ctc_loss, frame_label_loss, separation_loss
 from training.losses.transcriber_loss import LossConfig, LossTerms, transcriber_loss
-from training.losses.transducer import TransducerLossConfig, transducer_loss
+from training.losses.transducer import TransducerLossConfig, transducer_loss_of_arcs
 
 WIDTH, VOCABULARY, TERMS = 6, 7, ("transducer", "ctc", "activity", "separation", "frames", "compute")
 EVERY_TERM = LossConfig(
@@ -99,8 +100,8 @@ def expected_terms(output: Output, batch: Batch, joint: ToyJoint) -> dict[str, T
     assert output.ctc is not None
     ctc_logits = output.ctc.flatten(0, 1)
     assert output.compute_share is not None
-    transducer = transducer_loss(
-        joint(output.frames.flatten(0, 1), targets),
+    transducer = transducer_loss_of_arcs(
+        dense_arcs(joint(output.frames.flatten(0, 1), targets), targets),
         targets,
         logit_lengths=lengths,
         target_lengths=target_lengths,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchaudio.functional import rnnt_loss
 
-from tests.training.losses.lattices import Problem, enumerated_loss, problems
+from tests.training.losses.lattices import Problem, arcs_of_logits, enumerated_loss, problems
 from training.losses.arc_biases import AlignmentBand, LatencyPenalty, label_arc_penalties
-from training.losses.transducer import TransducerLossConfig, transducer_loss, transducer_loss_of_arcs
+from training.losses.transducer import TransducerLossConfig, transducer_loss_of_arcs
 
 PLAIN = TransducerLossConfig(fastemit=0)
 EVERYTHING = TransducerLossConfig(
@@ -20,6 +20,21 @@ EVERYTHING = TransducerLossConfig(
     end_of_turn=LatencyPenalty(early_per_frame=0.1, late_per_frame=0.4, buffer_frames=1),
     band=AlignmentBand(left_frames=1, right_frames=1, penalty_nats=5),
 )
+
+
+def transducer_loss(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    config: TransducerLossConfig,
+    token_frames: Tensor | None = None,
+    **lengths: Tensor,
+) -> Tensor:
+    """(N, T, U + 1, V) logits, (N, U) targets, (N,) lengths, (N, U) due frames -> (N,) nats, as training has them."""
+    arcs = arcs_of_logits(logits, targets, **lengths)
+    longest = arcs.shape[2] - 1
+    due = None if token_frames is None else token_frames[:, :longest]
+    return transducer_loss_of_arcs(arcs, targets[:, :longest], **lengths, config=config, token_frames=due)
 
 
 def loss_of(problem: Problem, config: TransducerLossConfig, *, logits: Tensor | None = None) -> Tensor:
