@@ -21,10 +21,6 @@ class CallScope:
         return cls(deadline_s=time.monotonic() + seconds)
 
     @property
-    def abandoned(self) -> bool:
-        return self.cancelled.is_set() or self.remaining_s == 0
-
-    @property
     def remaining_s(self) -> float | None:
         return None if self.deadline_s is None else max(0.0, self.deadline_s - time.monotonic())
 

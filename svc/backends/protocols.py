@@ -83,14 +83,11 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """A token the transcriber emitted, the 40 ms frame of the stream it came out at, and its probability. One that is
-    not stable may still be taken back.
-    """
+    """A token the transcriber emitted, the 40 ms frame of the stream it came out at, and its probability."""
 
     token_id: int
     frame: int
     confidence: float = 1.0
-    stable: bool = True
 
 
 Emissions = tuple[tuple[Emission, ...], tuple[Emission, ...]]
@@ -103,7 +100,7 @@ class RecognisedChunk:
 
     first_frame: int
     emissions: Emissions
-    # All emissions that are not stable yet, of this chunk and of earlier ones; empty for a greedy decoder.
+    # All emissions that may still be taken back, of this chunk and of earlier ones; empty for a greedy decoder.
     partial: Emissions
     activity: FloatArray  # (C, k) probability that somebody speaks
     masks: FloatArray  # (C, 4k, M) the separator's share of each mel's power, 0..1

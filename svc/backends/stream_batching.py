@@ -46,15 +46,6 @@ class StreamBatcher(Generic[StreamState]):
         self._worker = threading.Thread(target=self._work, name="transcriber", daemon=True)
         self._worker.start()
 
-    @property
-    def num_streams(self) -> int:
-        return self._scheduler.num_streams
-
-    @property
-    def num_queued_frames(self) -> int:
-        """Frames of 40 ms that wait, of all streams."""
-        return self._scheduler.num_queued_frames
-
     def open(self) -> LiveSession[StreamState]:
         """Raises OverloadedError when there are too many, CallAbandonedError once closed."""
         return LiveSession(self.recogniser, self._scheduler)

@@ -48,20 +48,10 @@ class StreamScheduler(Generic[StreamState]):
         self._closed = False
 
     @property
-    def num_streams(self) -> int:
-        return len(self._open)
-
-    @property
     def num_waiting_streams(self) -> int:
         """Streams that have something left."""
         with self._changed:
             return sum(bool(queue.pieces) for queue in self._open)
-
-    @property
-    def num_queued_frames(self) -> int:
-        """Frames of 40 ms that wait, of all streams."""
-        with self._changed:
-            return sum(queue.num_frames for queue in self._open)
 
     def admit(self, state: StreamState) -> StreamQueue[StreamState]:
         """A new stream's place. Raises OverloadedError when there are too many."""

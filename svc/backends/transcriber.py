@@ -142,7 +142,7 @@ class TransducerRecogniser:
         activity = to_numpy(output.activity.sigmoid())  # (B, C, k)
         masks = to_numpy(output.masks)  # (B, C, 4 k, M)
         settled = [self._emissions(one.emissions) for one in decoded]
-        partial = [self._emissions(one.partial, stable=False) for one in decoded]
+        partial = [self._emissions(one.partial) for one in decoded]
         return [
             RecognisedChunk(
                 first_frame=state.num_frames,
@@ -154,11 +154,10 @@ class TransducerRecogniser:
             for row, (state, number) in enumerate(zip(states, num_frames, strict=True))
         ]
 
-    def _emissions(self, tokens: Sequence[Token], *, stable: bool = True) -> tuple[Emission, ...]:
+    def _emissions(self, tokens: Sequence[Token]) -> tuple[Emission, ...]:
         """The decoder counts from the first sound, the stream from its first frame."""
         return tuple(
-            Emission(token.token_id, token.frame + self._lag_frames, math.exp(token.logprob), stable)
-            for token in tokens
+            Emission(token.token_id, token.frame + self._lag_frames, math.exp(token.logprob)) for token in tokens
         )
 
 

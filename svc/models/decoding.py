@@ -95,13 +95,6 @@ class Decoder(Protocol, Generic[Kept]):
         ...
 
 
-def decode_whole(decoder: Decoder[Kept], frames: Tensor) -> list[list[Emission]]:
-    """(N, T', D) -> the tokens of N whole sequences."""
-    decoded, state = decoder.decode(frames, decoder.initial_state(len(frames)))
-    rest = decoder.finish(state)
-    return [[*first.emissions, *last.emissions] for first, last in zip(decoded, rest, strict=True)]
-
-
 class GreedyDecoder:
     """The best token of every frame.
 

@@ -106,12 +106,6 @@ class Transcriber(nn.Module):
         """From a sound to the output that knows it, on an infinitely fast machine."""
         return WINDOW_S + HOP_S * (self.stride_frames + self.delay_frames)
 
-    def separate(self, mels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """(B, T, M) -> masked mels (B, C, T, M), lagging by the separator's lookahead, and the next state."""
-        state = state or self.separator.initial_state(len(mels))
-        separation, state = self.separator(mels, state)
-        return mask_mels(separation.delayed, separation.log_masks), state
-
     def encode(self, masked: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """(N, T, M) -> (N, T', D) and the next state."""
         frames, state = self.encoder(masked, state or self.encoder.initial_state(len(masked)))

@@ -93,7 +93,7 @@ def test_finish_comes_after_all_that_was_submitted(batcher: Batcher) -> None:
     session.submit(frames(1, 2, 3, 4))
     last = session.finish()
     assert (last.first_frame, marks_of(last)) == (4, [0])
-    assert batcher.num_streams == 0
+    assert not batcher._scheduler._open
     with pytest.raises(CallAbandonedError, match="closed"):
         session.recognise(frames(1))
 
@@ -145,7 +145,7 @@ def test_a_stream_may_not_queue_without_end(inner: MarkRecogniser, batcher: Batc
         session.submit(frames(7, 8, 9))
     assert raised.value.retry_after_s == pytest.approx(0.24)
     other.submit(frames(1, 2, 3))
-    assert batcher.num_queued_frames == 1 + 6 + 3
+    assert sum(queue.num_frames for queue in batcher._scheduler._open) == 1 + 6 + 3
     release()
 
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc.models.beam import Beam, BeamDecoder, Hypothesis, settle
-from svc.models.decoding import DecoderConfig, Emission, GreedyDecoder, decode_whole
+from svc.models.decoding import DecoderConfig, Emission, GreedyDecoder
 from svc.units import END_OF_TURN, START_OF_TURN
 from tests.models.table_transducer import best_sequence, table_transducer
-from tests.models.test_decoding import assert_same, decode_chunked, random_frames, toy
+from tests.models.test_decoding import assert_same, decode_chunked, decode_whole, random_frames, toy
 
 seeds = st.integers(0, 1000)
 

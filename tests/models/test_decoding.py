@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from svc.models.decoding import Decoder, DecoderConfig, Emission, GreedyDecoder, Kept, decode_whole
+from svc.models.decoding import Decoder, DecoderConfig, Emission, GreedyDecoder, Kept
 from svc.models.encoder import split_states, stack_states
 from svc.models.transducer import Joint, Predictor, PredictorConfig
 from svc.units import BLANK, END_OF_TURN, START_OF_TURN
@@ -49,6 +49,13 @@ def plain_greedy(predictor: Predictor, joint: Joint, frames: Tensor, config: Dec
             emissions.append(Emission(int(token), number, logprob.item()))
             label, state = predictor(token[None, None], state)
     return emissions
+
+
+def decode_whole(decoder: Decoder[Kept], frames: Tensor) -> list[list[Emission]]:
+    """(N, T', D) -> the tokens of N whole sequences."""
+    decoded, state = decoder.decode(frames, decoder.initial_state(len(frames)))
+    rest = decoder.finish(state)
+    return [[*first.emissions, *last.emissions] for first, last in zip(decoded, rest, strict=True)]
 
 
 def decode_chunked(decoder: Decoder[Kept], frames: Tensor, chunks: list[int]) -> list[list[Emission]]:

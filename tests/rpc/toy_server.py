@@ -48,7 +48,8 @@ class Toy(EmbeddingsServicer):
             self.entered.release()
             assert self.release.wait(10)
         scope = current_call.get()
-        (self.abandoned if scope is None or scope.abandoned else self.answered).append(tenant_of_call())
+        abandoned = scope is None or scope.cancelled.is_set() or scope.remaining_s == 0
+        (self.abandoned if abandoned else self.answered).append(tenant_of_call())
         return EmbedResponse(embedding=Embedding(model_fingerprint=tenant_of_call()))
 
 

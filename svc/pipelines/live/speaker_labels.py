@@ -87,11 +87,6 @@ class SpeakerLabels:
         """Those that have a turn, oldest first."""
         return tuple(sorted(self._sums))
 
-    @property
-    def num_revisable(self) -> int:
-        """Turns whose label can still change."""
-        return len(self._turns)
-
     def voiceprint(self, label: int) -> Voiceprint:
         """The voice of a label, from all its turns."""
         return self._sums[label].voiceprint(self.calibration.model_fingerprint)

@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     for _ in range(3):
         live.push(minute)
     follower = live._follower
-    assert (len(follower._turns), follower.labels.num_revisable) == (4, 4)  # type: ignore[attr-defined]
+    assert (len(follower._turns), len(follower.labels._turns)) == (4, 4)  # type: ignore[attr-defined]
 
 
 def test_old_turns_may_be_forgotten_while_another_goes_on() -> None:

@@ -97,7 +97,7 @@ def test_labels_and_turns_are_bounded() -> None:
     found = [labels.place(turn_id, person(turn_id % 8, take=turn_id)).label for turn_id in range(200)]
     labels.revise()
     assert set(found) == {0, 1, 2, None}
-    assert labels.num_revisable == 10
+    assert len(labels._turns) == 10
     # What is forgotten still counts.
     assert labels.voiceprint(0).net_speech_s == pytest.approx(2.0 * 25)
 

@@ -48,7 +48,7 @@ def stream(rate_hz: int = 16_000, *, partials: bool = True) -> tuple[Transcripti
 
 @dataclass
 class UnsureSession(ToneSession):
-    """Holds what it heard back for so many frames, as a beam does that does not agree; until then it is not stable."""
+    """Holds what it heard back for so many frames, as a beam does that does not agree."""
 
     unsure_frames: int = 0
     _unsure: list[list[Emission]] = field(default_factory=lambda: [[], []])
@@ -61,7 +61,7 @@ class UnsureSession(ToneSession):
             tokens = [*self._unsure[channel], *heard]
             settled.append(tuple(token for token in tokens if token.frame + self.unsure_frames < past))
             self._unsure[channel] = tokens[len(settled[-1]) :]
-        first, second = (tuple(replace(token, stable=False) for token in tokens) for tokens in self._unsure)
+        first, second = map(tuple, self._unsure)
         return replace(chunk, emissions=(settled[0], settled[1]), partial=(first, second))
 
     def finish(self) -> RecognisedChunk:
