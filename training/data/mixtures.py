@@ -19,9 +19,6 @@ from training.data.arrangement import RULES, Arrangement, arrange
 from training.data.augment import Degradation
 from training.data.manifest import Clip
 from training.data.mixture_recipe import NO_ROOM, MixtureRecipe, PlacedTurn
-from training.data.rendering import Mixture as Mixture
-from training.data.rendering import Sounds as Sounds
-from training.data.rendering import render as render
 from training.data.rooms import POSITIONS
 from training.data.turn_drafts import Draft, Phrase, Session, join_phrases, sessions_of
 from training.data.turn_taking import (

@@ -58,10 +58,6 @@ class UnitEncoder:
             self._spelled[word] = [ids[piece] for piece in self._best(WORD_START + word)] or [UNKNOWN]
         return list(self._spelled[word])
 
-    def encode_words(self, words: Iterable[str]) -> list[list[int]]:
-        """Token ids word by word."""
-        return [self.encode(word) for word in words]
-
     def _best(self, text: str) -> list[str]:
         """The most probable pieces that make up the text; none = there are no such."""
         longest = max(map(len, self.units.pieces), default=0)

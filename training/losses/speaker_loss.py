@@ -1,22 +1,16 @@
 """Which metric loss a verifier is trained with: one object of settings, one module."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from svc.config import check_at_least, check_positive
 from training.losses.aam_softmax import AamSoftmax
 from training.losses.prototypical import AngularPrototypical, GeneralisedEndToEnd
-from training.losses.speaker_scores import PairForm, SpeakerScores
+from training.losses.speaker_scores import PairForm
 
 ScoreEmbeddings = Literal["angular-prototypical", "ge2e", "aam-softmax"]
-
-
-class SpeakerLoss(Protocol):
-    """(N, M, D) embeddings and (N,) training speakers -> scores, which are losses per query and per pair."""
-
-    def __call__(self, embeddings: Tensor, speakers: Tensor) -> SpeakerScores: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +37,7 @@ class SpeakerLossConfig:
 
 
 def make_speaker_loss(config: SpeakerLossConfig, *, width: int, num_speakers: int) -> nn.Module:
-    """A `SpeakerLoss` for embeddings of this width; its parameters are trained along with the embedder."""
+    """(N, M, D) embeddings and (N,) training speakers -> SpeakerScores; trained along with the embedder."""
     if config.kind == "aam-softmax":
         return AamSoftmax(width, num_speakers, centres=config.centres, margin=config.margin, scale=config.scale)
     kinds = {"angular-prototypical": AngularPrototypical, "ge2e": GeneralisedEndToEnd}

@@ -29,7 +29,7 @@ ENCODER = learn_pieces(COUNTS, 48)
 
 @given(st.lists(st.text(LETTERS, min_size=1, max_size=12), max_size=5))
 def test_any_word_of_letters_is_spelled_and_read_back(words: list[str]) -> None:
-    ids = [token_id for spelled in ENCODER.encode_words(words) for token_id in spelled]
+    ids = [token_id for word in words for token_id in ENCODER.encode(word)]
     assert ENCODER.units.text(ids) == " ".join(words)
 
 

@@ -25,8 +25,6 @@ from training.fairness.cohorts.speaker_errors import Drawn, Labels, SpeakerError
 from training.metrics.bootstrap import Figure, figure_of
 from training.metrics.verification import Array
 
-NOTHING = Figure(None, None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedCohort:
