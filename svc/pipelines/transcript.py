@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from svc.pipelines.rttm import check_uri, turns_to_rttm
+from svc.pipelines.rttm import check_uri, to_rttm
 from svc.types import Span, Turn
 
 # A subtitle that can be read while it stands.
@@ -58,15 +58,18 @@ class SpokenTurn(Protocol):
 
 
 def to_stm(turns: Iterable[SpokenTurn], uri: str) -> str:
-    """One line a turn that has words: recording, channel (from 1), speaker, start, end, words."""
+    """One line a turn that has words."""
     check_uri(uri, "STM")
-    lines = []
-    for turn in in_order(turns):
-        if turn.words:
-            text = " ".join(word.text for word in turn.words)
-            span = f"{turn.start_s:.3f} {end_of(turn):.3f}"
-            lines.append(f"{uri} {turn.channel + 1} {column(name_of(turn))} {span} {text}\n")
-    return "".join(lines)
+    return "".join(
+        stm_line(uri, named_span(turn), channel=turn.channel, text=text_of(turn.words))
+        for turn in in_order(turns)
+        if turn.words
+    )
+
+
+def stm_line(uri: str, turn: Turn, *, channel: int, text: str) -> str:
+    """Recording, channel (counted from 1 in files, from 0 here), speaker, start, end, words."""
+    return f"{uri} {channel + 1} {turn.speaker} {turn.span.start_s:.3f} {turn.span.end_s:.3f} {text}\n"
 
 
 def to_ctm(turns: Iterable[SpokenTurn], uri: str) -> str:
@@ -82,8 +85,7 @@ def to_ctm(turns: Iterable[SpokenTurn], uri: str) -> str:
 
 def transcript_to_rttm(turns: Iterable[SpokenTurn], uri: str) -> str:
     """One line a turn: who spoke when, without the words."""
-    spoken = (Turn(Span(turn.start_s, end_of(turn)), column(name_of(turn))) for turn in in_order(turns))
-    return turns_to_rttm(spoken, uri)
+    return to_rttm(map(named_span, in_order(turns)), uri)
 
 
 def to_srt(turns: Iterable[SpokenTurn]) -> str:
@@ -117,6 +119,11 @@ def text_of(words: Sequence[SpokenWord]) -> str:
 
 def in_order(turns: Iterable[SpokenTurn]) -> list[SpokenTurn]:
     return sorted(turns, key=lambda turn: (turn.start_s, turn.channel))
+
+
+def named_span(turn: SpokenTurn) -> Turn:
+    """The turn without its words, under the speaker's name."""
+    return Turn(Span(turn.start_s, end_of(turn)), column(name_of(turn)))
 
 
 def end_of(turn: SpokenTurn) -> float:

@@ -1,6 +1,5 @@
-"""RTTM and plain values."""
+"""RTTM: what is written is read back, and what cannot be read is named."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.errors import InvalidRequestError
-from svc.pipelines.rttm import read_rttm, to_plain, to_rttm
-from svc.types import DiarizationResult, DiarizedSpeaker, Span, Turn
+from svc.pipelines.rttm import read_rttm, to_rttm
+from svc.types import Span, Turn
 
 milliseconds = st.integers(0, 10_000_000)
 turns = st.builds(
@@ -20,20 +19,10 @@ turns = st.builds(
 )
 
 
-def result_of(found: list[Turn]) -> DiarizationResult:
-    return DiarizationResult(
-        turns=tuple(sorted(found)),
-        overlaps=(Span(0.5, 1.0),),
-        speakers=(DiarizedSpeaker(label="S0", speech_s=1.5),),
-        duration_s=10_100.0,
-        model_fingerprint="ab" * 8,
-    )
-
-
 @given(st.lists(turns, max_size=20))
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, found: list[Turn]) -> None:
     path = tmp_path_factory.mktemp("rttm") / "meeting.rttm"
-    path.write_text(to_rttm(result_of(found), "trñ00"), encoding="utf-8")
+    path.write_text(to_rttm(sorted(found), "trñ00"), encoding="utf-8")
 
     again = read_rttm(path).get("trñ00", ())
 
@@ -46,7 +35,7 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 @pytest.mark.parametrize("uri", ["", "two words", "tab\tbed", "line\n"])
 def test_a_uri_that_would_break_columns_is_refused(uri: str) -> None:
     with pytest.raises(InvalidRequestError, match="uri"):
-        to_rttm(result_of([]), uri)
+        to_rttm([], uri)
 
 
 @pytest.mark.parametrize("line", ["SPEAKER a 1 x 1.0 <NA> <NA> A <NA> <NA>", "SPEAKER a 1 0.0"])
@@ -59,11 +48,5 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
 
 def test_a_byte_order_mark_costs_no_turn(tmp_path: Path) -> None:
     path = tmp_path / "a.rttm"
-    path.write_text("\ufeff" + to_rttm(result_of([Turn(Span(0.0, 1.5), "S0")]), "a"), encoding="utf-8")
+    path.write_text("\ufeff" + to_rttm([Turn(Span(0.0, 1.5), "S0")], "a"), encoding="utf-8")
     assert read_rttm(path) == {"a": (Turn(Span(0.0, 1.5), "S0"),)}
-
-
-def test_plain_values_survive_json() -> None:
-    plain = to_plain(result_of([Turn(Span(0.0, 1.5), "S0")]))
-    assert json.loads(json.dumps(plain)) == plain
-    assert plain["turns"] == [{"start_s": 0.0, "end_s": 1.5, "speaker": "S0"}]

@@ -22,7 +22,9 @@ import soundfile
 from rich.progress import track
 
 from svc.errors import InvalidRequestError
-from svc.types import MODEL_RATE_HZ
+from svc.pipelines.rttm import to_rttm
+from svc.pipelines.transcript import stm_line
+from svc.types import MODEL_RATE_HZ, Turn
 from training.command_line import add_folders, folder_to_write, mistakes_told
 from training.data.manifest import JUDGED_SPLITS, TEST, noises_for, read_manifest
 from training.data.mixture_recipe import MixtureRecipe
@@ -221,18 +223,14 @@ def recorded_digests() -> dict[str, str]:
 def stm_of(conversation: Conversation) -> str:
     """NIST's STM, a line a turn."""
     return "".join(
-        f"{conversation.uri} {turn.channel} {turn.speaker} {turn.span.start_s:.3f} {turn.span.end_s:.3f} {turn.text}\n"
+        stm_line(conversation.uri, Turn(turn.span, turn.speaker), channel=turn.channel, text=turn.text)
         for turn in conversation.recipe.turns
     )
 
 
 def rttm_of(conversation: Conversation) -> str:
     """NIST's RTTM, a line a turn."""
-    return "".join(
-        f"SPEAKER {conversation.uri} 1 {turn.span.start_s:.3f} {turn.span.duration_s:.3f} <NA> <NA> {turn.speaker}"
-        " <NA> <NA>\n"
-        for turn in conversation.recipe.turns
-    )
+    return to_rttm((Turn(turn.span, turn.speaker) for turn in conversation.recipe.turns), conversation.uri)
 
 
 def _fitting(simulator: MixtureSimulator, aim: Condition, first_seed: int) -> Iterator[MixtureRecipe]:
