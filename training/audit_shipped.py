@@ -41,9 +41,9 @@ ABOUT = (
 )
 
 
-def shipped_trials(root: Path, *, seed: int, split: str = SPLIT) -> TrialList:
+def shipped_trials(root: Path, *, seed: int) -> TrialList:
     """All sets as one list, without groups of its own."""
-    return collect_trials(shipped_rows(root, seed=seed, split=split))
+    return collect_trials(shipped_rows(root, seed=seed))
 
 
 def shipped_rows(

@@ -6,7 +6,6 @@ Raises only classes of `svc.errors`; each error names the field of the request's
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -94,17 +93,6 @@ def decode_pcm(
         block = samples_of(data[start : start + BLOCK_FRAMES * frame_bytes], encoding)
         collector.add(block[chosen::num_channels])
     return collector.finish()
-
-
-def load_waveform(path: Path, *, channel: int | None = None, limits: AudioConfig | None = None) -> Waveform:
-    """Decodes a file. Raises AudioMissingError when it cannot be read."""
-    limits = limits or AudioConfig()
-    try:
-        _check_bytes(path.stat().st_size, limits, field=str(path))
-        data = path.read_bytes()
-    except OSError as error:
-        raise AudioMissingError(f"cannot read {path}: {error.strerror or error}", field=str(path)) from error
-    return decode_container(data, channel=channel, limits=limits)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ MIN_WINDOW_POWER = 1e-3
 class MelMasker:
     """Applies mel masks to samples. Safe to call from several threads at once."""
 
-    def __init__(self, config: FilterbankConfig | None = None) -> None:
-        self.config = config or FilterbankConfig()
+    def __init__(self) -> None:
+        self.config = FilterbankConfig()
         self._window = np.sqrt(np.hanning(self.config.window_samples + 2)[1:-1]).astype(np.float32)  # (W,)
         self._spread = spread_to_frequencies(self.config)  # (M, F)
 

@@ -23,8 +23,8 @@ SPEECHBRAIN_PREFIX = "speechbrain:"
 ARTIFACT_PREFIX = "artifact:"
 
 
-def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -> Embedder:
-    """The embedder `config` names. With one thread it runs on the caller's thread and scales with callers.
+def load_embedder(config: ModelConfig, store: ModelStore) -> Embedder:
+    """The embedder `config` names. It runs on the caller's thread and scales with callers.
 
     Raises ModelUnavailableError when its file is missing, or when ONNX Runtime is asked for without an exported graph,
     and ArtifactError when it is an artifact that is missing or broken.
@@ -49,7 +49,7 @@ def load_embedder(config: ModelConfig, store: ModelStore, *, threads: int = 1) -
         raise ModelUnavailableError(f"{entry.name} has no exported graph; write it: equivox models export {entry.name}")
     network: Network
     if graph is not None:
-        network = open_graph(graph, threads=threads)
+        network = open_graph(graph, threads=1)
     else:
         from svc.backends.campplus_torch import TorchNetwork, load_campplus  # torch: seconds, and not needed above
 

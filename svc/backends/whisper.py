@@ -25,14 +25,12 @@ TAIL_S = 0.5
 
 
 class WhisperRecogniser:
-    """English words with times. One call at a time runs; with one thread it scales with processes."""
+    """English words with times. One call at a time runs, on one thread: it scales with processes."""
 
-    def __init__(self, model_file: Path, *, threads: int = 1, compute_type: str = "int8") -> None:
+    def __init__(self, model_file: Path) -> None:
         """`model_file` is model.bin in a folder with its companions. Raises ModelUnavailableError when it is broken."""
         try:
-            self._model = WhisperModel(
-                str(model_file.parent), device="cpu", compute_type=compute_type, cpu_threads=threads
-            )
+            self._model = WhisperModel(str(model_file.parent), device="cpu", compute_type="int8", cpu_threads=1)
         except (RuntimeError, ValueError) as error:
             mend = f"equivox models pull {MODEL_NAME} --force"
             raise ModelUnavailableError(f"{model_file.parent} holds no Whisper model ({error}); {mend}") from error

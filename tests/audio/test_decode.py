@@ -1,7 +1,6 @@
 """Every way in gives the samples that were put in; every broken way in has its named error."""
 
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equivox_files.containers import Container, check_whole
-from svc.audio.decode import PcmEncoding, decode_container, decode_pcm, load_waveform
+from svc.audio.decode import PcmEncoding, decode_container, decode_pcm
 from svc.config import AudioConfig
 from svc.errors import (
     AudioFormatError,
@@ -227,16 +226,3 @@ def test_a_damaged_file_gives_samples_or_a_named_error(
         return
     assert np.isfinite(waveform.samples).all()
     assert 0 < waveform.duration_s <= 60
-
-
-def test_a_file_is_read_and_a_missing_one_named(tmp_path: Path) -> None:
-    (tmp_path / "tone.wav").write_bytes(encoded(tone()))
-    assert load_waveform(tmp_path / "tone.wav").duration_s == 1.0
-    with pytest.raises(AudioMissingError, match=r"none\.wav"):
-        load_waveform(tmp_path / "none.wav")
-
-
-def test_real_recordings_keep_the_rate_they_were_made_at(data_root: Path) -> None:
-    for corpus, rate_hz in {"hyke": 8_000, "wuw": 8_000, "saa": 16_000, "libri": 16_000}.items():
-        path = next((data_root / corpus).rglob("*.opus"))
-        assert load_waveform(path).sample_rate_hz == rate_hz

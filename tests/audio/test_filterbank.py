@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchaudio.compliance import kaldi
 
-from svc.audio.decode import load_waveform
 from svc.audio.filterbank import BLOCK_FRAMES, Filterbank, FilterbankConfig, StreamingFilterbank
 from svc.audio.resample import resample
 from svc.types import FloatArray
+from training.data.audio_files import load_waveform
 
 RNG = np.random.default_rng(0)
 NOISE = (0.1 * RNG.standard_normal(40_000)).astype(np.float32)

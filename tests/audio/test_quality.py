@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from svc.audio.decode import decode_container, load_waveform
+from svc.audio.decode import decode_container
 from svc.audio.quality import MAX_SNR_DB, MIN_SNR_DB, measure_quality
 from svc.audio.resample import resample
 from svc.config import AudioConfig
 from svc.types import Band, FloatArray, Span, Waveform
 from tests.audio.containers import encoded
+from training.data.audio_files import load_waveform
 
 RATE_HZ = 16_000
 SNRS_DB = [0, 5, 10, 15, 20, 25, 30]

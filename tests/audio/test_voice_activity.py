@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc.audio.decode import load_waveform
 from svc.audio.voice_activity import SpeechFinder, VoiceActivityConfig, keep_speech, with_hysteresis
 from svc.backends.loading import load_voice_activity
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.types import MODEL_RATE_HZ, FloatArray, Span, Waveform
+from training.data.audio_files import load_waveform
 
 FRAME_S = 0.032
 PLAIN = VoiceActivityConfig(min_speech_s=0, min_silence_s=0, pad_s=0)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.backends.campplus import CamPlusPlusEmbedder, fingerprint_of, open_graph
 from svc.backends.campplus_torch import TorchNetwork, load_campplus
@@ -24,6 +23,7 @@ from svc.errors import ModelUnavailableError
 from svc.types import FloatArray
 from tests.models.plain_campplus import PlainCamPlusPlus
 from tests.models.test_embedder import random_model
+from training.data.audio_files import load_waveform
 
 NUM_REAL_CLIPS = 50
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from svc.audio.decode import load_waveform
 from svc.backends import silero
 from svc.backends.call_scope import CallScope, current_call
 from svc.backends.loading import load_voice_activity
@@ -21,6 +20,7 @@ from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.errors import CallAbandonedError, ModelUnavailableError
 from svc.types import FloatArray
+from training.data.audio_files import load_waveform
 
 
 @pytest.fixture(scope="module")

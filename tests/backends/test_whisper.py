@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WINDOW_S, WhisperRecogniser
 from svc.errors import ModelUnavailableError
 from svc.types import FloatArray, RecognisedWord
+from training.data.audio_files import load_waveform
 from training.data.manifest import read_manifest
 from training.data.spoken_text import spoken_words
 

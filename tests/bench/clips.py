@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.types import MODEL_RATE_HZ, FloatArray
+from training.data.audio_files import load_waveform
 
 CLIP_S = 3.0
 FIRST_WORD_S = 6.5  # nobody speaks before

@@ -36,7 +36,6 @@ from equivox import (
     TranscriptionEvent,
     TurnEnded,
 )
-from svc.audio.decode import load_waveform
 from svc.audio.filterbank import FilterbankConfig, StreamingFilterbank
 from svc.audio.resample import resample
 from svc.backends.transcriber import PRECISIONS, TransducerRecogniser
@@ -46,6 +45,7 @@ from svc.units import BLANK
 from tests.bench.timing import Row, show
 from tests.bench.transcription import random_recogniser
 from tests.e2e.server_process import ServerProcess, server_process
+from training.data.audio_files import load_waveform
 
 RATE_HZ, CHUNK_S = 16_000, 0.1
 RUN_S, WARM_S = 20.0, 3.0

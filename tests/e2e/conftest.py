@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from equivox import Client
-from svc.audio.decode import load_waveform
 from svc.backends.store import ModelStore
 from svc.types import Waveform
 from tests.bench import clips
 from tests.e2e.server_process import ServerProcess, server_process
+from training.data.audio_files import load_waveform
 
 
 @pytest.fixture(scope="session")

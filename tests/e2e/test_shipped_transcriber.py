@@ -13,9 +13,9 @@ import pytest
 import soundfile
 from torchaudio.functional import edit_distance
 
-from svc.audio.decode import load_waveform
 from svc.types import MODEL_RATE_HZ
 from tests.e2e.server_process import ServerProcess
+from training.data.audio_files import load_waveform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svc.audio.decode import load_waveform
 from tests.training.toy_system import SpectrumEmbedder, spectrum_system
 from training.benchmark import HEADER, SYSTEMS, markdown, run
+from training.data.audio_files import load_waveform
 from training.evaluate import Evaluation, Settings
 from training.systems import System, resemblyzer_system
 

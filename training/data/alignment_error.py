@@ -17,13 +17,13 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.backends.store import ModelStore
 from svc.backends.whisper import MODEL_NAME, WhisperRecogniser
 from svc.config import default_cache
 from svc.types import MODEL_RATE_HZ, FloatArray, Span
 from training.command_line import from_zero, mistakes_told, positive
+from training.data.audio_files import load_waveform
 from training.data.corpus_readings import Aligner, aligned_words
 from training.data.manifest import data_root, read_manifest
 from training.data.pauses import FRAME_SAMPLES, speech_mask

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.errors import InvalidRequestError
+from training.data.audio_files import load_waveform
 from training.data.corpus_readings import (
     Aligner,
     Reader,

@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 
-from svc.audio.decode import load_waveform
 from svc.errors import ChannelError, InvalidRequestError
 from svc.types import Span, Waveform
+from training.data.audio_files import load_waveform
 from training.data.augment import Degradation, degrade
 
 DEGRADE = "degrade:"
+CACHED_RECORDINGS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,9 @@ def parse_segment(text: str) -> Segment:
 class SegmentReader:
     """Reads segments from the folder their paths are relative to; recordings used again soon are decoded once."""
 
-    def __init__(self, root: Path, *, cached_recordings: int = 64) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self._load = lru_cache(cached_recordings)(self._load_uncached)
+        self._load = lru_cache(CACHED_RECORDINGS)(self._load_uncached)
 
     def parse(self, text: str) -> Segment:
         """As parse_segment, but a file of exactly that name wins, and every file named must be there."""

@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray, Waveform
+from training.data.audio_files import load_waveform
 
 PAUSE = ", "
 LONGEST_S = 60.0

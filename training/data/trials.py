@@ -27,6 +27,8 @@ from training.data.segments import Piece, Segment, SegmentReader, parse_segment
 from training.data.trial_list import Trial, TrialList, collect_trials, write_trials
 
 TELEPHONE_CHANNELS = {"telephone", "landlinephone", "cellphone", "speakerphone"}
+# Of one recording that is cut, and of one talker whose recordings are joined.
+MAX_SIDES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +100,18 @@ def clip_sides(corpus: Corpus, *, degraded: bool = False) -> list[Side]:
     return [_degraded(side, corpus) for side in sides] if degraded else sides
 
 
-def cut_sides(corpus: Corpus, *, length_s: float, degraded: bool, max_cuts: int = 6) -> list[Side]:
+def cut_sides(corpus: Corpus, *, length_s: float, degraded: bool) -> list[Side]:
     """Stretches of speech that do not overlap; degraded ones each by a recipe of its own, from the split's noises."""
     sides = []
     for clip in corpus.clips:
         recording = corpus.reader.read(parse_segment(clip.path))
-        for span in speech_cuts(recording, length_s, max_cuts, corpus.random_for(clip.path)):
+        for span in speech_cuts(recording, length_s, MAX_SIDES, corpus.random_for(clip.path)):
             side = side_of(clip, Segment((Piece(clip.path, span),)), part=f"{clip.path} {span.start_s}")
             sides.append(_degraded(side, corpus) if degraded else side)
     return sides
 
 
-def joined_sides(corpus: Corpus, *, recordings: int, max_sides: int = 6) -> list[Side]:
+def joined_sides(corpus: Corpus, *, recordings: int) -> list[Side]:
     """So many short recordings of a talker one after the other, drawn without repeating any; each side degraded."""
     by_speaker: dict[str, list[Clip]] = defaultdict(list)
     for clip in sorted(corpus.clips, key=lambda clip: clip.path):
@@ -117,7 +119,7 @@ def joined_sides(corpus: Corpus, *, recordings: int, max_sides: int = 6) -> list
     sides = []
     for speaker, clips in by_speaker.items():
         drawn = corpus.random_for(speaker).permutation(len(clips))
-        count = min(max_sides, len(clips) // recordings)
+        count = min(MAX_SIDES, len(clips) // recordings)
         for chosen in drawn[: count * recordings].reshape(count, recordings):
             side = _side([clips[number] for number in chosen], part=clips[chosen[0]].path)
             sides.append(_degraded(side, corpus))
@@ -180,10 +182,10 @@ SETS: dict[str, TrialSet] = {
 EVALUATED = ("wuw-cross-session", "hyke", "saa-2s-clean", "saa-3s-clean", "saa-2s-degraded", "saa-3s-degraded")
 
 
-def make_trials(name: str, *, split: str = TEST, seed: int = 0, root: Path | None = None) -> TrialList:
-    """The list of a set, ready to score. The same arguments and data give the same trials."""
-    trials = draw_trials(name, split=split, seed=seed, root=root)
-    return collect_trials((f"{name} {split} trial {number}", trial) for number, trial in enumerate(trials))
+def make_trials(name: str, *, seed: int = 0, root: Path | None = None) -> TrialList:
+    """The list of a set's test talkers, ready to score. The same arguments and data give the same trials."""
+    trials = draw_trials(name, seed=seed, root=root)
+    return collect_trials((f"{name} {TEST} trial {number}", trial) for number, trial in enumerate(trials))
 
 
 def draw_trials(
@@ -194,7 +196,7 @@ def draw_trials(
     root: Path | None = None,
     talkers: frozenset[str] | None = None,
 ) -> list[Trial]:
-    """As make_trials, as rows; `talkers` of any split in place of the split's own, in its noises.
+    """As make_trials, as rows, of any split; `talkers` of any in place of the split's own, in its noises.
 
     Raises InvalidRequestError for an unknown set, or one that the talkers cannot fill.
     """

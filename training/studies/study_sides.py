@@ -39,6 +39,7 @@ DRAWING_SOURCES = (Path(audit_shipped.__file__), Path(cuts.__file__), Path(trial
 ATTRIBUTES = {READ: BY, CALLS: (SEX, FIRST_LANGUAGE), INDIAN: (SEX,), DIGITS: (SEX,)}
 # Slope and offset are fitted on dev talkers of these; the others have too few.
 CHOSEN_ON = (READ, CALLS)
+SEED = 0
 
 Features = Callable[[Waveform], FloatArray]
 """One recording to (T, F); T = 0 without enough speech in it."""
@@ -83,18 +84,18 @@ class JudgedList:
         return np.isin(np.arange(len(self.trials.sides)), [self.trials.enrolment, self.trials.test])
 
 
-def judged_lists(split: str, *, root: Path, cache: Path, features: Features, seed: int = 0) -> Mapping[str, JudgedList]:
+def judged_lists(split: str, *, root: Path, cache: Path, features: Features) -> Mapping[str, JudgedList]:
     """By corpus; of dev talkers those of CHOSEN_ON, whose calls are compared within a call: they called only once."""
     calls = "wuw-cross-session" if split == TEST else "wuw-same-session"
     draws: dict[str, Callable[[], Iterable[Trial]]] = {
-        READ: lambda: (trial for _, trial in shipped_rows(root, seed=seed, split=split)),
-        CALLS: lambda: draw_trials(calls, split=split, seed=seed, root=root),
-        INDIAN: lambda: draw_trials("hyke-degraded", split=split, seed=seed, root=root),
-        DIGITS: lambda: draw_trials("azdigits-degraded", split=split, seed=seed, root=root),
+        READ: lambda: (trial for _, trial in shipped_rows(root, seed=SEED, split=split)),
+        CALLS: lambda: draw_trials(calls, split=split, seed=SEED, root=root),
+        INDIAN: lambda: draw_trials("hyke-degraded", split=split, seed=SEED, root=root),
+        DIGITS: lambda: draw_trials("azdigits-degraded", split=split, seed=SEED, root=root),
     }
     lists = {}
     for corpus in draws if split == TEST else CHOSEN_ON:
-        trials = kept_trials(draws[corpus], made_from=[corpus, split, seed], root=root, cache=cache)
+        trials = kept_trials(draws[corpus], made_from=[corpus, split, SEED], root=root, cache=cache)
         lists[corpus] = judged_list(corpus, trials, splits=(split,), root=root, cache=cache, features=features)
     return lists
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from svc.audio.decode import load_waveform
 from svc.audio.resample import resample
 from svc.backends.loading import load_open_vocabulary
 from svc.backends.store import ModelStore
 from svc.pipelines.live.second_pass import ClosedTurn, SecondPass, SecondPassDesk
+from training.data.audio_files import load_waveform
 from training.data.manifest import read_manifest
 from training.data.spoken_text import spoken_words
 
