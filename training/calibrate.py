@@ -29,7 +29,6 @@ from svc.application import Application
 from svc.artifact import save_artifact
 from svc.config import EquivoxConfig, load_config, load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
-from svc.pipelines import extraction
 from svc.scoring.calibration import CalibrationWeights, tensors_of
 from svc.scoring.conditions import SideConditions
 from training.audit import Groups, Material
@@ -52,11 +51,11 @@ from training.data.audio_files import read_recording
 from training.data.segments import SegmentReader
 from training.data.trial_list import TrialList, read_trials
 from training.data.trials import EVALUATED, make_trials
-from training.embeddings import VoiceCache, Voices, embed_sides, source_digest
+from training.embeddings import VoiceCache, Voices, embed_sides
 from training.evaluate import Settings, check_both_kinds
 from training.policy_tables import choice_lines, choice_table
 from training.report_json import write_text
-from training.systems import EMBEDDER_SOURCES, READING_SOURCES
+from training.systems import equivox_listener
 from training.tables import counts_text, progress_over
 
 # Exit status when no threshold keeps the limits of a policy.
@@ -83,18 +82,10 @@ class VoiceSource:
 
     def voices_of(self, name: str, trials: TrialList, root: Path) -> Voices:
         """Each side embedded once, ever: the file's name tells model and code."""
-        extractor = self.application.extractor
-        sources = (*READING_SOURCES, *EMBEDDER_SOURCES, Path(extraction.__file__))
-        version = f"{extractor.embedder.fingerprint}-{source_digest(sources)}"
-        cache = VoiceCache(self.voices_folder / f"{name}-equivox-{version}.npz")
+        listener = equivox_listener(self.application.extractor)
+        cache = VoiceCache(self.voices_folder / f"{name}-{listener.name}-{listener.version}.npz")
         with progress_over(len(trials.sides), name) as on_side:
-            return embed_sides(
-                trials,
-                SegmentReader(root),
-                lambda waveform: extractor.extract(waveform).voiceprint,
-                cache=cache,
-                on_side=on_side,
-            )
+            return embed_sides(trials, SegmentReader(root), listener.embed, cache=cache, on_side=on_side)
 
     def trials_of(self, name: str, trials: TrialList, root: Path, *, weight: float = 1.0) -> CalibrationTrials:
         """A list as what the fit works on."""

@@ -13,14 +13,15 @@ from svc.application import Application
 from svc.audio.resample import resample
 from svc.backends.protocols import Embedder
 from svc.errors import InvalidRequestError
+from svc.pipelines.extraction import VoiceprintExtractor
 from svc.types import Band, Voiceprint, Waveform
-from training.data import augment, segments
+from training.data import audio_files, augment, segments
 from training.data.trial_list import IndexArray
 from training.embeddings import Embed, Voices, source_digest
 from training.metrics.verification import Array
 
 _SERVICE, _FILES = Path(svc.__file__).parent, Path(equivox_files.__file__).parent
-_RENDERING = (Path(segments.__file__), Path(augment.__file__))
+_RENDERING = (Path(audio_files.__file__), Path(segments.__file__), Path(augment.__file__))
 # Peers hear whole clips: what finds and judges speech does not touch them.
 _DECODING = tuple(_SERVICE / "audio" / f"{name}.py" for name in ("collector", "decode", "pcm", "resample"))
 PEER_SOURCES = (*_DECODING, _FILES, *_RENDERING)
@@ -37,16 +38,13 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """A way to compare voices. Cllr only means something where `calibrated`."""
+class Listener:
+    """A way to make voices of recordings."""
 
     name: str
     fingerprint: str
-    calibrated: bool
     sources: tuple[Path, ...]  # all code between a file and a voice
     embed: Embed
-    compare: Callable[[Voices, IndexArray, IndexArray], Comparison]
-    calibration_id: str = ""
 
     @property
     def version(self) -> str:
@@ -54,20 +52,39 @@ class System:
         return f"{self.fingerprint}-{source_digest(self.sources)}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System(Listener):
+    """A way to compare them, too. Cllr only means something where `calibrated`."""
+
+    calibrated: bool
+    compare: Callable[[Voices, IndexArray, IndexArray], Comparison]
+    calibration_id: str = ""
+
+
+def equivox_listener(extractor: VoiceprintExtractor) -> Listener:
+    """What `equivox embed` does: the embedding of net speech. It needs no calibration."""
+    return Listener(
+        name="equivox",
+        fingerprint=extractor.embedder.fingerprint,
+        sources=(*READING_SOURCES, *EMBEDDER_SOURCES, _SERVICE / "pipelines" / "extraction.py"),
+        embed=lambda waveform: extractor.extract(waveform).voiceprint,
+    )
+
+
 def equivox_system(application: Application) -> System:
     """What `equivox verify` does: net speech, embedding, cosine, calibrated LLR."""
-    extractor, calibration = application.extractor, application.verifier.calibration
+    listener, calibration = equivox_listener(application.extractor), application.verifier.calibration
 
     def compare(voices: Voices, enrolment: IndexArray, test: IndexArray) -> Comparison:
         scores = voices.cosines(enrolment, test)
         return Comparison(scores, calibration.llr(scores, voices.conditions(enrolment, test)))
 
     return System(
-        name="equivox",
-        fingerprint=extractor.embedder.fingerprint,
+        name=listener.name,
+        fingerprint=listener.fingerprint,
         calibrated=True,
-        sources=(*READING_SOURCES, *EMBEDDER_SOURCES, _SERVICE / "pipelines" / "extraction.py"),
-        embed=lambda waveform: extractor.extract(waveform).voiceprint,
+        sources=listener.sources,
+        embed=listener.embed,
         compare=compare,
         calibration_id=calibration.calibration_id,
     )
