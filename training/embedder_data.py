@@ -3,7 +3,6 @@
 Letters: S talkers, V cuts of each dev talker, T frames, F mels, W pooled statistics.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -212,7 +211,7 @@ def pooled_once(
         pooled = [embedder.pooled(torch.from_numpy(features[place].inputs)) for place in places]
         return torch.stack(pooled).cpu().numpy()
 
-    return cached_array(cache, "pooled", [_digest_of(embedder), *_made_from(features, places)], make)
+    return cached_array(cache, "pooled", [embedder.digest(), *_made_from(features, places)], make)
 
 
 def heard_once(features: SpeakerFeatures, places: Sequence[tuple[int, int]], *, cache: Path) -> FloatArray:
@@ -232,14 +231,6 @@ def _made_from(features: SpeakerFeatures, places: Sequence[tuple[int, int]]) -> 
         [[step for step, _ in places]],
         [[str(speaker.speed), [[c.path for c in s.clips] for s in speaker.sessions]] for speaker in features.speakers],
     ]
-
-
-def _digest_of(embedder: TrainedEmbedder) -> str:
-    """Names the weights."""
-    digest = hashlib.sha256()
-    for name, value in embedder.network.state_dict().items():
-        digest.update(name.encode() + value.cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _validation(

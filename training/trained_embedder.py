@@ -3,6 +3,7 @@
 Letters: B clips, T frames, F mels, W pooled statistics, D embedding width.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -84,6 +85,14 @@ class TrainedEmbedder(nn.Module):
         if not isinstance(self.network, CamPlusPlus):
             raise ValueError("only CAM++ is trained on pooled statistics")
         return self.network.pooled(features)
+
+    def digest(self, *, without: tuple[str, ...] = ()) -> str:
+        """64 hex digits naming the weights, but for those whose names begin with one of `without`."""
+        digest = hashlib.sha256()
+        for name, value in self.network.state_dict().items():
+            if not name.startswith(without):
+                digest.update(name.encode() + value.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def trained_parameters(network: CamPlusPlus, trains: Trains) -> list[nn.Parameter]:

@@ -4,7 +4,6 @@ The threshold is one for everybody and chosen on dev talkers: scores are made LL
 on the dev lists of both corpora, and accepted from LLR 0. Letters: S sides, T trials, D embedding width, W statistics.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,11 +176,7 @@ def pooled(embedder: TrainedEmbedder, listed: JudgedList, cache: Path) -> FloatA
 
 def trunk_digest(embedder: TrainedEmbedder) -> str:
     """Names the weights that are the same in all runs: those before the projection."""
-    digest = hashlib.sha256()
-    for name, value in embedder.network.state_dict().items():
-        if not name.startswith("xvector.dense."):
-            digest.update(name.encode() + value.cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return embedder.digest(without=("xvector.dense.",))[:16]
 
 
 def _each(network: Callable[[Tensor], Tensor], sides: Iterable[FloatArray]) -> Tensor:
