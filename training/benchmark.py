@@ -17,7 +17,6 @@ from training.embeddings import VoiceCache
 from training.evaluate import Evaluation, Settings, evaluate
 from training.metrics.bootstrap import Summary
 from training.report_json import write_json
-from training.systems import READING_SOURCES as READING_SOURCES
 from training.systems import System, equivox_system, plain_cosine_system, resemblyzer_system
 from training.tables import markdown_table, measure_text, progress_over
 

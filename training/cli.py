@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 evaluate_app = typer.Typer(help="Error rates on your own trials and recordings, with intervals.", no_args_is_help=True)
 
 
-@evaluate_app.callback()
-def evaluate_group() -> None:
-    """Error rates on your own trials and recordings, with intervals."""
-
-
 @evaluate_app.command("verification")
 def evaluate_verification(
     *,
