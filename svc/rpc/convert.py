@@ -39,7 +39,7 @@ REASONS = {
     Reason.AMBIGUOUS: verification_pb2.REASON_AMBIGUOUS,
 }
 MAX_MATCHES, DEFAULT_MATCHES = 100, 5
-MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 100
+DEFAULT_PAGE_SIZE = 100
 # float32 rounding of a unit vector leaves its length within 1e-6 of 1; more is a vector that was changed on the way.
 UNIT_TOLERANCE = 1e-3
 LAST_SECOND = 253_402_300_799  # 9999-12-31, the end of google.protobuf.Timestamp
@@ -188,9 +188,7 @@ def to_profile_ids(profile_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def to_page_size(number: int) -> int:
-    """0 means the default."""
-    if number > MAX_PAGE_SIZE:
-        raise InvalidRequestError(f"page_size must be 1 to {MAX_PAGE_SIZE}, got {number}", field="page_size")
+    """0 means the default; the store refuses what is too large."""
     return number or DEFAULT_PAGE_SIZE
 
 

@@ -210,5 +210,3 @@ def test_zero_counts_mean_the_default_and_too_many_are_refused() -> None:
     assert (to_max_matches(0), to_max_matches(7), to_page_size(0), to_page_size(1000)) == (5, 7, 100, 1000)
     with pytest.raises(InvalidRequestError, match="max_matches"):
         to_max_matches(101)
-    with pytest.raises(InvalidRequestError, match="page_size"):
-        to_page_size(1001)

@@ -325,6 +325,13 @@ BAD_REQUESTS: dict[str, tuple[str, str, Any, StatusCode, str]] = {
         StatusCode.INVALID_ARGUMENT,
         "INVALID_REQUEST",
     ),
+    "page too long": (
+        "profiles",
+        "List",
+        ProfilesListRequest(page_size=1001),
+        StatusCode.INVALID_ARGUMENT,
+        "INVALID_REQUEST",
+    ),
     "contradictory speakers": (
         "diarization",
         "Diarize",
