@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from svc.config import EquivoxConfig, load_config
+from svc.config import EquivoxConfig
 from svc.rpc.telemetry import Metrics
+from svc.typed_config import load_config
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 QUERIES = [

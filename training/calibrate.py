@@ -27,10 +27,11 @@ from rich.console import Console
 
 from svc.application import Application
 from svc.artifact import save_artifact
-from svc.config import EquivoxConfig, load_config, load_settings
+from svc.config import EquivoxConfig, load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
 from svc.scoring.calibration import CalibrationWeights, tensors_of
 from svc.scoring.conditions import SideConditions
+from svc.typed_config import load_config
 from training.audit import Groups, Material
 from training.calibration_card import card_of, figures_card
 from training.calibration_cohort import Strangers

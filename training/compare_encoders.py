@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from svc.audio.filterbank import FilterbankConfig
-from svc.config import load_config
 from svc.models.amortised_transformer import Arbitrator
 from svc.models.encoder import FRAMES_PER_S, Encoder, state_bytes
 from svc.models.encoders import EncoderConfig, build_encoder
 from svc.models.separator import NUM_CHANNELS
+from svc.typed_config import load_config
 from training.command_line import mistakes_told, positive
 from training.tables import markdown_table
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from svc.config import check_at_least, check_positive
+from svc.typed_config import check_at_least, check_positive
 from training.checkpoint import recipe_digest
 from training.data.speaker_batches import CutConfig
 from training.fairness.methods import FairnessConfig

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from svc.config import faults_of, parse_config
+from svc.typed_config import faults_of, parse_config
 
 BASE, NAME = "base", "name"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svc.config import parse_config
+from svc.typed_config import parse_config
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import EmbedderRecipe, read_recipe
 from training.recipe_file import read_tables

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from svc.config import check_at_least, check_positive, check_shares, load_config
 from svc.models.encoders import EncoderConfig
 from svc.models.transcriber import TranscriberConfig
+from svc.typed_config import check_at_least, check_positive, check_shares, load_config
 from training.checkpoint import recipe_digest
 from training.data.mixtures import MixtureConfig
 from training.losses.transcriber_loss import LossConfig

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from svc.artifact import DIGEST_KEY, card_of, first_fault, load_artifact, save_artifact
 from svc.backends.campplus import CamPlusPlusEmbedder, fingerprint_of
 from svc.backends.campplus_torch import TorchNetwork
-from svc.config import parse_config
 from svc.errors import ArtifactError
 from svc.models.embedder import CamPlusPlus
 from svc.models.embedder_shape import EmbedderShape
 from svc.models.group_branches import GroupBranches
+from svc.typed_config import parse_config
 
 KIND = "embedder"
 # Counts changes of our own code that change what weights compute; part of the fingerprint.

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from svc.artifact import card_of, first_fault, load_artifact, read_card, save_artifact
-from svc.config import parse_config
 from svc.errors import ArtifactError
 from svc.models.encoders import build_encoder
 from svc.models.transcriber import Transcriber, TranscriberConfig
+from svc.typed_config import parse_config
 from svc.units import Units
 
 KIND = "transcriber"

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least
 from svc.models.attention import CHUNK_FRAMES, Band, CachedMemory, Memory, RingMemory
 from svc.models.encoder import Encoder, State, rows_up_to, split_states, stack_states
 from svc.models.flops import attention_flops, convolution_flops, linear_flops
+from svc.typed_config import check_at_least
 
 MAX_STEP_FRAMES = 16  # frames of 20 ms in one step of a live stream
 POSITION_RING = 1500  # Whisper's 30 s of positions

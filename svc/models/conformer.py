@@ -12,12 +12,12 @@ from itertools import chain
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least
 from svc.models.attention import Memory
 from svc.models.attention_encoder import AttendingBlock, AttentionEncoder, BlockPass, check_sizes
 from svc.models.encoder import State
 from svc.models.flops import linear_flops
 from svc.models.streaming_layers import CausalConvolution, FrameNorm, StreamingLayer
+from svc.typed_config import check_at_least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

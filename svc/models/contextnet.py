@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least
 from svc.models.encoder import Encoder, State
 from svc.models.flops import linear_flops
 from svc.models.streaming_layers import CausalConvolution, Chain, CumulativeSqueeze, FrameNorm, StreamingLayer
+from svc.typed_config import check_at_least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least
 from svc.models.encoder import Encoder, State
 from svc.models.flops import linear_flops, lstm_flops
 from svc.models.lstm_encoder import run_lstm, stacked_lstm, zero_lstm_state
 from svc.models.streaming_layers import CausalConvolution, Chain, CumulativeSqueeze, FrameNorm, StreamingLayer
+from svc.typed_config import check_at_least
 
 LOCAL_KERNEL, GLOBAL_KERNEL = 5, 3
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least
+from svc.typed_config import check_at_least
 
 EMBEDDING_WIDTH = 192
 SEGMENT_FRAMES = 100

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from svc.config import check_at_least
 from svc.models.embedder import CamPlusPlusConfig
+from svc.typed_config import check_at_least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

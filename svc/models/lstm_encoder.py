@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least, check_shares
 from svc.models.encoder import Encoder, State, rows_up_to
 from svc.models.flops import linear_flops, lstm_flops
+from svc.typed_config import check_at_least, check_shares
 
 # The most steps of a live stream's piece that are written out one by one.
 FEW_STEPS = 16

@@ -10,9 +10,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from svc.config import check_at_least
 from svc.models.encoder import State, rows_up_to
 from svc.models.lstm_encoder import run_lstm
+from svc.typed_config import check_at_least
 
 NUM_CHANNELS = 2
 ENCODER_STRIDE_FRAMES = 4

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least
 from svc.models.attention_encoder import AttentionEncoder
 from svc.models.cohort_input import CohortInput
 from svc.models.encoder import State, split_states, stack_states
@@ -22,6 +21,7 @@ from svc.models.encoders import EncoderConfig, build_encoder
 from svc.models.resting import encode_heard, still_awake
 from svc.models.separator import NUM_CHANNELS, SILENCE, Separation, Separator, SeparatorConfig, mask_mels
 from svc.models.transducer import Joint, Predictor, PredictorConfig
+from svc.typed_config import check_at_least
 from svc.units import BLANK
 
 # The front end's window and hop.

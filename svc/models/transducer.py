@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svc.config import check_at_least, check_shares
 from svc.models.encoder import State
 from svc.models.lstm_encoder import run_lstm, zero_lstm_state
+from svc.typed_config import check_at_least, check_shares
 from svc.units import BLANK
 
 PREDICTOR_KINDS = ("lstm", "context")

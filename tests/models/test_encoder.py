@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from svc.config import parse_config
 from svc.models.encoder import Encoder, State, split_states, stack_states, state_bytes
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
+from svc.typed_config import parse_config
 from tests.models.toy_transcriber import NUM_MELS, random_mels, toy_encoder
 
 every_encoder = pytest.mark.parametrize("encoder", [toy_encoder(kind) for kind in ENCODER_KINDS], ids=ENCODER_KINDS)

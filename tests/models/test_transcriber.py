@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from svc.config import parse_config
 from svc.models.encoder import split_states, stack_states, state_bytes
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig
 from svc.models.separator import SILENCE, mask_mels
 from svc.models.transcriber import StepOutput, Transcriber, TranscriberConfig
+from svc.typed_config import parse_config
 from tests.models.toy_transcriber import NUM_MELS, NUM_TOKENS, random_mels, toy_config, toy_transcriber
 
 every_kind = pytest.mark.parametrize("kind", ENCODER_KINDS)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from svc.config import load_config
 from svc.models.encoder import Encoder
 from svc.models.encoders import ENCODER_KINDS, EncoderConfig, build_encoder
+from svc.typed_config import load_config
 from training.transcriber_recipe import read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"

@@ -13,7 +13,7 @@ from math import inf
 
 import numpy as np
 
-from svc.config import check_positive, check_range, check_shares
+from svc.typed_config import check_positive, check_range, check_shares
 from svc.types import Span
 from training.data.arrangement import RULES, Arrangement, arrange
 from training.data.augment import Degradation

@@ -10,8 +10,8 @@ from math import inf
 import numpy as np
 
 from svc.audio.resample import resample
-from svc.config import check_range, check_shares
 from svc.errors import InvalidRequestError
+from svc.typed_config import check_range, check_shares
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 from training.data.augment import Degradation, degrade
 from training.data.codecs import CODECS, Coding, coded

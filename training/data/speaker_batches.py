@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from svc.audio.filterbank import Filterbank, FilterbankConfig
-from svc.config import check_at_least, check_range
+from svc.typed_config import check_at_least, check_range
 from svc.types import FloatArray
 from training.data.rendering import Sounds
 from training.data.speaker_augmentation import AugmentationConfig, augmented, draw_augmentation

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from svc.config import check_at_least, check_positive
+from svc.typed_config import check_at_least, check_positive
 from training.fairness.group_heads import GroupAdaptedFusion, MultiTaskHead
 from training.fairness.reweighting import AdversarialReweighting, Form, ReweightingConfig
 from training.fairness.robust import CvarDro, GroupDro, VRex

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from svc.config import check_at_least, check_positive, check_shares
+from svc.typed_config import check_at_least, check_positive, check_shares
 from training.fairness.adversary import Adversary
 from training.fairness.regions import RegionConfig, Regions
 from training.fairness.sample_weights import arl_weights, guarded, normalised_entropy

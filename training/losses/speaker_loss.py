@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn
 
-from svc.config import check_at_least, check_positive
+from svc.typed_config import check_at_least, check_positive
 from training.losses.aam_softmax import AamSoftmax
 from training.losses.prototypical import AngularPrototypical, GeneralisedEndToEnd
 from training.losses.speaker_scores import PairForm

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from svc.config import check_at_least
+from svc.typed_config import check_at_least
 from training.losses.arc_biases import AlignmentBand
 from training.losses.arcs import arcs_of_sequences
 from training.losses.auxiliary import (
