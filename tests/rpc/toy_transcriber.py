@@ -23,6 +23,9 @@ def talk(said: tuple[Said, ...] = TALK, *, duration_s: float = DURATION_S, rate_
     return conversation(said, duration_s=duration_s, rate_hz=rate_hz)
 
 
+SPEECH = talk()
+
+
 @dataclass
 class SlowSession(ToneSession):
     """Takes its time over every block of at most a second, and tells when it is closed."""

@@ -1,0 +1,71 @@
+"""Live transcription over a real channel: how fast, and how many at once."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grpc import StatusCode
+
+from equivox.v1.transcription_pb2 import TranscribeRequest
+from svc.config import TranscriptionConfig
+from svc.rpc.server import Server
+from tests.rpc.conftest import tiny_server
+from tests.rpc.live import CONFIG, Dialogue, chunks, transcribe
+from tests.rpc.speech import RATE_HZ
+from tests.rpc.test_server import ANY_PORT, to
+from tests.rpc.toy_server import reason_of, retry_after_s
+from tests.rpc.toy_transcriber import SPEECH
+
+
+@pytest.mark.slow
+async def test_a_slow_server_slows_its_sender_down(server: Server) -> None:
+    server.application.transcriber.block_s = 0.3  # type: ignore[attr-defined]
+    one_s = chunks(np.zeros(RATE_HZ, np.float32))
+    sent: list[TranscribeRequest] = []
+
+    def two_minutes() -> Iterator[TranscribeRequest]:
+        for request in [CONFIG, *one_s * 120]:
+            sent.append(request)
+            yield request
+
+    running = asyncio.create_task(transcribe(server, two_minutes()))
+    await asyncio.sleep(1.5)
+    # Some seconds have been worked on, two wait in the inbox and 16 in gRPC's window; all else is not sent yet.
+    assert len(sent) < 45 * len(one_s)
+    server.application.transcriber.block_s = 0.0  # type: ignore[attr-defined]
+    await server.drain()
+    assert (await running).error is None
+
+
+async def test_audio_too_fast_is_told_when_to_go_on(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_speed=2.0, max_burst_s=2.0)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server:
+        answered = await transcribe(server, [CONFIG, *chunks(np.tile(SPEECH, 3))])
+    error = answered.refusal()
+    assert (error.code(), reason_of(error)) == (StatusCode.RESOURCE_EXHAUSTED, "STREAM_TOO_FAST")
+    assert 0 < retry_after_s(error) < 0.1
+    assert answered.kinds()[-1] == "turn_end"
+
+
+async def test_without_limits_audio_comes_as_fast_as_it_can(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_speed=0.0, max_burst_s=0.0)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server:
+        answered = await transcribe(server, [CONFIG, *chunks(SPEECH)])
+    assert answered.error is None
+    assert answered.words()
+
+
+async def test_one_stream_too_many_is_told_to_come_back_and_calls_are_not(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_streams=1)
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server, to(server) as channel:
+        first = Dialogue(channel)
+        await first.send([CONFIG])
+        await first.read_until("accepted")
+        error = (await transcribe(server, [CONFIG])).refusal()
+        await first.end()
+        after = await transcribe(server, [CONFIG])
+    assert (error.code(), reason_of(error)) == (StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert "1 streams are under way" in str(error.details())
+    assert after.error is None
