@@ -12,6 +12,7 @@ import pytest
 from svc.artifact import name_report, save_artifact
 from svc.errors import ArtifactError, InvalidRequestError
 from tests.training.data.talkers import talkers
+from tests.training.finished_study import finished_once
 from tests.training.toy_transcriber_run import RECIPE, SHORT, toy_data
 from training.ablate_transcriber import main, parsed, plan_of
 from training.data.conversation_sets import Conversation
@@ -65,11 +66,7 @@ def study(out: Path, work: Callable[[AblationRun], None] | None = None) -> list[
     return do_all(RUNS, work, done=lambda run: is_done(run, out), jobs=1)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("study")
-    assert [outcome.problem for outcome in study(out)] == [None] * len(RUNS)
-    return out
+finished = finished_once(study, RUNS)
 
 
 def test_every_variant_is_judged_on_the_same_conversations(finished: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.finished_study import finished_once
 from tests.training.toy_fairness_study import RUNS, WHOLE, toy_bench, toy_list
 from training.data.manifest import DEV, TEST
 from training.embedder_recipe import read_recipe
@@ -42,11 +43,7 @@ def study(out: Path, runs: list[ArmRun] = RUNS) -> list[Outcome[ArmRun]]:
     return do_all(runs, lambda run: do(run, bench), done=lambda run: is_done(run, out), jobs=1)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("study")
-    assert [outcome.problem for outcome in study(out)] == [None] * len(RUNS)
-    return out
+finished = finished_once(study, RUNS)
 
 
 def test_every_run_is_judged_on_the_same_people_and_draws(finished: Path) -> None:

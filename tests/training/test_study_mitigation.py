@@ -8,6 +8,7 @@ import pytest
 
 from svc.errors import InvalidRequestError, ServiceError
 from tests.training.data.talkers import talkers
+from tests.training.finished_study import finished_once
 from tests.training.toy_adaptation import COHORTS, TOY, toy_adaptation, toy_artifact
 from tests.training.toy_transcriber_run import toy_data
 from training.adaptation import AdaptationTrainer
@@ -43,11 +44,7 @@ def study(out: Path) -> list[Outcome[ArmRun]]:
     return do_all(RUNS, lambda run: do(run, bench(out)), done=lambda run: is_done(run, out), jobs=1)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("study")
-    assert [outcome.problem for outcome in study(out)] == [None] * len(RUNS)
-    return out
+finished = finished_once(study, RUNS)
 
 
 def test_what_is_not_trained_is_judged_once(finished: Path) -> None:
