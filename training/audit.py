@@ -185,6 +185,14 @@ class Other:
     def __post_init__(self) -> None:
         _check_finite(self.threshold, "against_threshold")
 
+    @classmethod
+    def of(cls, scores: Path | None, threshold: float | None) -> "Other | None":
+        """None without scores. Raises InvalidRequestError for a threshold of none."""
+        if scores is None and threshold is not None:
+            message = "--against-threshold is of the scores of --against: give those"
+            raise InvalidRequestError(message, field="against_threshold")
+        return cls(scores=scores, threshold=threshold) if scores else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:

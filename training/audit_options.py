@@ -1,7 +1,11 @@
 """The options of `equivox evaluate verification`, each with what it is for. Nothing heavy is imported here."""
 
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -104,3 +108,55 @@ Out = Annotated[Path, typer.Option(rich_help_panel=HOW, help="Folder for report.
 AsJson = Annotated[
     bool, typer.Option("--json", rich_help_panel=HOW, help="Print the report as JSON instead of tables.")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions:
+    """All of them, as given."""
+
+    trials: Trials = None
+    audio_root: AudioRoot = None
+    scores: Scores = None
+    voxceleb: VoxCeleb = None
+    list_name: VoxCelebList = "O"
+    config: Config = None
+    voices: Voices = None
+    people: PeopleTable = None
+    by: By = None
+    pairs: PairsOf = "within"
+    min_people: MinPeople = 10
+    min_each_sex: MinEachSex = 5
+    threshold: ThresholdAt = None
+    policy: PolicyName = None
+    against: Against = None
+    against_threshold: AgainstThreshold = None
+    seed: Seed = 0
+    replicas: Replicas = 0
+    out: Out
+    as_json: AsJson = False
+
+
+def command_of(app: typer.Typer, name: str) -> Callable[[Callable[[AuditOptions], None]], Callable[..., None]]:
+    """Registers `function(AuditOptions)` under a name, each field an option of its own."""
+
+    def register(function: Callable[[AuditOptions], None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(**given: Any) -> None:  # noqa: ANN401 - checked by typer against the signature below
+            function(AuditOptions(**given))
+
+        parameters = [
+            Parameter(
+                each.name,
+                Parameter.KEYWORD_ONLY,
+                default=Parameter.empty if each.default is MISSING else each.default,
+                annotation=each.type,
+            )
+            for each in fields(AuditOptions)
+        ]
+        # typer reads both.
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        app.command(name)(run)
+        return run
+
+    return register

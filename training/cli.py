@@ -11,7 +11,7 @@ import typer
 from svc.cli.inputs import UsageError
 from svc.cli.session import reporting_errors
 from svc.errors import InvalidRequestError
-from training import audit_options as options
+from training.audit_options import AuditOptions, command_of
 from training.command_line import check_file, check_folder, not_installed
 
 if TYPE_CHECKING:
@@ -21,30 +21,8 @@ if TYPE_CHECKING:
 evaluate_app = typer.Typer(help="Error rates on your own trials and recordings, with intervals.", no_args_is_help=True)
 
 
-@evaluate_app.command("verification")
-def evaluate_verification(
-    *,
-    trials: options.Trials = None,
-    audio_root: options.AudioRoot = None,
-    scores: options.Scores = None,
-    voxceleb: options.VoxCeleb = None,
-    list_name: options.VoxCelebList = "O",
-    config: options.Config = None,
-    voices: options.Voices = None,
-    people: options.PeopleTable = None,
-    by: options.By = None,
-    pairs: options.PairsOf = "within",
-    min_people: options.MinPeople = 10,
-    min_each_sex: options.MinEachSex = 5,
-    threshold: options.ThresholdAt = None,
-    policy: options.PolicyName = None,
-    against: options.Against = None,
-    against_threshold: options.AgainstThreshold = None,
-    seed: options.Seed = 0,
-    replicas: options.Replicas = 0,
-    out: options.Out,
-    as_json: options.AsJson = False,
-) -> None:
+@command_of(evaluate_app, "verification")
+def evaluate_verification(asked: AuditOptions) -> None:
     """Error rates of a verifier, overall, by group and between groups, each with a 95 % interval over speakers.
 
     Your own trials and audio: --trials LIST --audio-root FOLDER
@@ -65,30 +43,28 @@ def evaluate_verification(
     from training.fairness.countries import Minimum
     from training.fairness.groups import Pairs
 
-    with _failing_alike(as_json=as_json):
+    with _failing_alike(as_json=asked.as_json):
         with _refusing_misuse():
-            check_folder(out)
-            if voices:
-                check_folder(voices)
-            if against_threshold is not None and not against:
-                raise UsageError("--against-threshold is of the scores of --against: give those")
+            check_folder(asked.out)
+            if asked.voices:
+                check_folder(asked.voices)
             material = Material(
-                trials=trials,
-                audio_root=audio_root,
-                scores=scores,
-                voxceleb=voxceleb,
-                list_name=list_name,
-                config=config,
-                voices=voices,
+                trials=asked.trials,
+                audio_root=asked.audio_root,
+                scores=asked.scores,
+                voxceleb=asked.voxceleb,
+                list_name=asked.list_name,
+                config=asked.config,
+                voices=asked.voices,
             )
-            deployed = Deployed(threshold=threshold, policy=policy)
-            other = Other(scores=against, threshold=against_threshold) if against else None
-        minimum = Minimum(people=min_people, each_sex=min_each_sex)
-        groups = Groups(people=people, by=tuple(by or ()), pairs=Pairs(pairs), minimum=minimum)
-        settings = Settings(seed=seed, replicas=replicas or None)
+            deployed = Deployed(threshold=asked.threshold, policy=asked.policy)
+            other = Other.of(asked.against, asked.against_threshold)
+        minimum = Minimum(people=asked.min_people, each_sex=asked.min_each_sex)
+        groups = Groups(people=asked.people, by=tuple(asked.by or ()), pairs=Pairs(asked.pairs), minimum=minimum)
+        settings = Settings(seed=asked.seed, replicas=asked.replicas or None)
         audited = audit(material, groups, deployed=deployed, other=other, settings=settings)
-        report = write_audit(audited, out)
-    _tell(report, lambda: _print_audit(audited, out), as_json=as_json)
+        report = write_audit(audited, asked.out)
+    _tell(report, lambda: _print_audit(audited, asked.out), as_json=asked.as_json)
 
 
 @evaluate_app.command("transcription")
