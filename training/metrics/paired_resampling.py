@@ -20,6 +20,9 @@ from scipy.stats import t as student
 from training.metrics.bootstrap import Figure, figure_of, floored, unless_stuck
 from training.metrics.resampling import REPLICAS
 
+# Of the draws of recordings.
+SEED = 0
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -46,16 +49,16 @@ class RunCounts:
         return drawn
 
 
-def mean_rate(runs: RunCounts, *, most: float = math.inf, replicas: int = REPLICAS, seed: int = 0) -> Figure:
+def mean_rate(runs: RunCounts, *, most: float = math.inf, replicas: int = REPLICAS) -> Figure:
     """Mean over seeds of counts over totals, which are 0 to `most`: of a share 1. Where nothing (or all) was counted in
     every recording, the interval is that of so few recordings.
     """
-    figure = _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas, seed)
+    figure = _figure(lambda *drawn: runs.rates(*drawn), runs.counts.shape, replicas)
     figure = unless_stuck(floored(figure, runs.counts.shape[1]))
     return mapped(figure, lambda rate: min(max(rate, 0.0), most))
 
 
-def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
+def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS) -> Figure:
     """after / before - 1; none where nothing was counted before, without an upper bound where draws have nothing there.
 
     Raises ValueError unless both have the same runs.
@@ -65,16 +68,16 @@ def relative_change(before: RunCounts, after: RunCounts, *, replicas: int = REPL
         return Figure(None, None)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = _figure(
-            lambda *drawn: np.log(after.rates(*drawn) / before.rates(*drawn)), before.counts.shape, replicas, seed
+            lambda *drawn: np.log(after.rates(*drawn) / before.rates(*drawn)), before.counts.shape, replicas
         )
     return mapped(unless_stuck(ratio), math.expm1)
 
 
-def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS, seed: int = 0) -> Figure:
+def difference(before: RunCounts, after: RunCounts, *, replicas: int = REPLICAS) -> Figure:
     """after - before. Raises ValueError unless both have the same runs."""
     _check(before, after)
     return unless_stuck(
-        _figure(lambda *drawn: after.rates(*drawn) - before.rates(*drawn), before.counts.shape, replicas, seed)
+        _figure(lambda *drawn: after.rates(*drawn) - before.rates(*drawn), before.counts.shape, replicas)
     )
 
 
@@ -105,13 +108,13 @@ def _check(before: RunCounts, after: RunCounts) -> None:
         raise ValueError(f"cannot pair runs of {before.counts.shape} with {after.counts.shape}")
 
 
-def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int], replicas: int, seed: int) -> Figure:
+def _figure(statistic: Callable[[Floats, Floats], Floats], shape: tuple[int, int], replicas: int) -> Figure:
     num_seeds, num_recordings = shape
     each = np.ones((1, num_seeds)), np.ones((1, num_recordings))
     value = float(statistic(*each)[0])
     if 1 in shape:
         return Figure(value, None)
     even = np.full(num_recordings, 1 / num_recordings)
-    drawn = np.random.default_rng(seed).multinomial(num_recordings, even, size=replicas).astype(np.float64)
+    drawn = np.random.default_rng(SEED).multinomial(num_recordings, even, size=replicas).astype(np.float64)
     figure = figure_of(value, statistic(each[0], drawn))
     return with_seeds(figure, statistic(1 - np.eye(num_seeds), each[1]))

@@ -49,7 +49,6 @@ def pooled_figure(
     statistic: Callable[[npt.NDArray[np.float64]], float],
     *,
     replicas: int = REPLICAS,
-    seed: int = 0,
 ) -> Figure:
     """(R,) lists of measurements -> a statistic of them all with its 95 % interval; none without a measurement, and no
     interval where no draw moves the value.
@@ -59,7 +58,7 @@ def pooled_figure(
     if not len(pooled):
         return Figure(None, None)
     recording = np.repeat(np.arange(len(pools)), [len(pool) for pool in pools])
-    times = (np.repeat(pooled, drawn[recording]) for drawn in _draws(len(pools), replicas, seed))
+    times = (np.repeat(pooled, drawn[recording]) for drawn in _draws(len(pools), replicas, seed=0))
     values = [statistic(drawn) for drawn in times if len(drawn)]
     low, high = np.percentile(values, [2.5, 97.5])
     return unless_stuck(Figure(float(statistic(pooled)), (float(low), float(high))))
