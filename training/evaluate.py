@@ -2,7 +2,7 @@
 overall, by group and between groups, with intervals.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -192,7 +192,7 @@ def evaluate(
     """Raises InvalidRequestError when either kind of trial is missing or a file cannot be read."""
     check_both_kinds(trials)
     # What cannot be grouped is told before hours of listening.
-    list(_groupings(trials, attributes))
+    groupings = list(_groupings(trials, attributes))
     voices = embed_sides(trials, reader, system.embed, cache=cache, on_side=on_side)
     comparison = system.compare(voices, trials.enrolment, trials.test)
     refused = ~(voices.heard[trials.enrolment] & voices.heard[trials.test])
@@ -203,7 +203,7 @@ def evaluate(
         calibration_id=system.calibration_id,
     )
     llrs = np.where(refused, 0.0, comparison.llrs)
-    judged = judge(trials, llrs, identity, settings=settings, attributes=attributes, refused=refused)
+    judged = _judged(trials, llrs, refused, identity, groupings, settings)
     unheard = tuple(side for side, heard in zip(trials.sides, voices.heard, strict=True) if not heard)
     return replace(judged, scores=comparison.scores, unheard=unheard)
 
@@ -225,8 +225,13 @@ def judge(
     """
     check_both_kinds(trials)
     refused = np.zeros(len(trials), bool) if refused is None else refused
+    return _judged(trials, llrs, refused, system, list(_groupings(trials, attributes)), settings)
+
+
+def _judged(
+    trials: TrialList, llrs: Array, refused: Mask, system: Identity, groupings: Sequence[Grouping], settings: Settings
+) -> Evaluation:
     scored = _scored(trials, llrs, refused)
-    groupings = list(_groupings(trials, attributes))
     threshold = settings.threshold or _threshold(scored, system)
     measured = measure_groups(
         scored,
