@@ -9,6 +9,7 @@ import soundfile
 
 from svc.errors import InvalidRequestError
 from tests.training.data.toy_aligner import EvenAligner
+from training.data import corpus_references
 from training.data.align import align
 from training.data.corpora import (
     TranscribedRecording,
@@ -17,7 +18,7 @@ from training.data.corpora import (
     read_librispeech,
     read_librispeechmix,
 )
-from training.data.transcripts import TranscriptTurn
+from training.data.transcripts import TranscriptTurn, read_transcripts
 
 MIXTURE = {
     "id": "dev-clean-2mix/dev-clean-2mix-0000",
@@ -161,3 +162,31 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path, read: object) 
     assert callable(read)
     with pytest.raises(InvalidRequestError, match=r"no .*\*.* below"):
         read(tmp_path)
+
+
+def references_of(out: Path, *corpus: object) -> dict[str, list[tuple[str, str]]]:
+    """Recording -> speakers and words, as an evaluation reads what was written."""
+    corpus_references.main([*map(str, corpus), "--out", str(out)])
+    return {name: [(turn.speaker, text_of(turn)) for turn in turns] for name, turns in read_transcripts(out).items()}
+
+
+def test_each_corpus_gives_references_that_an_evaluation_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.jsonl").write_text(json.dumps(MIXTURE))
+    out = tmp_path / "out.jsonl"
+    mixtures = references_of(out, "--librispeechmix", tmp_path / "list.jsonl", "--audio", tmp_path)
+    assert mixtures == {MIXTURE["id"]: [("1272", "good evening"), ("6295", "that's all of it")]}
+    assert capsys.readouterr().out == f"{MIXTURE['id']}\t{tmp_path / str(MIXTURE['mixed_wav'])}\n"
+    (session,) = references_of(out, "--libricss", meetings(tmp_path)).items()
+    assert session == (
+        "OV10/overlap_ratio_10.0_session0",
+        [("121", "harangue the tiresome product"), ("1089", "he hoped")],
+    )
+    words = references_of(out, "--ami", ami(tmp_path))
+    assert words == {"ES2002a": [("ES2002a.A", "okay it's"), ("ES2002a.A", "twenty two")]}
+
+
+def test_a_corpus_that_is_not_there_ends_with_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no .*\*.* below"):
+        corpus_references.main(["--ami", str(tmp_path), "--out", str(tmp_path / "out.jsonl")])
