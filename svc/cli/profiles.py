@@ -140,6 +140,31 @@ def restore(
     session.show(done, lambda console: console.print(f"restored {database} from {file}", markup=False))
 
 
+@command(app, "rekey", remote=False)
+def exchange_key(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="The new key, made by `equivox profiles new-key`.", show_default=False)],
+) -> None:
+    """Seal the configuration's database with another key; the server must be stopped.
+
+    Set profiles.key_file to the new one afterwards. Copies made before still open with the old key alone.
+
+    equivox profiles rekey profiles-2.key --config equivox.toml
+    """
+    from svc.profiles.encryption import cipher_for, load_key
+    from svc.profiles.rekeying import rekey
+
+    database, key_file = session.config.profiles.database, session.config.profiles.key_file
+    new = cipher_for(load_key(file))
+    num_profiles = rekey(database, cipher_for(load_key(key_file) if key_file else None), new)
+    session.show(
+        {"path": database, "key_file": file, "num_profiles": num_profiles},
+        lambda console: console.print(
+            f"sealed {num_profiles} profiles of {database} with {file}; set profiles.key_file to it", markup=False
+        ),
+    )
+
+
 @command(app, "new-key", remote=False)
 def make_key(
     session: Session, file: Annotated[Path, typer.Argument(help="File to write.", show_default=False)]

@@ -13,8 +13,8 @@ from svc.profiles.encryption import Cipher
 from svc.profiles.schema import check_key, check_sound, damaged
 from svc.whole_file import replacing
 
+# What SQLite replays into the file of that name, whichever file that is by then.
 LOGS = ("-wal", "-shm", "-journal")
-"""What SQLite replays into the file of that name, whichever file that is by then."""
 # Where SQLite locks a file (https://www.sqlite.org/src/file/src/os.h): each that has it open in WAL mode shares these.
 SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
 

@@ -70,11 +70,14 @@ class Records:
     def sealed_answer(self, answer: bytes, tenant: str, *, profile_id: str) -> bytes:
         return self.cipher.seal(answer, binding("answer", tenant, profile_id))
 
+    def answer(self, row: Row) -> bytes:
+        """From tenant, profile_id and answer."""
+        return self.cipher.open(row["answer"], binding("answer", row["tenant"], row["profile_id"]))
+
     def recalled(self, row: Row) -> Recalled:
         """From a whole row of profiles with then_enrolments, then_s and answer."""
-        answer = self.cipher.open(row["answer"], binding("answer", row["tenant"], row["profile_id"]))
         then = replace(self.profile(row), num_enrolments=row["then_enrolments"], net_speech_s=row["then_s"])
-        return Recalled(then, answer)
+        return Recalled(then, self.answer(row))
 
     def enrolment(self, row: Row) -> Enrolment:
         """From ENROLMENT_COLUMNS."""

@@ -130,8 +130,7 @@ def _create(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
 def _write_tables(connection: sqlite3.Connection, cipher: Cipher) -> None:
     for statement in TABLES.split(";\n"):
         connection.execute(statement)
-    check = cipher.seal(_KEY_CHECK, binding("key_check"))
-    connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (check,))
+    connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (sealed_key_check(cipher),))
     connection.execute("INSERT INTO meta VALUES ('page_secret', randomblob(32))")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -145,6 +144,11 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
         raise StorageError(
             f"{path} has schema version {version}, this release reads up to {SCHEMA_VERSION}; upgrade Equivox"
         )
+
+
+def sealed_key_check(cipher: Cipher) -> bytes:
+    """What tells, when a file is opened, whether the key is the one it was made with."""
+    return cipher.seal(_KEY_CHECK, binding("key_check"))
 
 
 def check_key(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:

@@ -250,6 +250,19 @@ def test_profiles_are_backed_up_and_restored(run: Run, tmp_path: Path) -> None:
     assert "anna" in run("profiles", "list", "--config", config).stdout
 
 
+def test_a_database_is_sealed_with_another_key(run: Run, tmp_path: Path) -> None:
+    config, key = tmp_path / "e.toml", tmp_path / "new.key"
+    config.write_text(plain := f'[profiles]\ndatabase = "{tmp_path / "p.sqlite3"}"\n')
+    assert run("profiles", "create", "anna", "--consent", "t", "--config", config).exit_code == 0
+    assert run("profiles", "new-key", key).exit_code == 0
+    told = run("profiles", "rekey", key, "--config", config)
+    assert told.exit_code == 0
+    assert "sealed 1 profiles" in " ".join(told.stdout.split())
+    assert "encrypted with another key" in " ".join(run("profiles", "list", "--config", config).stderr.split())
+    config.write_text(f'{plain}key_file = "{key}"\n')
+    assert "anna" in run("profiles", "list", "--config", config).stdout
+
+
 def test_a_first_database_is_restored_without_asking(run: Run, tmp_path: Path) -> None:
     SqliteProfileStore(tmp_path / "copy.sqlite3", key=None).close()
     (tmp_path / "e.toml").write_text(f'[profiles]\ndatabase = "{tmp_path / "new" / "p.sqlite3"}"\n')
