@@ -46,7 +46,7 @@ from svc.pipelines.live.transcription import StreamOptions
 from svc.pipelines.live.turns import TurnConfig
 from svc.pipelines.live.voice_changes import VoiceChangeConfig
 from svc.pipelines.verification import Verifier
-from svc.profiles.encryption import load_key
+from svc.profiles.encryption import configured_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
 from svc.scoring.calibration import Calibration, load_calibration
@@ -138,7 +138,7 @@ class Application:
     def profiles(self) -> SqliteProfileStore:
         database, key_file = self.config.profiles.database, self.config.profiles.key_file
         _check_none_left_behind(database)
-        return SqliteProfileStore(database, key=load_key(key_file) if key_file else None)
+        return SqliteProfileStore(database, key=configured_key(key_file))
 
     @cached_property
     def index(self) -> VoiceIndex:

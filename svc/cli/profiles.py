@@ -130,12 +130,12 @@ def restore(
     """
     from svc.profiles.backup import restore as put_back
     from svc.profiles.backup import standing
-    from svc.profiles.encryption import cipher_for, load_key
+    from svc.profiles.encryption import cipher_for, configured_key
 
     database, key_file = session.config.profiles.database, session.config.profiles.key_file
     if not yes and standing(database) and not typer.confirm(f"Replace {database} for good?", err=True):
         raise typer.Exit(1)
-    put_back(file, database, cipher_for(load_key(key_file) if key_file else None))
+    put_back(file, database, cipher_for(configured_key(key_file)))
     done = {"path": database, "restored_from": file}
     session.show(done, lambda console: console.print(f"restored {database} from {file}", markup=False))
 
@@ -151,12 +151,12 @@ def exchange_key(
 
     equivox profiles rekey profiles-2.key --config equivox.toml
     """
-    from svc.profiles.encryption import cipher_for, load_key
+    from svc.profiles.encryption import cipher_for, configured_key, load_key
     from svc.profiles.rekeying import rekey
 
     database, key_file = session.config.profiles.database, session.config.profiles.key_file
     new = cipher_for(load_key(file))
-    num_profiles = rekey(database, cipher_for(load_key(key_file) if key_file else None), new)
+    num_profiles = rekey(database, cipher_for(configured_key(key_file)), new)
     session.show(
         {"path": database, "key_file": file, "num_profiles": num_profiles},
         lambda console: console.print(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from svc.errors import StorageError
+from svc.profiles.connection import connect, storage_error
 from svc.profiles.encryption import Cipher
-from svc.profiles.schema import corrupt, prepare
+from svc.profiles.schema import prepare, transaction
 
 # How long to wait for another process (a CLI beside the server) before giving up.
 BUSY_TIMEOUT_S = 10.0
@@ -31,7 +32,7 @@ class Database:
         self._closed = False
         with self._naming_errors():
             _make_private(path)
-            self._writer = self._connect()
+            self._writer = connect(self.path, timeout_s=BUSY_TIMEOUT_S)
             try:
                 prepare(self._writer, path, cipher)
                 # Only now is the file known to be ours to change.
@@ -48,13 +49,8 @@ class Database:
         """The one write transaction at a time: committed, fsync included, at the end; rolled back on any error."""
         with self._naming_errors(), self._writer_lock:
             self._refuse_when_closed()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._writer):
                 yield self._writer
-                self._writer.execute("COMMIT")
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
 
     def read(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         """All rows of one statement, as of one moment."""
@@ -88,7 +84,7 @@ class Database:
         with self._pool_lock:
             self._refuse_when_closed()
             connection = self._idle_readers.pop() if self._idle_readers else None
-        connection = connection or self._connect()
+        connection = connection or connect(self.path, timeout_s=BUSY_TIMEOUT_S)
         try:
             yield connection
         finally:
@@ -97,20 +93,6 @@ class Database:
                     connection.close()
                 else:
                     self._idle_readers.append(connection)
-
-    def _connect(self) -> sqlite3.Connection:
-        # isolation_level=None: we say BEGIN ourselves. A connection wanders between threads, one at a time.
-        connection = sqlite3.connect(self.path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        try:
-            for pragma in ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {pragma}").fetchall()
-            # A sorter that spills would leave copies of rows in temporary files.
-            connection.execute("PRAGMA temp_store = MEMORY")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
 
     def _erase_log(self) -> bool:
         """True when a reader stood in the way."""
@@ -127,19 +109,7 @@ class Database:
         except sqlite3.IntegrityError:
             raise  # A broken rule of the schema is for the caller to understand, or a bug.
         except (sqlite3.DatabaseError, OSError) as error:
-            raise _storage_error(self.path, error) from error
-
-
-def _storage_error(path: Path, error: sqlite3.DatabaseError | OSError) -> StorageError:
-    # The low byte is the primary code; extended codes only add where it happened.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StorageError(corrupt(path, error))
-    if code == sqlite3.SQLITE_FULL:
-        return StorageError(f"no room to write {path} ({error}); nothing of this request was stored, free disk space")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError(f"another process is writing {path} ({error}); try again", retry_after_s=1.0)
-    return StorageError(f"cannot use {path} ({error}); check that its folder exists, is writable and has room")
+            raise storage_error(self.path, error) from error
 
 
 def _make_private(path: Path) -> None:

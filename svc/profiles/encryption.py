@@ -108,6 +108,11 @@ def load_key(path: Path) -> bytes:
     return key
 
 
+def configured_key(key_file: Path | None) -> bytes | None:
+    """Of profiles.key_file, None without. Raises as `load_key` does."""
+    return load_key(key_file) if key_file else None
+
+
 def _decoded(text: str) -> bytes:
     # 32 bytes are 64 hex digits; base64 of 32 bytes has 43 or 44 characters, so the two never collide.
     try:

@@ -6,9 +6,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from svc.errors import StorageError
+from svc.profiles.connection import connect, is_busy, storage_error
 from svc.profiles.encryption import Cipher
 from svc.profiles.records import ENROLMENT_COLUMNS, Records
-from svc.profiles.schema import check_key, check_sound, corrupt, sealed_key_check
+from svc.profiles.schema import check_key, check_sound, sealed_key_check, transaction
 
 
 def rekey(database: Path, old: Cipher, new: Cipher) -> int:
@@ -34,22 +35,15 @@ def rekey(database: Path, old: Cipher, new: Cipher) -> int:
 def _alone(database: Path) -> Iterator[sqlite3.Connection]:
     """The only connection there is, in a transaction."""
     try:
-        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
-            connection.row_factory = sqlite3.Row
-            for pragma in ("locking_mode = EXCLUSIVE", "synchronous = FULL", "secure_delete = ON"):
-                connection.execute(f"PRAGMA {pragma}").fetchall()
-            connection.execute("BEGIN EXCLUSIVE")
-            try:
+        with closing(connect(database, timeout_s=0)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+            with transaction(connection, "EXCLUSIVE"):
                 yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except sqlite3.DatabaseError as error:
-        if "locked" in str(error):
+        if is_busy(error):
             raise StorageError(f"another process has {database} open; stop the server first") from error
-        raise StorageError(corrupt(database, error)) from error
+        raise storage_error(database, error) from error
 
 
 def _each(connection: sqlite3.Connection, table: str, key: str, statement: str) -> Iterator[sqlite3.Row]:

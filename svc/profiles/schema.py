@@ -1,6 +1,8 @@
 """The tables of the profile database, and the checks a file passes before it is trusted."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from svc.errors import StorageError
@@ -72,6 +74,18 @@ CREATE INDEX removals_by_revision ON removals (revision);
 _KEY_CHECK = b"equivox profile key check"
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Committed, fsync included, at the end; rolled back on any error."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
 def prepare(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
     """Makes the tables in a new file, else checks that the file is ours, whole, of this version and of this key.
 
@@ -112,8 +126,7 @@ def corrupt(path: Path, finding: object) -> str:
 
 
 def _create(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         # Another process may have been faster; and a file with tables of its own is not ours to change.
         if _pragma(connection, "user_version") == 0:
             if connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]:
@@ -121,10 +134,6 @@ def _create(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
                     f"{path} is a SQLite database of another program; set profiles.database to another file"
                 )
             _write_tables(connection, cipher)
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 def _write_tables(connection: sqlite3.Connection, cipher: Cipher) -> None:
