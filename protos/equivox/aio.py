@@ -16,7 +16,14 @@ from equivox.aio_streams import events_of, on_threads
 from equivox.audio import AudioLike
 from equivox.calls import Call, Result
 from equivox.channel import Connection, Tls, open_async_channel
-from equivox.client import DEFAULT_TIMEOUT_S, DIARIZE_TIMEOUT_S, HEALTH_POLL_S, Sender
+from equivox.client import (
+    DEFAULT_TIMEOUT_S,
+    DIARIZE_TIMEOUT_S,
+    HEALTH_POLL_S,
+    Sender,
+    grpc_timeout_s,
+    positive_timeout,
+)
 from equivox.errors import EquivoxError, FailedCall, read_error
 from equivox.requests import DiarizeOptions, PolicyLike, VoiceLike
 from equivox.stream_audio import StreamLike, to_source
@@ -28,9 +35,7 @@ class AsyncSender:
     """Builds a call off the event loop, sends it and awaits its result."""
 
     def __init__(self, connection: Connection, timeout_s: float) -> None:
-        if not timeout_s > 0:
-            raise ValueError(f"timeout_s must be > 0, got {timeout_s}")
-        self.timeout_s = timeout_s
+        self.timeout_s = positive_timeout(timeout_s)
         self._connection = connection
         self._channel: grpc.aio.Channel | None = None
         self._streams: Sender | None = None
@@ -47,7 +52,9 @@ class AsyncSender:
         method = getattr(call.stub(self.channel), call.method)
         deadline_s = self.timeout_s if timeout_s is None else timeout_s
         try:
-            response = await method(call.request, timeout=deadline_s, metadata=self._connection.call_metadata)
+            response = await method(
+                call.request, timeout=grpc_timeout_s(deadline_s), metadata=self._connection.call_metadata
+            )
         except grpc.RpcError as error:
             raise read_error(cast(FailedCall, error)) from error
         except grpc.aio.InternalError as error:

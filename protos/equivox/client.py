@@ -24,6 +24,7 @@ DEFAULT_TIMEOUT_S = 30.0
 DIARIZE_TIMEOUT_S = 1800.0
 """Diarization works on whole meetings: its default deadline is longer than that of the other calls."""
 HEALTH_POLL_S = 0.2
+FOREVER_S = 1e9
 
 
 class Transport(Protocol):
@@ -34,13 +35,23 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
+def positive_timeout(timeout_s: float) -> float:
+    """The same. Raises ValueError unless it is > 0."""
+    if not timeout_s > 0:
+        raise ValueError(f"timeout_s must be > 0, got {timeout_s}")
+    return timeout_s
+
+
+def grpc_timeout_s(timeout_s: float | None) -> float | None:
+    """None, so no deadline, for infinity and all that gRPC's clock cannot add: it would end those calls at once."""
+    return None if timeout_s is None or timeout_s >= FOREVER_S else timeout_s
+
+
 class Sender:
     """Sends a call over a channel and waits for its result."""
 
     def __init__(self, connection: Connection, timeout_s: float) -> None:
-        if not timeout_s > 0:
-            raise ValueError(f"timeout_s must be > 0, got {timeout_s}")
-        self.timeout_s = timeout_s
+        self.timeout_s = positive_timeout(timeout_s)
         self._metadata = connection.call_metadata
         self._channel = open_channel(connection)
 
@@ -48,7 +59,7 @@ class Sender:
         method = getattr(call.stub(self._channel), call.method)
         deadline_s = self.timeout_s if timeout_s is None else timeout_s
         try:
-            response = method(call.request, timeout=deadline_s, metadata=self._metadata)
+            response = method(call.request, timeout=grpc_timeout_s(deadline_s), metadata=self._metadata)
         except grpc.RpcError as error:
             raise read_error(cast(FailedCall, error)) from error
         return call.read(response)
@@ -65,7 +76,7 @@ class Sender:
     def open_stream(self, call: LiveCall, timeout_s: float | None = None) -> Any:  # noqa: ANN401 - gRPC's call object
         """What is iterated for responses, and can be cancelled from any thread."""
         transcribe: Any = TranscriptionStub(self._channel).Transcribe
-        return transcribe(call.requests(), timeout=timeout_s, metadata=self._metadata)
+        return transcribe(call.requests(), timeout=grpc_timeout_s(timeout_s), metadata=self._metadata)
 
     def close(self) -> None:
         self._channel.close()

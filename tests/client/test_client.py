@@ -137,6 +137,13 @@ def test_every_call_has_a_deadline(client: Client, recorder: Recorder) -> None:
     assert recorder.time_remaining_s == [pytest.approx(expected, rel=0.1) for expected in (30, 1800, 5)]
 
 
+@pytest.mark.parametrize("timeout_s", [float("inf"), 1e20])
+def test_a_deadline_that_no_clock_holds_is_none(timeout_s: float, client: Client, recorder: Recorder) -> None:
+    client.embed(CLIP, timeout_s=timeout_s)
+    client.transcribe_all(CLIP, timeout_s=timeout_s)
+    assert min(recorder.time_remaining_s) > 1e6
+
+
 def test_a_passed_deadline_is_an_error(client: Client, recorder: Recorder) -> None:
     recorder.delay_s = 0.3
     with pytest.raises(EquivoxError) as caught:

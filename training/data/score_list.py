@@ -123,13 +123,28 @@ def _csv(path: Path, field: str) -> pd.DataFrame:
     names = table.iloc[0].tolist()
     check_named_once(names, path, field)
     table = table[1:].set_axis(names, axis=1).set_index(pd.RangeIndex(2, len(table) + 1))
-    return table.loc[:, [name != "" for name in names]]
+    table = table.loc[:, [name != "" for name in names]]
+    if (table.iloc[:, -1] == "").any():
+        _check_widths(path, 1 + max(place for place, name in enumerate(names) if name), field)
+    return table
+
+
+def _check_widths(path: Path, least: int, field: str) -> None:
+    """For pandas fills short rows. Raises InvalidRequestError for the first."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        for row in filter(None, reader):
+            if len(row) < least:
+                raise InvalidRequestError(f"{path}:{reader.line_num}: has {len(row)} of {least} columns", field=field)
 
 
 def _lines(path: Path, field: str) -> pd.DataFrame:
     table = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, keep_default_na=False)
     if table.shape[1] not in (len(LINE) - 1, len(LINE)):
         message = f"{path}: lines must be `{' '.join(LINE)}`, target optional; a CSV must end in .csv"
+        raise InvalidRequestError(message, field=field)
+    if len(short := table.index[table.iloc[:, -1] == ""]):
+        message = f"{path}:{short[0] + 1}: has fewer than the {table.shape[1]} words of other lines"
         raise InvalidRequestError(message, field=field)
     return table.set_axis(list(LINE[: table.shape[1]]), axis=1).set_index(pd.RangeIndex(1, len(table) + 1))
 

@@ -65,6 +65,16 @@ def test_blanks_around_a_value_and_columns_without_a_name_are_nothing(tmp_path: 
         assert {name: values.tolist() for name, values in trials.groups.items()} == {"sex": ["f", "f"]}
 
 
+def test_a_row_that_ends_early_is_refused_and_one_whose_last_value_is_empty_is_not(tmp_path: Path) -> None:
+    whole = "enrolment,test,target,score,sex,\na,b,1,0.5,f\na,c,0,0.5,\n"
+    assert read_scores(written(tmp_path, whole)).trials.groups["sex"].tolist() == ["f", ""]
+    with pytest.raises(InvalidRequestError, match=r"s.csv:3: has 4 of 5 columns"):
+        read_scores(written(tmp_path, whole.replace("0.5,\n", "0.5\n")))
+    trials = read_scores(written(tmp_path, whole)).trials
+    with pytest.raises(InvalidRequestError, match=r"1.txt:2: has fewer than the 4 words of other lines"):
+        read_scores_of(trials, written(tmp_path, "a b 1 target\na c 2\n", "1.txt"))
+
+
 def test_lines_with_blanks_between_are_read(tmp_path: Path) -> None:
     listed = read_scores(written(tmp_path, "a b 0.5 target\na c -1e-3 nontarget\n", "scores.txt"))
     assert listed.trials.target.tolist() == [True, False]
@@ -125,7 +135,7 @@ def test_scores_of_other_trials_are_refused(text: str, named: str, tmp_path: Pat
         (ROWS + "b1,a2,0,0.5,c,a,m\n", "contradict"),
         ("", "s.csv is empty"),
         ("enrolment;test;target;score\na;b;1;1\n", "separated by commas"),
-        ("enrolment,test,score,target\na,b,1,1\na,c,0\n", "s.csv:3: target is ''"),
+        ("enrolment,test,score,target\na,b,1,1\na,c,0\n", "s.csv:3: has 3 of 4 columns"),
         ("enrolment,test,target,score\na,,1,1\n", "s.csv:2: test is empty"),
         ("enrolment,test,target,score,refused\na,b,1,1,0\na,c,0,0,no\n", "s.csv:3: refused is 'no', must be one of 1"),
         ("enrolment,test,target,score\na,b,1,1,9\na,c,0,0,9\n", "Expected 4 fields in line 2, saw 5"),
@@ -141,7 +151,7 @@ def test_mistakes_are_named_by_line(text: str, named: str, tmp_path: Path) -> No
     [
         ("a b 1 target\na c high nontarget\n", "s.txt:2: score is 'high'"),
         ("a b 1 target\na c 0 maybe\n", "s.txt:2: target is 'maybe'"),
-        ("a b 1 target\na c 0\n", "s.txt:2: target is ''"),
+        ("a b 1 target\na c 0\n", "s.txt:2: has fewer than the 4 words"),
     ],
 )
 def test_lines_without_a_header_are_counted_from_the_first(text: str, named: str, tmp_path: Path) -> None:
