@@ -24,7 +24,7 @@ def serve(
     equivox serve
     equivox serve --config equivox.toml --address 0.0.0.0:50051
     """
-    from svc.rpc.server import run  # every model's runtime: only when it is needed
+    from svc.rpc.process import run  # every model's runtime: only when it is needed
 
     raise typer.Exit(run(with_addresses(session.config, address, metrics)))
 

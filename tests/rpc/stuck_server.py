@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from svc.config import ServerConfig
-from svc.rpc import server
+from svc.rpc import process
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 
 
@@ -24,6 +24,6 @@ class StuckApplication(TinyApplication):
 
 
 if __name__ == "__main__":
-    server.Application = StuckApplication  # type: ignore[attr-defined]
+    process.Application = StuckApplication  # type: ignore[attr-defined]
     settings = ServerConfig(address="127.0.0.1:0", metrics_address="")
-    sys.exit(server.run(tiny_config(Path(sys.argv[1]), server=settings)))
+    sys.exit(process.run(tiny_config(Path(sys.argv[1]), server=settings)))

@@ -40,18 +40,9 @@ from svc.config import (
 )
 from svc.errors import StorageError
 from svc.rpc.parsing import MESSAGE_MARGIN_BYTES
+from svc.rpc.process import leave_uncollected, run, sweep, warn_about
 from svc.rpc.reflection import MAX_REFLECTIONS
-from svc.rpc.server import (
-    SERVICES,
-    TRANSCRIPTION,
-    Server,
-    bind,
-    channel_options,
-    leave_uncollected,
-    run,
-    sweep,
-    warn_about,
-)
+from svc.rpc.server import SERVICES, TRANSCRIPTION, Server, bind, channel_options
 from svc.rpc.telemetry import Metrics
 from svc.types import FloatArray
 from tests.rpc.conftest import tiny_server
