@@ -1,6 +1,7 @@
 """The encoder study: which runs it makes, how it judges them, and what its tables conclude."""
 
 import argparse
+import random
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,12 +28,14 @@ from training.data.mixtures import MixtureSimulator
 from training.data.transcripts import Transcript
 from training.distributed import World
 from training.studies.ablation_run import SCORES, Judging, do, is_done
-from training.studies.ablation_scores import ConversationScore, Heard, mels_of
+from training.studies.ablation_scores import Heard, mels_of, score
 from training.studies.ablation_variants import Source
 from training.studies.encoder_study_runs import Contender, contenders, encoder_runs
 from training.studies.encoder_study_scores import (
     EncoderScores,
-    first_word_delays_s,
+    TalkerErrors,
+    aligned,
+    errors_by_talker,
     judged_alone,
     read_encoder_scores,
     streams_of,
@@ -61,26 +64,20 @@ def contender(name: str, encoder: EncoderConfig, strength: float = 0.0) -> Conte
 
 
 def scores(errors: int, *, parameters: int = 3_000_000, flops: float = 3e8, first: int = 1) -> EncoderScores:
-    """Twelve conversations of a million words, of ten words so many wrong: in all, but in one by one more (`first`) or
-    less than in the next.
+    """Twelve talkers with a million words each, of ten words so many wrong: in all, but of one by one more (`first`) or
+    less than of the next.
     """
-    one = ConversationScore(
-        uri="commands-0S-00",
-        words=1_000_000,
-        errors=100_000 * errors + first,
-        turns=1,
-        turns_found=1,
-        turns_by_pauses=1,
-        start_delays_s=(),
-        end_delays_s=(),
-    )
+    counts = [100_000 * errors + first, 100_000 * errors - first] * 6
     return EncoderScores(
         num_parameters=parameters,
         flops_per_s=flops,
         compute_share=1.0,
         cpu_factor=0.01,
         first_word_delays_s=((0.2,),) * 12,
-        conversations=(one, replace(one, errors=one.errors - 2 * first)) * 6,
+        talkers=tuple(
+            TalkerErrors(domain="commands", speaker=str(number), words=1_000_000, errors=count)
+            for number, count in enumerate(counts)
+        ),
     )
 
 
@@ -105,7 +102,8 @@ def test_a_run_is_trained_judged_and_kept(tmp_path: Path) -> None:
     assert is_done(run, tmp_path)
     found = read_encoder_scores(tmp_path / run.name / SCORES)
     assert found is not None
-    assert len(found.conversations) == len(found.first_word_delays_s) == 2
+    assert len(found.first_word_delays_s) == 2
+    assert sum(one.words for one in found.talkers) > 0
     assert 0 < found.compute_share <= 1
     assert found.cpu_factor > 0
 
@@ -123,21 +121,55 @@ def test_every_first_word_has_its_own_delay_however_soon_the_next_turn_comes() -
         tuple(turn(text, 1 + 0.75 * number, 1.5 + 0.75 * number) for number, text in enumerate(said)),
         *[(f"{WORD_START}{text}", round((1.9 + 0.75 * number - 0.1) / 0.04) - 1) for number, text in enumerate(said)],
     )
-    assert list(first_word_delays_s(late, UNITS)) == pytest.approx([0.4] * 3, abs=0.02)
+    assert list(aligned(late, UNITS).first_word_delays_s()) == pytest.approx([0.4] * 3, abs=0.02)
 
 
 def test_the_first_word_begins_with_its_first_piece_and_no_turn_border() -> None:
     tokens = (("<sot>", 24), (f"{WORD_START}yes", 39), ("terday", 41), (f"{WORD_START}no", 44))
     found = heard((turn("yesterday no", 1.0, 1.7),), *tokens)
     (first, _) = found.reference[0].words
-    assert list(first_word_delays_s(found, UNITS)) == pytest.approx([40 * 0.04 + 0.1 - first.end_s])
+    assert list(aligned(found, UNITS).first_word_delays_s()) == pytest.approx([40 * 0.04 + 0.1 - first.end_s])
 
 
 def test_a_first_word_that_was_not_heard_has_no_delay_and_one_heard_wrong_has() -> None:
     reference = (turn("no yes", 1.0, 1.8), turn("yes", 3.0, 3.5), turn("yes", 4.0, 4.5))
     tokens = ((f"{WORD_START}yes", 44), (f"{WORD_START}no", 90))
-    assert list(first_word_delays_s(heard(reference, *tokens), UNITS)) == pytest.approx([91 * 0.04 + 0.1 - 3.5])
-    assert list(first_word_delays_s(heard(reference), UNITS)) == []
+    assert list(aligned(heard(reference, *tokens), UNITS).first_word_delays_s()) == pytest.approx(
+        [91 * 0.04 + 0.1 - 3.5]
+    )
+    assert list(aligned(heard(reference), UNITS).first_word_delays_s()) == []
+
+
+def test_every_error_is_of_who_said_the_word_or_was_nearest_to_it() -> None:
+    """The first word is heard as another, the second not at all; then one is put in."""
+    one, two = turn("no", 1.0, 1.5, speaker="A"), turn("no", 2.0, 2.4, speaker="B")
+    reference = (one, two, turn("yes no", 3.0, 4.0, speaker="A"))
+    found = heard(reference, *[(f"{WORD_START}yes", frame) for frame in (36, 86)], (f"{WORD_START}no", 98))
+    by_talker = errors_by_talker([("digits", aligned(found, UNITS)), ("phrases", aligned(heard(reference[:1]), UNITS))])
+    assert [(one.domain, one.speaker, one.words, one.errors) for one in by_talker] == [
+        ("digits", "A", 3, 1),
+        ("digits", "B", 1, 1),
+        ("phrases", "A", 1, 1),
+    ]
+    more = heard((two,), (f"{WORD_START}no", 57), (f"{WORD_START}yes", 70))
+    assert [one.errors for one in errors_by_talker([("digits", aligned(more, UNITS))])] == [1]
+
+
+def test_errors_of_talkers_are_those_of_whole_conversations() -> None:
+    said = [turn("yes no", at, at + 0.9, speaker="AB"[at % 2]) for at in range(1, 5)]
+    generator = random.Random(0)
+    for _ in range(20):
+        frames = sorted(generator.sample(range(20, 150), 8))
+        found = heard(tuple(said), *[(f"{WORD_START}{generator.choice(('yes', 'no'))}", frame) for frame in frames])
+        by_talker = errors_by_talker([("digits", aligned(found, UNITS))])
+        whole = score("digits-0S-00", found, UNITS, pause_s=1.0, turn_tokens=False)
+        assert sum(one.errors for one in by_talker) == whole.errors
+
+
+def test_counts_from_before_talkers_were_told_apart_are_refused(tmp_path: Path) -> None:
+    (tmp_path / SCORES).write_text('{"first_word_delays_s": [], "conversations": []}')
+    with pytest.raises(ArtifactError, match="no counts by talker: delete it"):
+        read_encoder_scores(tmp_path / SCORES)
 
 
 def test_time_is_taken_on_speech_from_the_first_conversation_to_the_last() -> None:

@@ -1,11 +1,11 @@
 """Intervals of figures over several runs (seeds) of the same recordings, and of what changes between two such sets.
 
-Whole recordings are drawn, the same ones on both sides: what is hard for both does not count as a difference. Runs are
-too few to be drawn: of two drawn with replacement half the variance is lost, and encoders that were alike came out as
-different in a quarter of simulated studies. So each run is left out once (jackknife), and Student's t for as few runs
-as there are gives their part; both parts add up as squares, each side by itself (Zou and Donner, Statistics in Medicine
-2008). A run alone tells nothing of others, and a recording nothing of others: there is no interval, nor where no draw
-and no run moves the value.
+Whole recordings, or all that one talker says, are drawn, the same ones on both sides: what is hard for both does not
+count as a difference. Runs are too few to be drawn: of two drawn with replacement half the variance is lost, and
+encoders that were alike came out as different in a quarter of simulated studies. So each run is left out once
+(jackknife), and Student's t for as few runs as there are gives their part; both parts add up as squares, each side by
+itself (Zou and Donner, Statistics in Medicine 2008). A run alone tells nothing of others, and a recording nothing of
+others: there is no interval, nor where no draw and no run moves the value.
 Letters: S seeds, R recordings, K draws.
 """
 

@@ -25,8 +25,9 @@ STEPS = ("words", "tokens", "fastemit", "activity", WHOLE)
 COMPARED = {after: before for before, after in pairwise(STEPS)} | {"heat": WHOLE, "fixed": WHOLE}
 INTERVALS = (
     "Means over seeds; in brackets 95 % intervals over conversations and seeds, paired in comparisons, none of a seed "
-    "alone. Latencies: of all seeds together, intervals over conversations. By pauses: turns cut where words pause for "
-    "as long as suits the dev conversations best."
+    "alone; not over talkers, of whom there are few: others may differ by more. Latencies: of all seeds together, "
+    "intervals over conversations. By pauses: turns cut where words pause for as long as suits the dev conversations "
+    "best."
 )
 
 
