@@ -13,6 +13,7 @@ from torch import Tensor
 
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray
+from training.data.audio_files import file_ages
 from training.data.cached_array import cached_array
 from training.data.folds import Fold
 from training.data.manifest import DEV, LEARNT_SPLITS, TRAIN, Clip, noises_for, read_with_columns
@@ -97,12 +98,12 @@ def open_data(
         dev, sounds, replace(config.cuts, utterances=config.validation_cuts), seed=VALIDATION_SEED
     )
     # Of all folds' talkers, so that what a frozen network makes of them is kept once for all folds.
-    examples = _examples(train, sounds, recipe, embedder, cache=paths.cache)
+    examples = _examples(train, sounds, recipe, embedder, paths=paths)
     return EmbedderData(
         examples=SomeSpeakers(examples, numbers_kept) if fold else examples,
         schedule=schedule,
         group_names=listed.group_names,
-        validation=_validation(dev_cuts, embedder, listed.within, cache=paths.cache) if len(dev) > 1 else None,
+        validation=_validation(dev_cuts, embedder, listed.within, paths=paths) if len(dev) > 1 else None,
         workers=workers,
     )
 
@@ -176,7 +177,7 @@ def _examples(
     recipe: EmbedderRecipe,
     embedder: TrainedEmbedder,
     *,
-    cache: Path,
+    paths: DataPaths,
 ) -> SpeakerExamples:
     config = recipe.data
     pooled = recipe.embedder.trains == "head"
@@ -186,7 +187,7 @@ def _examples(
     features = SpeakerFeatures(speakers, sounds, cuts, seed=CACHE_SEED)
     # A step per talker, so that cuts of several lengths are cached.
     places = [(number, number) for number in range(len(speakers))]
-    made = pooled_once(features, places, embedder, cache=cache) if pooled else heard_once(features, places, cache=cache)
+    made = pooled_once(features, places, embedder, paths=paths) if pooled else heard_once(features, places, paths=paths)
     return cached_features(features, places, made, utterances=config.cuts.utterances, seed=recipe.seed)
 
 
@@ -203,7 +204,7 @@ def cached_features(
 
 
 def pooled_once(
-    features: SpeakerFeatures, places: Sequence[tuple[int, int]], embedder: TrainedEmbedder, *, cache: Path
+    features: SpeakerFeatures, places: Sequence[tuple[int, int]], embedder: TrainedEmbedder, *, paths: DataPaths
 ) -> FloatArray:
     """(S, C, W) statistics of the examples at these places, kept by network, speech, cuts and augmentation."""
 
@@ -211,35 +212,38 @@ def pooled_once(
         pooled = [embedder.pooled(torch.from_numpy(features[place].inputs)) for place in places]
         return torch.stack(pooled).cpu().numpy()
 
-    return cached_array(cache, "pooled", [embedder.digest(), *_made_from(features, places)], make)
+    return cached_array(paths.cache, "pooled", [embedder.digest(), *_made_from(features, places, paths.root)], make)
 
 
-def heard_once(features: SpeakerFeatures, places: Sequence[tuple[int, int]], *, cache: Path) -> FloatArray:
+def heard_once(features: SpeakerFeatures, places: Sequence[tuple[int, int]], *, paths: DataPaths) -> FloatArray:
     """(S, C, T, F) inputs of the examples at these places, kept by speech, cuts and augmentation."""
 
     def make() -> FloatArray:
         return np.stack([features[place].inputs for place in places])
 
-    return cached_array(cache, "heard", _made_from(features, places), make)
+    return cached_array(paths.cache, "heard", _made_from(features, places, paths.root), make)
 
 
-def _made_from(features: SpeakerFeatures, places: Sequence[tuple[int, int]]) -> list[object]:
+def _made_from(features: SpeakerFeatures, places: Sequence[tuple[int, int]], root: Path) -> list[object]:
+    sessions = [[[clip.path for clip in of.clips] for of in speaker.sessions] for speaker in features.speakers]
+    speech = {path for speaker in sessions for of in speaker for path in of}
     return [
         asdict(features.config),
         features.seed,
         features.noises,
         [[step for step, _ in places]],
-        [[str(speaker.speed), [[c.path for c in s.clips] for s in speaker.sessions]] for speaker in features.speakers],
+        [[str(speaker.speed), of] for speaker, of in zip(features.speakers, sessions, strict=True)],
+        file_ages(speech.union(features.sounds.noises), root),
     ]
 
 
 def _validation(
-    features: SpeakerFeatures, embedder: TrainedEmbedder, within: Mapping[str, int], *, cache: Path
+    features: SpeakerFeatures, embedder: TrainedEmbedder, within: Mapping[str, int], *, paths: DataPaths
 ) -> Validation:
     places = [(0, number) for number in range(len(features.speakers))]
     cuts = [cut for place in places for cut in features.cuts(place)]
     if embedder.config.trains == "head":
-        inputs = np.concatenate(pooled_once(features, places, embedder, cache=cache))
+        inputs = np.concatenate(pooled_once(features, places, embedder, paths=paths))
     else:
         inputs = np.concatenate([features[place].inputs for place in places])
     return Validation(

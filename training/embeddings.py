@@ -21,6 +21,7 @@ from svc.errors import InvalidRequestError, ServiceError, TooLittleSpeechError
 from svc.scoring.conditions import Conditions, SideConditions
 from svc.types import Band, FloatArray, Voiceprint, Waveform
 from svc.whole_file import replacing
+from training.data.audio_files import file_ages
 from training.data.segments import Segment, SegmentReader
 from training.data.trial_list import IndexArray, TrialList
 
@@ -148,11 +149,7 @@ def _naming(where: str) -> Iterator[None]:
 
 
 def _key(segment: Segment, root: Path) -> str:
-    paths = {piece.path for piece in segment.pieces}
-    if segment.degradation and segment.degradation.noise:
-        paths.add(segment.degradation.noise)
-    ages = [f"{stat.st_size}:{stat.st_mtime_ns}" for stat in ((root / path).stat() for path in sorted(paths))]
-    return f"{segment} {' '.join(ages)}"
+    return f"{segment} {' '.join(age for _, age in file_ages(segment.paths, root))}"
 
 
 def _columns(voices: Sequence[Voiceprint | None]) -> Voices:

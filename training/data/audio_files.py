@@ -1,5 +1,6 @@
 """Recordings of a corpus read from disk; a broken one is told by its file, for there are thousands."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from svc.audio.decode import decode_container
@@ -15,6 +16,18 @@ def load_waveform(path: Path) -> Waveform:
     except OSError as error:
         raise AudioMissingError(f"cannot read {path}: {error.strerror or error}", field=str(path)) from error
     return decode_container(data, limits=AudioConfig())
+
+
+def file_ages(paths: Iterable[str], root: Path) -> list[list[str]]:
+    """Each path with the size and age of its file, in order of path: what is kept of files is kept by these, so that
+    others of the same name are read anew. Raises InvalidRequestError, and says how many, when files are missing.
+    """
+    files = {path: root / path for path in sorted({*paths})}
+    if missing := [file for file in files.values() if not file.is_file()]:
+        lacking = f"{len(missing)} of {len(files)} recordings are not there, such as {missing[0]}"
+        raise InvalidRequestError(f"{lacking}: give --root, or set EQUIVOX_DATA", field="root")
+    stats = {path: file.stat() for path, file in files.items()}
+    return [[path, f"{stat.st_size}:{stat.st_mtime_ns}"] for path, stat in stats.items()]
 
 
 def read_recording(path: Path) -> Waveform:

@@ -44,6 +44,12 @@ class Segment:
     pieces: tuple[Piece, ...]
     degradation: Degradation | None = None
 
+    @property
+    def paths(self) -> set[str]:
+        """Of all files it is read from."""
+        noise = self.degradation.noise if self.degradation else ""
+        return {piece.path for piece in self.pieces} | ({noise} if noise else set())
+
     def __str__(self) -> str:
         recipe = [_degradation_text(self.degradation)] if self.degradation else []
         return "|".join([*map(str, self.pieces), *recipe])

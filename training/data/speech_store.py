@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.audio.resample import resample
-from svc.errors import InvalidRequestError
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
-from training.data.audio_files import read_recording
+from training.data.audio_files import file_ages, read_recording
 from training.data.augment import noise_for
 from training.data.cached_array import cached_array
 from training.data.manifest import Clip
@@ -29,9 +28,13 @@ class SpeechStore:
 
     @classmethod
     def open(cls, utterances: Sequence[Utterance], *, root: Path, folder: Path) -> "SpeechStore":
-        """The speech of these utterances from recordings under `root`; decoded audio is kept in `folder`."""
+        """The speech of these utterances from recordings under `root`; decoded audio is kept in `folder`.
+
+        Raises InvalidRequestError naming the file when one is missing or cannot be read.
+        """
         ordered = sorted(utterances, key=lambda utterance: (utterance.path, utterance.start_s, utterance.utterance_id))
-        made_from = [[utterance.path, utterance.start_s, utterance.end_s] for utterance in ordered]
+        cut = [[utterance.path, utterance.start_s, utterance.end_s] for utterance in ordered]
+        made_from = [cut, file_ages((utterance.path for utterance in ordered), root)]
         samples = cached_array(folder, "speech", made_from, lambda: np.concatenate(list(_decoded(ordered, root))))
         edges = np.cumsum([0, *map(num_samples, ordered)]).tolist()
         ids = (utterance.utterance_id for utterance in ordered)
@@ -60,10 +63,6 @@ def load_noises(clips: Sequence[Clip], root: Path) -> dict[str, Waveform]:
 
 
 def _decoded(ordered: Sequence[Utterance], root: Path) -> Iterator[npt.NDArray[np.int16]]:
-    recordings = {utterance.path for utterance in ordered}
-    if missing := sorted(path for path in recordings if not (root / path).is_file()):
-        lacking = f"{len(missing)} of {len(recordings)} recordings are not there, such as {root / missing[0]}"
-        raise InvalidRequestError(f"{lacking}: give --root, or set EQUIVOX_DATA", field="root")
     for path, of_recording in groupby(ordered, key=lambda utterance: utterance.path):
         recording = resample(read_recording(root / path)).samples
         for utterance in of_recording:

@@ -23,6 +23,7 @@ from training import audit_shipped
 from training.audit_shipped import BY, FIRST_LANGUAGE, shipped_people, shipped_rows
 from training.data import cuts
 from training.data import trials as trial_sets
+from training.data.audio_files import file_ages
 from training.data.cached_array import cached_array
 from training.data.manifest import TEST, read_manifest
 from training.data.segments import SegmentReader
@@ -103,8 +104,10 @@ def judged_lists(split: str, *, root: Path, cache: Path, features: Features) -> 
 def kept_trials(
     draw: Callable[[], Iterable[Trial]], *, made_from: Sequence[object], root: Path, cache: Path
 ) -> TrialList:
-    """Draws a list once, ever, for that reads every recording: the same from the same manifest by the same code."""
-    digest = hashlib.sha256(json.dumps(made_from).encode() + (root / "manifest.csv").read_bytes())
+    """Draws a list once, ever, for that reads every recording: of the same manifest and files by the same code."""
+    manifest = root / "manifest.csv"
+    recordings = file_ages((clip.path for clip in read_manifest(manifest) if (root / clip.path).is_file()), root)
+    digest = hashlib.sha256(json.dumps([*made_from, recordings]).encode() + manifest.read_bytes())
     digest.update(source_digest((*READING_SOURCES, *DRAWING_SOURCES)).encode())
     path = cache / f"trials-{digest.hexdigest()[:16]}.csv"
     if not path.exists():
@@ -117,12 +120,13 @@ def judged_list(
     corpus: str, trials: TrialList, *, splits: Sequence[str], root: Path, cache: Path, features: Features
 ) -> JudgedList:
     """Trials of talkers of these splits, with what is to be heard and known of them."""
-    digest = _digest(trials)
+    reader = SegmentReader(root)
+    digest = _digest(trials, reader)
     people = shipped_people(read_manifest(root / "manifest.csv"), corpus=corpus, splits=splits)
     return JudgedList(
         name=f"{corpus} {' '.join(splits)}",
         trials=trials,
-        sides=side_features(trials, SegmentReader(root), features, made_from=digest, cache=cache),
+        sides=side_features(trials, reader, features, made_from=digest, cache=cache),
         digest=digest,
         attributes=Attributes(people=people, by=ATTRIBUTES[corpus]),
     )
@@ -166,8 +170,10 @@ def features_of_speech(finder: SpeechFinder, *, min_speech_s: float) -> Features
     return features
 
 
-def _digest(trials: TrialList) -> str:
-    """Of the sides and all code between a file and its features."""
+def _digest(trials: TrialList, reader: SegmentReader) -> str:
+    """Of the sides, their files and all code between a file and its features."""
     digest = hashlib.sha256("\n".join(trials.sides).encode())
+    paths = {path for side in trials.sides for path in reader.parse(side).paths}
+    digest.update(json.dumps(file_ages(paths, reader.root)).encode())
     digest.update(source_digest(READING_SOURCES).encode())
     return digest.hexdigest()[:16]

@@ -1,6 +1,7 @@
 """The store gives back what is in the recordings, decoded once."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,30 +10,49 @@ import pytest
 import soundfile
 
 from svc.errors import InvalidRequestError
+from svc.types import FloatArray
 from tests.training.data.talkers import talkers, tones
 from training.data.cached_array import cached_array
 from training.data.manifest import read_manifest
 from training.data.speech_store import SpeechStore, load_noises
+from training.data.utterances import Utterance
 
 
-def test_cuts_are_those_of_the_recording_and_survive_its_loss(tmp_path: Path) -> None:
-    spoken = talkers(2)
-    for utterance in spoken:
-        path = tmp_path / "audio" / utterance.path
+def written(utterances: Sequence[Utterance], root: Path, *, gain: float = 1.0) -> Path:
+    for utterance in utterances:
+        path = root / utterance.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, tones(utterance), 16_000)
-    SpeechStore.open(spoken, root=tmp_path / "audio", folder=tmp_path / "kept")
-    again = SpeechStore.open(spoken[::-1], root=tmp_path / "gone", folder=tmp_path / "kept")
+        soundfile.write(path, gain * tones(utterance), 16_000)
+    return root
+
+
+def test_cuts_are_those_of_the_recording_and_decoded_once(tmp_path: Path) -> None:
+    spoken, kept = talkers(2), tmp_path / "kept"
+    root = written(spoken, tmp_path / "audio")
+    SpeechStore.open(spoken, root=root, folder=kept)
+    again = SpeechStore.open(spoken[::-1], root=root, folder=kept)
     for utterance in spoken:
         cut = again.read(utterance.utterance_id, 0.1, 0.6)
         np.testing.assert_allclose(cut, tones(utterance)[1600:9600][: len(cut)], atol=1e-4)
+    assert len(list(kept.glob("*.npy"))) == 1
+
+
+def test_recordings_of_another_folder_or_mended_in_place_are_read_anew(tmp_path: Path) -> None:
+    spoken, kept = talkers(2), tmp_path / "kept"
+
+    def first_second(root: Path) -> FloatArray:
+        return SpeechStore.open(spoken, root=root, folder=kept).read(spoken[0].utterance_id, 0.0, 1.0)
+
+    loud, quiet = (first_second(written(spoken, tmp_path / str(gain), gain=gain)) for gain in (1.0, 0.5))
+    mended = first_second(written(spoken, tmp_path / "1.0", gain=0.25))
+    np.testing.assert_allclose([quiet, mended], [loud / 2, loud / 4], atol=1e-4)
 
 
 def test_recordings_that_are_not_there_are_counted_before_any_is_decoded(tmp_path: Path) -> None:
     spoken = talkers(2)
     with pytest.raises(InvalidRequestError, match=r"(\d+) of \1 recordings are not there, such as .*: give --root"):
         SpeechStore.open(spoken, root=tmp_path, folder=tmp_path / "kept")
-    assert [path.suffix for path in (tmp_path / "kept").iterdir()] == [".lock"]
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_recording_that_cannot_be_read_is_named(tmp_path: Path) -> None:
