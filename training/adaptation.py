@@ -38,13 +38,12 @@ class Adaptation:
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in (names := [cohort.name for cohort in self.cohorts]):
-            raise InvalidRequestError(f"no cohort {self.name}: there are {', '.join(names)}", field="cohort")
+        self.cohorts.named(self.name)
 
     @property
     def speakers(self) -> frozenset[str]:
         """Of the cohort that is adapted to."""
-        return frozenset(next(cohort.speakers for cohort in self.cohorts if cohort.name == self.name))
+        return frozenset(self.cohorts.named(self.name).speakers)
 
     @property
     def digest(self) -> str:

@@ -33,7 +33,7 @@ NEUTRAL = {
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Checkpoint:
     """State after `step` optimiser steps. `recipe` names the configuration it belongs to, `units` what it spells words
-    with: nothing for a verifier, and in checkpoints older than that.
+    with, `started_from` the weights it began with: empty for a verifier, and in checkpoints older than that.
     """
 
     step: int
@@ -43,6 +43,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     random_state: Tensor
     units: str = ""
+    started_from: str = ""
 
 
 def recipe_digest(recipe: "DataclassInstance") -> str:

@@ -25,6 +25,8 @@ from training.transcriber_data import TranscriberData
 
 WHISPER = "whisper-tiny.en"
 FITTED_UTTERANCES = 400
+# In place of the digest of parts.
+FROM_NOTHING = "nothing"
 SEPARATOR = "separator."
 ENCODER = "encoder."
 
@@ -77,6 +79,25 @@ def take_parts(
         _take(model, {name: value for name, value in rest.items() if not name.startswith(SEPARATOR)}, recogniser)
     if encoder:
         _take(model, _part(_weights(encoder), ENCODER), encoder)
+
+
+def parts_digest(**sources: Path | None) -> str:
+    """16 hex digits naming the weights of the sources of `take_parts`; empty without any. Raises ArtifactError."""
+    digest = hashlib.sha256()
+    given = {name: folder for name, folder in sorted(sources.items()) if folder}
+    for name, folder in given.items():
+        digest.update(name.encode())
+        for weight in _weights(folder).values():
+            digest.update(weight.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16] if given else ""
+
+
+def check_start(checkpoint: Checkpoint, started_from: str, run: Path) -> None:
+    """Raises ArtifactError when the run is known to have begun with other weights; it goes on without any too."""
+    if started_from and checkpoint.started_from not in ("", started_from):
+        raise ArtifactError(
+            f"run {run} did not begin with the weights that are given: give another --out, or leave them out to go on"
+        )
 
 
 def _part(weights: Mapping[str, Tensor], prefix: str) -> Mapping[str, Tensor]:

@@ -30,7 +30,7 @@ from training.fairness.cohorts.cohort import Cohorts, overlap_caution, read_coho
 from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.report_json import write_text
 from training.studies.ablation_conversations import digest_of, settle_data
-from training.studies.mitigation_arms import ARMS, ArmRun, arm_runs
+from training.studies.mitigation_arms import ARMS, BEFORE, Arm, ArmRun, arm_runs
 from training.studies.mitigation_run import FISHER, SCORES, bench_at, do, is_done, judged_utterances, read_errors
 from training.studies.mitigation_tables import StudyErrors, markdown
 from training.studies.study_command import StudyPlan, add_study_options, run_study, words_of
@@ -54,8 +54,8 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
     recipe, name = read_adaptation(options.recipe), settled_cohort(options, artifact, cohorts)
     whole = Adaptation(recipe=recipe, artifact=artifact, cohorts=cohorts, name=name)
     voices = voices_of(options, cohorts)
-    arms, heard = [ARMS[name] for name in options.methods], digest_of(options.voices)[:8] if voices else ""
-    runs = arm_runs(whole, arms, options.seeds, heard)
+    heard = digest_of(options.voices)[:8] if voices else ""
+    runs = arm_runs(whole, arms_of(options.methods), options.seeds, heard)
     if not options.run:
         judges = {spoken.speaker for spoken in judged_utterances(DataPaths.of(options), domains=domains_of(recipe))}
         warn_of_overlap(cohorts, judges)
@@ -71,6 +71,11 @@ def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:
         table=lambda: markdown(cohorts, name, errors_of(runs, options.out), by_voice=voices is not None),
         prepare=lambda: prepare(runs, options),
     )
+
+
+def arms_of(names: Sequence[str]) -> list[Arm]:
+    """And the artifact as it is, which all are compared with."""
+    return [ARMS[name] for name in dict.fromkeys([BEFORE, *names])]
 
 
 def domains_of(recipe: AdaptationRecipe) -> Sequence[str]:
@@ -118,7 +123,7 @@ def do_alone(run: ArmRun, options: argparse.Namespace, recipe: AdaptationRecipe,
 
 
 def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, cohorts: Cohorts) -> str:
-    """Its name, once and for all. Raises InvalidRequestError for another than before."""
+    """Its name, once and for all. Raises InvalidRequestError for one that is not there, or another than before."""
     kept = options.out / COHORT
     before = kept.read_text(encoding="utf-8").strip() if kept.exists() else None
     if before and options.cohort not in (None, before):
@@ -127,7 +132,9 @@ def settled_cohort(options: argparse.Namespace, artifact: TranscriberArtifact, c
     if name is None:
         data = TranscriberData.open(DataPaths.of(options), seed=0, workers=0)
         name = worst_on_dev(cohorts, artifact, data)
-    write_text(kept, f"{name}\n")
+    cohorts.named(name)
+    if not before:
+        write_text(kept, f"{name}\n")
     return str(name)
 
 

@@ -31,7 +31,15 @@ from training.distributed import World, joined_world
 from training.losses.transcriber_loss import LossTerms
 from training.shared_norms import share_norms
 from training.skipped_steps import SkippedSteps
-from training.start_transcriber import check_spelling, start_from, take_parts, units_digest
+from training.start_transcriber import (
+    FROM_NOTHING,
+    check_spelling,
+    check_start,
+    parts_digest,
+    start_from,
+    take_parts,
+    units_digest,
+)
 from training.training_curves import TrainingCurves
 from training.training_run import first_ranks_curves, run_parser, saved, timed
 from training.transcriber_data import DataPaths, TranscriberData, add_speech
@@ -61,6 +69,7 @@ class TranscriberTrainer:
         self.skipped = SkippedSteps(self.model)
         # What its checkpoints are of.
         self.digest = recipe.digest
+        self.started_from = ""
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with what each group multiplies the learning rate by."""
@@ -81,7 +90,9 @@ class TranscriberTrainer:
     ) -> None:
         """From the checkpoint when there is one, else from what the recipe says, or parts of runs and artifacts."""
         self.tell_passed_over()
-        if not self.resumed():
+        given = parts_digest(separator=separator, recogniser=recogniser, encoder=encoder)
+        if not self.resumed(given):
+            self.started_from = given or FROM_NOTHING
             self.data.set_statistics(self.model, self.recipe.stages[-1].mixtures)
             start_from(self.recipe.start, self.model, self.data)
             units = self.data.runtime_units
@@ -101,12 +112,17 @@ class TranscriberTrainer:
         self.world.seed_noise(self.recipe.seed, self.step, torch.get_rng_state())
         self.averaged = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
-    def resumed(self) -> bool:
-        """Whether there was a checkpoint; if so, all is as it was when it was saved."""
+    def resumed(self, given: str = "") -> bool:
+        """Whether there was a checkpoint; if so, all is as it was when it was saved. `given`: of parts_digest.
+
+        Raises ArtifactError when it is of another recipe, of other words, or known to have begun with other weights.
+        """
         checkpoint = checkpoint_of(self.out, self.digest)
         if checkpoint is None:
             return False
         check_spelling(checkpoint, self.data.runtime_units, self.out)
+        check_start(checkpoint, given, self.out)
+        self.started_from = checkpoint.started_from
         self.step = checkpoint.step
         self.model.load_state_dict(checkpoint.model)
         self.averaged = {name: value.to(self.world.device) for name, value in checkpoint.averaged.items()}
@@ -176,6 +192,7 @@ class TranscriberTrainer:
             optimizer=self.optimizer.state_dict(),
             random_state=torch.get_rng_state(),
             units=units_digest(self.data.runtime_units),
+            started_from=self.started_from,
         )
         save_checkpoint(self.out, checkpoint)
 

@@ -4,7 +4,9 @@
 "transcriber"}`; words are of the reference, `recording` names what was heard in one piece.
 """
 
+import errno
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -78,15 +80,24 @@ def read_errors(path: Path) -> list[UtteranceErrors]:
 
 
 def append_errors(path: Path, utterances: Sequence[UtteranceErrors]) -> None:
-    """In one write, so that a recording is there whole or not at all; a line that was cut short before goes."""
+    """In one write, taken back where it fails, so that a recording is there whole or not at all; a line that was cut
+    short before goes. Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    # Unbuffered: what a buffer could not write it would try again.
+    with path.open("ab+", buffering=0) as file:
         file.seek(max(0, file.seek(0, SEEK_END) - 1))
         # As a rule the end of a line: what was heard in hours is not read again for each recording.
         if file.read() != b"\n":
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
-        file.write("".join(f"{line_of(one)}\n" for one in utterances).encode())
+        end, lines = file.seek(0, SEEK_END), "".join(f"{line_of(one)}\n" for one in utterances).encode()
+        try:
+            if file.write(lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 def _nearest(reference: Transcript, word: TranscriptWord) -> int:

@@ -123,6 +123,23 @@ def test_a_folder_that_is_neither_run_nor_artifact_is_named(tmp_path: Path) -> N
         trainer_at(RECIPE, tmp_path / "run").start(recogniser=tmp_path / "nothing")
 
 
+def test_a_run_goes_on_from_the_weights_it_began_with_or_says_that_it_cannot(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        trainer = trainer_at(replace(RECIPE, seed=seed), tmp_path / name)
+        trainer.start()
+        trainer.save()
+    begun = trainer_at(RECIPE, tmp_path / "run")
+    begun.start(recogniser=tmp_path / "a")
+    begun.save()
+    trainer_at(RECIPE, tmp_path / "run").start(recogniser=tmp_path / "a")
+    trainer_at(RECIPE, tmp_path / "run").start()
+    for other in ({"recogniser": tmp_path / "b"}, {"encoder": tmp_path / "a"}):
+        with pytest.raises(ArtifactError, match="did not begin with the weights that are given: give another --out"):
+            trainer_at(RECIPE, tmp_path / "run").start(**other)
+    with pytest.raises(ArtifactError, match="did not begin with the weights"):
+        trainer_at(replace(RECIPE, seed=1), tmp_path / "a").start(recogniser=tmp_path / "b")
+
+
 def test_the_artifact_holds_the_averaged_weights(tmp_path: Path) -> None:
     trainer = trainer_at(RECIPE, tmp_path / "run")
     trainer.start()

@@ -19,6 +19,7 @@ from training.studies.many_runs import Outcome, do_all
 from training.studies.mitigation_arms import ARMS, BEFORE, ArmRun, arm_runs
 from training.studies.mitigation_run import FISHER, SCORES, Bench, do, is_done, judged_utterances, told_by_voice
 from training.study_mitigation import (
+    arms_of,
     check_voices,
     domains_of,
     errors_of,
@@ -57,6 +58,11 @@ def test_every_method_is_judged_on_the_same_words(finished: Path) -> None:
     words = [run.words for arm in errors_of(RUNS, finished).values() for run in arm.values()]
     assert all((each == words[0]).all() for each in words)
     assert words[0].sum() == sum(len(spoken.words) for spoken in talkers(3))
+
+
+def test_every_study_has_the_artifact_as_it_is_to_compare_with() -> None:
+    assert [arm.name for arm in arms_of(["plain", "ewc"])] == ["before", "plain", "ewc"]
+    assert [arm.name for arm in arms_of(["plain", "before"])] == ["before", "plain"]
 
 
 def test_what_is_finished_is_not_repeated(finished: Path) -> None:
@@ -166,10 +172,12 @@ def test_a_study_warns_of_cohorts_drawn_by_its_judges(tmp_path: Path, capsys: py
 
 def test_a_study_keeps_to_its_cohort(tmp_path: Path) -> None:
     words = words_of_command(tmp_path)
-    assert settled_cohort(parsed([*words, "--cohort", "a"]), toy_artifact(), COHORTS) == "a"
-    assert settled_cohort(parsed(words), toy_artifact(), COHORTS) == "a"
-    with pytest.raises(ServiceError, match="is a study of a"):
-        settled_cohort(parsed([*words, "--cohort", "b"]), toy_artifact(), COHORTS)
+    with pytest.raises(InvalidRequestError, match="no cohort typo: there are even, odd"):
+        settled_cohort(parsed([*words, "--cohort", "typo"]), toy_artifact(), COHORTS)
+    assert settled_cohort(parsed([*words, "--cohort", "odd"]), toy_artifact(), COHORTS) == "odd"
+    assert settled_cohort(parsed(words), toy_artifact(), COHORTS) == "odd"
+    with pytest.raises(ServiceError, match="is a study of odd"):
+        settled_cohort(parsed([*words, "--cohort", "even"]), toy_artifact(), COHORTS)
 
 
 @pytest.mark.parametrize("wrong", [["--methods", "none"], ["--seeds", "a"], ["--jobs", "0"]])

@@ -1,5 +1,6 @@
 """Errors of each utterance of a recording, and the file they are kept in."""
 
+import resource
 import tracemalloc
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_a_line_cut_short_is_passed_over_and_then_replaced(tmp_path: Path) -> No
     assert [one.utterance_id for one in read_errors(path)] == ["a"]
     append_errors(path, [heard("b", words=2)])
     assert read_errors(path) == [heard("a", words=1), heard("b", words=2)]
+
+
+def test_where_the_disk_is_full_a_recording_is_not_half_there(tmp_path: Path) -> None:
+    path = tmp_path / "errors.jsonl"
+    append_errors(path, [heard("a", words=1)])
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * len(before), limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            append_errors(path, [heard(name, words=1) for name in "bcde"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
 
 
 def test_errors_with_a_byte_order_mark_are_the_same(tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ class Cohorts:
     def __iter__(self) -> Iterator[Cohort]:
         return iter(self.cohorts)
 
+    def named(self, name: str) -> Cohort:
+        """Raises InvalidRequestError when none has this name."""
+        for cohort in self.cohorts:
+            if cohort.name == name:
+                return cohort
+        there = ", ".join(cohort.name for cohort in self.cohorts)
+        raise InvalidRequestError(f"no cohort {name}: there are {there}", field="cohort")
+
     @property
     def number_of(self) -> dict[str, int]:
         """Speaker to the number of the cohort."""
