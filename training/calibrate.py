@@ -155,7 +155,13 @@ def run(chosen: argparse.Namespace, config: EquivoxConfig, console: Console) -> 
 
 def run_policy(chosen: argparse.Namespace, console: Console) -> bool:
     """Chooses and writes a threshold; False = no threshold keeps the limits, and nothing was written."""
-    material = Material(trials=chosen.trials, audio_root=chosen.audio_root, scores=chosen.scores, config=chosen.config)
+    material = Material(
+        trials=chosen.trials,
+        audio_root=chosen.audio_root,
+        scores=chosen.scores,
+        config=chosen.config,
+        voices=None if chosen.scores else chosen.voices,
+    )
     groups = Groups(people=chosen.people, by=tuple(chosen.by), pairs=chosen.pairs)
     request = load_config(Request, chosen.policy)
     answer = choose_policy(request, material, groups, Settings(seed=chosen.seed, replicas=chosen.replicas or None))

@@ -1,7 +1,7 @@
 """The options of `python -m training.calibrate`, and which of them exclude each other."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from training.calibration_fit import FitSettings
@@ -9,6 +9,9 @@ from training.command_line import add_root, check_file, check_folder, from_zero,
 from training.fairness.groups import Pairs
 
 FOLDS = 5
+# Options of one of the two alone.
+OF_FIT = ("embedder", "name", "cohort", "no_cohort", "test", "folds", "penalty")
+OF_POLICY = ("scores", "people", "by", "pairs", "replicas", "calibration_id")
 
 
 def parsed(description: str | None) -> argparse.Namespace:
@@ -17,7 +20,7 @@ def parsed(description: str | None) -> argparse.Namespace:
     _add_fit_options(parser)
     _add_policy_options(parser.add_argument_group("a threshold instead of a fit"))
     chosen = parser.parse_args()
-    if mistake := next(_contradictions(chosen), None):
+    if mistake := next(_contradictions(chosen, parser), None):
         parser.error(mistake)
     if chosen.out:
         try:
@@ -59,11 +62,19 @@ def _add_policy_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--calibration-id", default="", help="of the --scores: what report.json calls calibration_id")
 
 
-def _contradictions(chosen: argparse.Namespace) -> Iterator[str]:
-    if not chosen.policy and (chosen.scores or chosen.people or chosen.by or chosen.calibration_id):
-        yield "--scores, --people, --by and --calibration-id are for --policy"
-    if chosen.policy and (chosen.embedder or chosen.cohort or chosen.no_cohort or chosen.test):
-        yield "--policy takes the service as it is configured: no --embedder, --cohort, --no-cohort or --test"
+def _contradictions(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> Iterator[str]:
+    def given(names: Sequence[str]) -> str:
+        changed = [name for name in names if getattr(chosen, name) != parser.get_default(name)]
+        return ", ".join(f"--{name.replace('_', '-')}" for name in changed)
+
+    if not chosen.policy and (only := given(OF_POLICY)):
+        yield f"only with --policy: {only}"
+    if chosen.policy and (only := given(OF_FIT)):
+        yield f"--policy takes the service as it is configured; of a fit alone: {only}"
+    if chosen.policy and chosen.calibration_id and not chosen.scores:
+        yield "--calibration-id is of --scores: what listens to audio knows its own"
+    if chosen.scores and given(["voices"]):
+        yield "--voices keeps what is heard, and with --scores nothing is"
     if not chosen.scores and (chosen.trials is None) != (chosen.audio_root is None):
         yield "--trials and --audio-root belong together"
     if chosen.folds < 2 or not chosen.penalty >= 0:

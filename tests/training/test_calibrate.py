@@ -256,6 +256,10 @@ def test_own_list_becomes_a_calibration_the_service_loads(
     [
         ("--trials own.csv", "--audio-root belong together"),
         ("--folds 1", "--folds >= 2"),
+        ("--pairs cross --replicas 5", "only with --policy: --pairs, --replicas"),
+        ("--policy r.toml --scores s.csv --folds 3 --name a", "of a fit alone: --name, --folds"),
+        ("--policy r.toml --trials t.csv --audio-root a --calibration-id 1", "--calibration-id is of --scores"),
+        ("--policy r.toml --scores s.csv --voices v", "--voices keeps what is heard, and with --scores nothing is"),
         ("--penalty -1", "--penalty >= 0"),
         ("--cohort somewhere --no-cohort", "argument --no-cohort: not allowed with argument --cohort"),
     ],
