@@ -63,5 +63,5 @@ fuzz: .venv/.dev ## what nobody should send, 100,000 times each: files, messages
 evaluation: .venv/.peers models ## the accuracy tables of README.md
 	$(BIN)/python -m training.benchmark
 
-clean:
-	rm -rf .venv out build dist *.egg-info
+clean: ## what can be made anew; results in out/ stay
+	rm -rf .venv build dist *.egg-info

@@ -1,7 +1,9 @@
-"""What people install: the extras of pyproject.toml against what the rooms import."""
+"""What people install and throw away: the extras of pyproject.toml against what the rooms import, and `make clean`."""
 
 import ast
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -15,6 +17,14 @@ DISTRIBUTIONS = packages_distributions()
 WITHOUT_IMPORT = {"onnx", "onnxscript", "silero-vad", "torchaudio"}
 # Brought along by faster-whisper and jinja2; a peer of the evaluation, which says itself how to get it.
 WITHOUT_REQUIREMENT = {"ctranslate2", "markupsafe", "pocketsphinx"}
+
+
+def test_make_clean_leaves_the_results_of_studies_alone(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for folder in ("out", "build", "dist"):
+        (tmp_path / folder).mkdir()
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
 
 
 @pytest.mark.parametrize(("room", "extras"), [("svc", ["server"]), ("training", ["server", "training"])])
