@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from svc.backends.transcriber_artifact import save_transcriber
 from svc.config import EquivoxConfig, ModelConfig, TranscriptionConfig
 from svc.errors import ArtifactError, ModelNotFoundError, StorageError
 from svc.models.encoders import ENCODER_KINDS
+from svc.pipelines.live.second_pass import SecondPassDesk
 from svc.pipelines.live.speaker_labels import LabelConfig
 from svc.pipelines.live.stream_opening import LiveConfig
 from svc.pipelines.live.turns import TurnConfig
@@ -27,6 +29,7 @@ from svc.profiles.sqlite import SqliteProfileStore
 from tests.backends.test_transcriber import run
 from tests.backends.toy_recogniser import UNITS, toy_mels
 from tests.models.toy_transcriber import toy_transcriber
+from tests.pipelines.live.test_second_pass import busy, turn
 from tests.rpc.tiny_application import TinyApplication, tiny_config
 
 
@@ -45,7 +48,9 @@ def test_a_transcriber_that_knows_other_voices_is_refused(width: int, embedder: 
 
 
 @pytest.mark.parametrize(("split_turns", "changes"), [(True, VoiceChangeConfig()), (False, None)])
-def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: VoiceChangeConfig | None) -> None:
+def test_the_settings_of_turns_and_speakers_reach_the_pipeline(
+    split_turns: bool, changes: VoiceChangeConfig | None
+) -> None:
     settings = TranscriptionConfig(
         idle_turn_s=1.25,
         longest_turn_s=42.0,
@@ -63,6 +68,31 @@ def test_every_live_setting_reaches_the_pipeline(split_turns: bool, changes: Voi
         labels=LabelConfig(join_llr=0.5, found_llr=-2.5, merge_llr=6.0),
         changes=changes,
     )
+
+
+def test_steps_are_multiplied_on_the_configured_cores(tmp_path: Path) -> None:
+    save_transcriber(tmp_path / "words", toy_transcriber(), UNITS, {"name": "toy"})
+    settings = TranscriptionConfig(artifact=tmp_path / "words", step_threads=5)
+    used: list[int] = []
+    config = EquivoxConfig(transcription=settings)
+    with closing(Application(config, on_step=lambda _: used.append(torch.get_num_threads()))) as served:
+        served.stream_batcher.open().recognise(toy_mels(16))
+    assert set(used) == {5}
+
+
+def test_no_more_turns_wait_for_the_second_pass_than_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser = busy()
+    monkeypatch.setattr("svc.application.load_open_vocabulary", lambda _: recogniser)
+    settings = TranscriptionConfig(second_pass=True, max_queued_turns=3)
+    with closing(TinyApplication(tiny_config(tmp_path, transcription=settings))) as served:
+        assert served.second_pass
+        desk = SecondPassDesk(served.second_pass, patience_s=0.0)
+        assert desk.hand_in(turn(0))
+        assert recogniser.began.wait(10)
+        assert [desk.hand_in(turn(number)) for number in range(1, 6)] == [True] * 3 + [False] * 2
+        recogniser.may_work.set()
 
 
 @pytest.mark.parametrize("kind", ENCODER_KINDS)

@@ -22,7 +22,6 @@ from svc.types import (
     Waveform,
 )
 
-MAX_UTTERANCES = 20
 # Utterances of one enrolment are one person's in all but rare mistakes: only evidence for two is worth a warning.
 INCOHERENT_LLR = 0.0
 
@@ -37,7 +36,7 @@ class Enroller:
         store: ProfileStore,
         index: VoiceIndex,
         calibration: Calibration,
-        max_utterances: int = MAX_UTTERANCES,
+        max_utterances: int,
     ) -> None:
         self.extractor = extractor
         self.store = store
@@ -45,6 +44,12 @@ class Enroller:
         self.search = VoiceSearch(store=store, index=index, calibration=calibration)
         self.policy: Policy = NAMED_POLICIES["balanced"]
         self.max_utterances = max_utterances
+
+    def check_num_utterances(self, number: int) -> None:
+        """Of one enrolment; a caller can ask before it has decoded any. Raises InvalidRequestError."""
+        if not 1 <= number <= self.max_utterances:
+            message = f"an enrolment takes 1 to {self.max_utterances} utterances, got {number}"
+            raise InvalidRequestError(message, field="utterances")
 
     def enroll(
         self, tenant: str, profile_id: str, utterances: Sequence[Waveform], *, idempotency_key: str = ""
@@ -54,9 +59,7 @@ class Enroller:
         A repeat under the same idempotency key answers as the first did, runs no model and adds nothing.
         Raises InvalidRequestError, IdempotencyConflictError, the errors of ProfileStore.add_enrolments and extraction.
         """
-        if not 1 <= len(utterances) <= self.max_utterances:
-            message = f"an enrolment takes 1 to {self.max_utterances} utterances, got {len(utterances)}"
-            raise InvalidRequestError(message, field="utterances")
+        self.check_num_utterances(len(utterances))
         digest = content_digest(profile_id, utterances)
         if recalled := self.store.recall(tenant, idempotency_key, content_digest=digest):
             return from_answer(recalled.profile, recalled.answer)

@@ -192,12 +192,6 @@ def to_page_size(number: int) -> int:
     return number or DEFAULT_PAGE_SIZE
 
 
-def check_num_utterances(number: int, limit: int) -> None:
-    """Refused before anything is decoded."""
-    if not 1 <= number <= limit:
-        raise InvalidRequestError(f"send 1 to {limit} utterances, got {number}", field="utterances")
-
-
 def to_unix_s(moment: Timestamp, *, field: str) -> float:
     """Seconds since 1970, at most LAST_SECOND: a float would round the last instant of 9999 up, out of range."""
     if not (0 <= moment.seconds <= LAST_SECOND and 0 <= moment.nanos < 1_000_000_000):

@@ -21,7 +21,7 @@ from equivox.v1.profiles_pb2 import (
 from equivox.v1.profiles_pb2_grpc import ProfilesServicer as Contract
 from svc.application import Application
 from svc.rpc.call import tenant_of_call
-from svc.rpc.convert import RequestClips, check_num_utterances, to_page_size, to_unix_s
+from svc.rpc.convert import RequestClips, to_page_size, to_unix_s
 from svc.rpc.convert_answers import from_enrolment, from_enrolment_result, from_profile
 from svc.rpc.offload import Offload
 
@@ -63,7 +63,7 @@ class ProfilesServicer(Contract):
         return CreateResponse(profile=from_profile(profile))
 
     def enroll(self, request: EnrollRequest) -> EnrollResponse:
-        check_num_utterances(len(request.utterances), self.application.config.profiles.max_utterances)
+        self.application.enroller.check_num_utterances(len(request.utterances))
         clips = RequestClips(self.application.config.audio)
         result = self.application.enroller.enroll(
             tenant_of_call(),

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from svc.backends.loading import load_embedder, load_segmenter, load_voice_activity
+from svc.backends.loading import decoder_config, load_embedder, load_segmenter, load_voice_activity
 from svc.backends.store import ModelStore
-from svc.config import ModelConfig, Runtime
+from svc.config import ModelConfig, Runtime, TranscriptionConfig
 from svc.errors import ModelNotFoundError, ModelUnavailableError
+from svc.models.decoding import DecoderConfig
 
 
 def config_of(folder: Path, *, embedder: str = "campplus", runtime: Runtime = "auto") -> ModelConfig:
@@ -40,6 +41,12 @@ def test_an_unknown_embedder_lists_those_there_are(tmp_path: Path) -> None:
 def test_a_missing_segmenter_names_its_mend(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="equivox models pull pyannote-segmentation"):
         load_segmenter(config_of(tmp_path), ModelStore(tmp_path))
+
+
+def test_every_setting_of_decoding_reaches_the_decoder() -> None:
+    settings = TranscriptionConfig(beam=3, blank_penalty=0.25, end_of_turn_bonus=-0.5, forget_after_s=1.2)
+    expected = DecoderConfig(beam=3, blank_penalty=0.25, end_of_turn_bonus=-0.5, forget_after_frames=30)
+    assert decoder_config(settings) == expected
 
 
 @pytest.mark.slow

@@ -111,7 +111,11 @@ class Service:
         self.index = VoiceIndex(self.store)
         self.verifier = Verifier(extractor=self.extractor, calibration=self.calibration)
         self.enroller = Enroller(
-            extractor=self.extractor, store=self.store, index=self.index, calibration=self.calibration
+            extractor=self.extractor,
+            store=self.store,
+            index=self.index,
+            calibration=self.calibration,
+            max_utterances=20,
         )
         self.identifier = Identifier(
             extractor=self.extractor, store=self.store, index=self.index, calibration=self.calibration

@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -38,8 +41,11 @@ from equivox.v1.verification_pb2 import (
     VerifyRequest,
     Voice,
 )
+from svc.cli.local import Inline
+from svc.errors import ServiceError
+from svc.rpc.profiles import ProfilesServicer
 from tests.rpc.speech import audio_of, said, voice
-from tests.rpc.tiny_application import NUM_BANDS, TINY_FINGERPRINT
+from tests.rpc.tiny_application import NUM_BANDS, TINY_FINGERPRINT, TinyApplication, tiny_config
 from tests.rpc.toy_server import detail_of, reason_of
 
 Refused = Callable[[Awaitable[Any]], Awaitable[grpc.aio.AioRpcError]]
@@ -174,6 +180,18 @@ async def test_an_enrolment_repeated_under_its_key_adds_nothing(caller: Caller) 
     first, second = await caller.profiles.Enroll(request), await caller.profiles.Enroll(request)
     assert first == second
     assert second.profile.num_enrolments == 1
+
+
+@pytest.mark.parametrize(("number", "field"), [(2, "utterances[0]"), (3, "utterances")])
+def test_more_utterances_than_configured_are_refused_before_any_is_decoded(
+    tmp_path: Path, number: int, field: str
+) -> None:
+    config = tiny_config(tmp_path)
+    config = replace(config, profiles=replace(config.profiles, max_utterances=2))
+    no_sound = EnrollRequest(profile_id="jo", utterances=[Audio()] * number)
+    with closing(TinyApplication(config)) as application, pytest.raises(ServiceError) as caught:
+        ProfilesServicer(application, Inline()).enroll(no_sound)
+    assert caught.value.field == field
 
 
 async def test_diarize_finds_turns_and_names_the_enrolled(caller: Caller) -> None:

@@ -1,22 +1,55 @@
 """Live transcription over a real channel: how fast, and how many at once."""
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from grpc import StatusCode
+from prometheus_client import CollectorRegistry
 
 from equivox.v1.transcription_pb2 import TranscribeRequest
 from svc.config import TranscriptionConfig
 from svc.rpc.server import Server
+from svc.rpc.stream_telemetry import StreamMetrics
+from svc.rpc.transcription import TranscriptionServicer
 from tests.rpc.conftest import tiny_server
 from tests.rpc.live import CONFIG, Dialogue, chunks, transcribe
 from tests.rpc.speech import RATE_HZ
 from tests.rpc.test_server import ANY_PORT, to
+from tests.rpc.tiny_application import TinyApplication, tiny_config
 from tests.rpc.toy_server import reason_of, retry_after_s
 from tests.rpc.toy_transcriber import SPEECH
+from tests.rpc.waiting import until
+
+
+async def test_no_more_than_the_configured_backlog_is_read_ahead(tmp_path: Path) -> None:
+    sent: list[TranscribeRequest] = []
+
+    async def requests() -> AsyncIterator[TranscribeRequest]:
+        for request in [CONFIG, *chunks(SPEECH, RATE_HZ // 10)]:
+            sent.append(request)
+            yield request
+
+    settings, may_work = TranscriptionConfig(max_backlog_s=0.5, max_streams=1), threading.Event()
+    with closing(TinyApplication(tiny_config(tmp_path, transcription=settings))) as application:
+        servicer = TranscriptionServicer(application, StreamMetrics(CollectorRegistry()))
+        async with aclosing(servicer.Transcribe(requests(), None)) as responses:
+            await anext(responses)
+            # The one thread is taken: nothing but reading goes on.
+            servicer.pool.submit(may_work.wait, 10)
+            running = asyncio.ensure_future(anext(responses))
+            await until(lambda: len(sent) >= 2 + 5)
+            await asyncio.sleep(0.05)
+            num_sent = len(sent)
+            may_work.set()
+            await running
+        servicer.close()
+    # The configuration and a chunk have been taken, half a second waits.
+    assert num_sent == 2 + 5
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def identifying(folder: Path) -> Iterator[Identifier]:
         speech_finder=SpeechFinder(LoudnessDetector(), VoiceActivityConfig()),
         min_net_speech_s=0.5,
     )
-    enroller = Enroller(extractor=extractor, store=store, index=index, calibration=calibration())
+    enroller = Enroller(extractor=extractor, store=store, index=index, calibration=calibration(), max_utterances=1)
     for name, person in (("anna", 0), ("ben", 5)):
         store.create(TENANT, profile_id=name, consent_reference="form")
         enroller.enroll(TENANT, name, [hum([turn(0.5, 3.5, person)], duration_s=4.0, noise=1e-4)])
