@@ -3,12 +3,18 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from svc.backends.loading import decoder_config, load_embedder, load_segmenter, load_voice_activity
+from svc.backends.loading import decoder_config, load_embedder, load_segmenter, load_transcriber, load_voice_activity
 from svc.backends.store import ModelStore
+from svc.backends.transcriber import TransducerRecogniser
+from svc.backends.transcriber_artifact import save_transcriber
 from svc.config import ModelConfig, Runtime, TranscriptionConfig
 from svc.errors import ModelNotFoundError, ModelUnavailableError
+from svc.models.beam import BeamDecoder
 from svc.models.decoding import DecoderConfig
+from tests.backends.toy_recogniser import UNITS
+from tests.models.toy_transcriber import toy_transcriber
 
 
 def config_of(folder: Path, *, embedder: str = "campplus", runtime: Runtime = "auto") -> ModelConfig:
@@ -47,6 +53,16 @@ def test_every_setting_of_decoding_reaches_the_decoder() -> None:
     settings = TranscriptionConfig(beam=3, blank_penalty=0.25, end_of_turn_bonus=-0.5, forget_after_s=1.2)
     expected = DecoderConfig(beam=3, blank_penalty=0.25, end_of_turn_bonus=-0.5, forget_after_frames=30)
     assert decoder_config(settings) == expected
+
+
+def test_every_setting_of_the_transcriber_reaches_it(tmp_path: Path) -> None:
+    save_transcriber(tmp_path, toy_transcriber(), UNITS, {})
+    settings = TranscriptionConfig(artifact=tmp_path, beam=3, precision="bfloat16", second_voice_rest_s=2.4)
+    recogniser = load_transcriber(settings)
+    assert isinstance(recogniser, TransducerRecogniser)
+    assert recogniser.rest_after_frames == 60
+    assert isinstance(recogniser.decoder, BeamDecoder)
+    assert torch.bfloat16 in {weights.dtype for weights in recogniser.model.encoder.parameters()}
 
 
 @pytest.mark.slow
