@@ -60,7 +60,7 @@ fuzz: .venv/.dev ## what nobody should send, 100,000 times each: files, messages
 	$(BIN)/pip install --quiet --no-deps 'resemblyzer==0.1.4'
 	touch $@
 
-evaluation: .venv/.peers models ## the accuracy tables of README.md
+evaluation: .venv/.peers models ## the figures of verification in README.md
 	$(BIN)/python -m training.benchmark
 
 clean: ## what can be made anew; results in out/ stay
