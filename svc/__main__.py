@@ -12,7 +12,7 @@ def main() -> None:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         print(
             f"equivox: the command line needs {', '.join(missing)}; this install is the client library alone.\n"
-            "  pip install 'equivox[server]'",
+            "  pip install 'equivox[server]', from a checkout '.[server]'",
             file=sys.stderr,
         )
         sys.exit(2)

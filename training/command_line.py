@@ -125,4 +125,9 @@ def not_installed(error: ModuleNotFoundError) -> str:
     """What to do about a package that is missing. One of ours is a bug: raises the error again."""
     if (error.name or "").partition(".")[0] in OUR_PACKAGES:
         raise error
-    return f"{error.name} is not installed: pip install 'equivox[training]', from a checkout '.[training]'"
+    return f"{error.name} is not installed: {installation('training')}"
+
+
+def installation(extra: str) -> str:
+    """The command that installs what an extra asks for."""
+    return f"pip install 'equivox[{extra}]', from a checkout '.[{extra}]'"

@@ -24,7 +24,8 @@ from svc.cli.render import STYLE_OF, listing
 from svc.cli.timeline import show_diarization
 from svc.pipelines.rttm import read_rttm
 from svc.types import Span, Turn
-from training.demo_people import NAMES, SPLIT_S, Person, cut_people, sample_folder
+from training.data.recordings import sample_folder
+from training.demo_people import NAMES, SPLIT_S, Person, cut_people
 from training.demo_server import TOKEN, running_server, wait_until_ready
 from training.metrics.diarization import diarization_errors
 

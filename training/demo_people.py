@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
 from equivox import Pcm
+from svc.pipelines.reconstruction import union_of, without
 from svc.types import FloatArray, Span, Turn
 
 # Enrolment before, tests after: each speaker has four seconds or more alone on either side of it.
@@ -34,27 +33,11 @@ class Person:
         return [Pcm(clip, self.sample_rate_hz) for clip in self.enrolment]
 
 
-def sample_folder() -> Path:
-    """Where pyannote.audio keeps its sample; found without the seconds that importing it takes."""
-    spec = find_spec("pyannote.audio")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("pyannote.audio is not installed: pip install 'equivox[server]'")
-    return Path(spec.submodule_search_locations[0]) / "sample"
-
-
 def alone(turns: Sequence[Turn], speaker: str) -> list[Span]:
     """Where `speaker` talks and nobody else does."""
-    free = [turn.span for turn in turns if turn.speaker == speaker]
-    for other in (turn.span for turn in turns if turn.speaker != speaker):
-        free = [piece for span in free for piece in without(span, other)]
-    return free
-
-
-def without(span: Span, other: Span) -> list[Span]:
-    """`span` less its overlap with `other`."""
-    before = Span(span.start_s, min(span.end_s, other.start_s))
-    after = Span(max(span.start_s, other.end_s), span.end_s)
-    return [piece for piece in (before, after) if piece.duration_s > 0]
+    own = [turn.span for turn in turns if turn.speaker == speaker]
+    others = [turn.span for turn in turns if turn.speaker != speaker]
+    return without(union_of(own), union_of(others))
 
 
 def cut_people(samples: FloatArray, sample_rate_hz: int, turns: Sequence[Turn]) -> tuple[Person, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from svc.errors import InvalidRequestError
 from svc.types import FloatArray
+from training.command_line import installation
 from training.data.spoken_text import spoken_words
 from training.data.transcripts import TranscriptWord
 
@@ -41,7 +42,7 @@ class GrammarRecogniser:
     def __init__(self, texts: Iterable[str]) -> None:
         """Texts with a word that the dictionary cannot pronounce are left out. Raises InvalidRequestError."""
         if Decoder is None:
-            message = "pocketsphinx is not installed: pip install 'equivox[dev]'"
+            message = f"pocketsphinx is not installed: {installation('dev')}"
             raise InvalidRequestError(message, field="system")
         self._decoder = Decoder(lm=None, loglevel="FATAL")
         said = Counter(tuple(spoken_words(text)) for text in texts)

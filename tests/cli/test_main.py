@@ -24,7 +24,7 @@ def test_the_base_install_names_the_command_that_completes_it(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 2
-    assert "pip install 'equivox[server]'" in capsys.readouterr().err
+    assert "pip install 'equivox[server]', from a checkout '.[server]'" in capsys.readouterr().err
 
 
 def test_help_loads_no_model_runtime() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svc.types import Span, Turn
-from training.demo_people import SPLIT_S, alone, cut_people, sample_folder
+from training.demo_people import SPLIT_S, alone, cut_people
 
 TICKS = st.integers(0, 60)
 TURNS = st.lists(
@@ -41,15 +41,6 @@ def test_people_are_cut_before_and_after_the_split() -> None:
     assert [set(clip) for clip in first.enrolment] == [{2, 3, 4}]
     assert set(first.test) == {20, 21, 22}, "the overlapped second is left out"
     assert set(second.test) == set(range(24, 30))
-
-
-@pytest.mark.slow
-def test_the_sample_is_found_without_importing_pyannote() -> None:
-    find = "from training.demo_people import sample_folder; print(sample_folder())"
-    code = f"import sys; {find}; assert 'torch' not in sys.modules"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == str(sample_folder())
-    assert (sample_folder() / "sample.wav").exists()
 
 
 @pytest.mark.slow

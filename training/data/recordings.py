@@ -9,6 +9,7 @@ from svc.audio.resample import resample
 from svc.errors import InvalidRequestError
 from svc.pipelines.rttm import read_rttm
 from svc.types import Span, Turn, Waveform
+from training.command_line import installation
 from training.data.audio_files import read_recording
 from training.data.manifest import read_manifest
 
@@ -36,12 +37,20 @@ def read_ami(root: Path, split: str) -> list[Recording]:
     ]
 
 
-def read_pyannote_sample() -> Recording:
-    """Thirty seconds of a telephone-like talk of two, part of the installed package; nothing of it is imported."""
+def sample_folder() -> Path:
+    """Where pyannote.audio keeps its sample; found without the seconds that importing it takes.
+
+    Raises InvalidRequestError where it is not installed.
+    """
     found = find_spec("pyannote.audio")
     if found is None or not found.submodule_search_locations:
-        raise InvalidRequestError("pyannote.audio is not installed: pip install 'equivox[server]'")
-    folder = Path(found.submodule_search_locations[0]) / "sample"
+        raise InvalidRequestError(f"pyannote.audio is not installed: {installation('server')}")
+    return Path(found.submodule_search_locations[0]) / "sample"
+
+
+def read_pyannote_sample() -> Recording:
+    """Thirty seconds of a telephone-like talk of two."""
+    folder = sample_folder()
     waveform = resample(read_recording(folder / "sample.wav"))
     (turns,) = read_rttm(folder / "sample.rttm").values()
     return Recording(uri="sample", waveform=waveform, turns=turns, scored=Span(0.0, waveform.duration_s))

@@ -1,20 +1,38 @@
 """Recordings with known turns."""
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from svc.errors import InvalidRequestError
+from training.data import recordings
 from training.data.conversations import make_conversation
 from training.data.manifest import read_manifest
-from training.data.recordings import read_ami, read_pyannote_sample
+from training.data.recordings import read_ami, read_pyannote_sample, sample_folder
 
 
 def test_the_sample_lies_in_the_installed_package() -> None:
     sample = read_pyannote_sample()
     assert {turn.speaker for turn in sample.turns} == {"speaker90", "speaker91"}
     assert sample.waveform.duration_s == pytest.approx(30.0)
+
+
+@pytest.mark.slow
+def test_the_sample_is_found_without_importing_pyannote() -> None:
+    find = "from training.data.recordings import sample_folder; print(sample_folder())"
+    code = f"import sys; {find}; assert 'torch' not in sys.modules"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(sample_folder())
+    assert (sample_folder() / "sample.wav").exists()
+
+
+def test_without_pyannote_the_sample_names_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "find_spec", lambda _: None)
+    with pytest.raises(InvalidRequestError, match=r"'equivox\[server\]', from a checkout '\.\[server\]'$"):
+        sample_folder()
 
 
 @pytest.mark.slow
