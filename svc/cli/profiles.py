@@ -12,7 +12,7 @@ from svc.cli.session import Session, command
 from svc.cli.voices import Channel
 
 app = typer.Typer(no_args_is_help=True, help="Enrolled people, and the file they are kept in.")
-KeyFile = Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
+FileToWrite = Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="Its id.", show_default=False)]
 
 
@@ -105,7 +105,7 @@ def export(
 
 
 @command(app, remote=False)
-def backup(session: Session, file: Annotated[Path, typer.Argument(help="File to write.", show_default=False)]) -> None:
+def backup(session: Session, file: FileToWrite) -> None:
     """Copy the database of the configuration, while a server uses it or not. The key is not in the copy.
 
     equivox profiles backup profiles-2030-01-31.sqlite3 --config equivox.toml
@@ -166,9 +166,7 @@ def exchange_key(
 
 
 @command(app, "new-key", remote=False)
-def make_key(
-    session: Session, file: Annotated[Path, typer.Argument(help="File to write.", show_default=False)]
-) -> None:
+def make_key(session: Session, file: FileToWrite) -> None:
     """Make a key that encrypts voiceprints at rest; name it as `profiles.key_file` in the configuration.
 
     Keep a copy elsewhere: without it the profiles cannot be read again.

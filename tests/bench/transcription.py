@@ -48,7 +48,6 @@ class LiveRun:
     """So many streams for RUN_S."""
 
     num_streams: int
-    p50_s: float
     p95_s: float
     cpu_share: float  # of one core
 
@@ -123,7 +122,6 @@ def run_live(batcher: StreamBatcher[LiveState], num_streams: int, chunk_frames: 
         session.close()
     return LiveRun(
         num_streams=num_streams,
-        p50_s=float(np.percentile(latencies, 50)),
         p95_s=float(np.percentile(latencies, 95)),
         cpu_share=(time.process_time() - cpu_s) / took_s,
     )

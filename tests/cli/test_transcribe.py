@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from rich.console import Console
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from equivox import (
     FinalWord,
@@ -26,8 +25,6 @@ from svc.cli.app import app
 from svc.cli.lanes import Lanes
 from tests.cli.conftest import Run
 from tests.client.toy_server import Recorder, toy_server
-
-Pipe = Callable[..., Result]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The whole contract over a real channel, with the real pipelines around tiny models."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +47,6 @@ from svc.rpc.profiles import ProfilesServicer
 from tests.rpc.speech import audio_of, said, voice
 from tests.rpc.tiny_application import NUM_BANDS, TINY_FINGERPRINT, TinyApplication, tiny_config
 from tests.rpc.toy_server import detail_of, reason_of
-
-Refused = Callable[[Awaitable[Any]], Awaitable[grpc.aio.AioRpcError]]
 
 
 async def refusal(call: Awaitable[Any]) -> grpc.aio.AioRpcError:

@@ -4,15 +4,13 @@ A gap is counted from the latest end so far to the next start: positive = a paus
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from svc.types import Span, Turn
+from svc.types import Span
 
-# A talker who goes on after less than this has not begun another turn.
-SAME_TURN_PAUSE_S = 0.5
 # Before a talker's next turn: when nobody spoke since, else the two would be one turn; and when somebody did.
 MIN_OWN_PAUSE_S = 0.8
 MIN_RETURN_S = 0.2
@@ -45,7 +43,7 @@ class TurnTaking:
         return min(MAX_PAUSE_S, float(np.exp(random.normal(self.pause_log_mean, self.pause_log_std))))
 
 
-# fit_turn_taking over the 13 ami excerpts (69 gaps); a test fits them anew.
+# Fitted to the 69 gaps of the 13 ami excerpts where the talker changes; test_turn_taking.py fits them anew.
 MEETINGS = TurnTaking(
     interruption_share=0.725,
     pause_log_mean=-0.413,
@@ -53,47 +51,6 @@ MEETINGS = TurnTaking(
     interruption_log_mean=0.198,
     interruption_log_std=1.696,
 )
-
-
-def fit_turn_taking(recordings: Iterable[Sequence[Turn]]) -> TurnTaking:
-    """The fit to the gaps where the talker changes. Raises ValueError without both a pause and an interruption."""
-    gaps = np.array([gap for turns in recordings for gap in gaps_between(whole_turns(turns))])
-    pauses, interruptions = np.log(gaps[gaps > 0]), np.log(-gaps[gaps < 0])
-    if not len(pauses) or not len(interruptions):
-        raise ValueError("need at least one pause and one interruption to fit")
-    return TurnTaking(
-        interruption_share=round(len(interruptions) / len(gaps), 3),
-        pause_log_mean=round(float(pauses.mean()), 3),
-        pause_log_std=round(float(pauses.std()), 3),
-        interruption_log_mean=round(float(interruptions.mean()), 3),
-        interruption_log_std=round(float(interruptions.std()), 3),
-    )
-
-
-def whole_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Turns by start, each with what its talker adds after less than SAME_TURN_PAUSE_S."""
-    whole: list[Turn] = []
-    last_of: dict[str, int] = {}
-    for turn in sorted(turns):
-        at = last_of.get(turn.speaker)
-        if at is not None and turn.span.start_s - whole[at].span.end_s < SAME_TURN_PAUSE_S:
-            whole[at] = Turn(Span(whole[at].span.start_s, max(whole[at].span.end_s, turn.span.end_s)), turn.speaker)
-        else:
-            last_of[turn.speaker] = len(whole)
-            whole.append(turn)
-    return whole
-
-
-def gaps_between(turns: Sequence[Turn]) -> list[float]:
-    """Seconds from the latest end so far to each next start, where that end is another talker's."""
-    gaps: list[float] = []
-    latest: Turn | None = None
-    for turn in turns:
-        if latest is not None and turn.speaker != latest.speaker:
-            gaps.append(turn.span.start_s - latest.span.end_s)
-        if latest is None or turn.span.end_s > latest.span.end_s:
-            latest = turn
-    return gaps
 
 
 def gaps_for_overlap(

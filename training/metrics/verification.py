@@ -1,4 +1,4 @@
-"""The one EER of the repository, and its kin: minDCF, actDCF, FMR and FNMR at a threshold, Cllr, minCllr, calibration
+"""The one EER of the repository, and its kin: minDCF, FMR and FNMR at a threshold, Cllr, minCllr, calibration
 error and DET points, all exact on ties.
 
 A trial is accepted when its score is at least the threshold, so trials of equal score share their fate; one that the
@@ -156,12 +156,6 @@ def error_rates(targets: npt.ArrayLike, nontargets: npt.ArrayLike, threshold: fl
     """(T,) and (N,) decision scores -> FMR and FNMR, fractions, of accepting from `threshold` on, as once deployed."""
     fmr = np.mean(_checked(nontargets, "nontarget") >= threshold)
     return float(fmr), float(np.mean(_checked(targets, "target") < threshold))
-
-
-def act_dcf(target_llrs: npt.ArrayLike, nontarget_llrs: npt.ArrayLike, prior: float) -> float:
-    """Normalised detection cost at the Bayes threshold -logit(prior), which is what taking LLRs at their word gives."""
-    fmr, fnmr = error_rates(target_llrs, nontarget_llrs, bayes_threshold(prior))
-    return float(detection_cost(fmr, fnmr, prior))
 
 
 def bayes_threshold(prior: float) -> float:

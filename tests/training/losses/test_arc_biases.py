@@ -7,7 +7,6 @@ from training.losses.arc_biases import AlignmentBand, LatencyPenalty, label_arc_
 
 NONE = LatencyPenalty()
 ONE_PER_FRAME = LatencyPenalty(early_per_frame=1, late_per_frame=1)
-NARROW = AlignmentBand(left_frames=2, right_frames=4, penalty_nats=20)
 WIDE = AlignmentBand(left_frames=12, right_frames=24, penalty_nats=20)
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.training.metrics.test_verification import act_dcf
 from training.metrics.bootstrap import Resampling, Summary, measure_groups, replicas_for, summarise
 from training.metrics.score_bins import LLRS, MEASURES, NOT_DRAWN, BinnedScores, Reading, measure
 from training.metrics.scored_trials import ScoredTrials
 from training.metrics.verification import (
     Array,
-    act_dcf,
     bits_lost,
     calibration_error,
     cllr,

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,10 +12,11 @@ from sklearn.isotonic import IsotonicRegression
 from svc.errors import InvalidRequestError
 from training.metrics.verification import (
     RankedTrials,
-    act_dcf,
+    bayes_threshold,
     calibration_error,
     cllr,
     det_curve,
+    detection_cost,
     equal_error_rate,
     equal_error_threshold,
     error_rates,
@@ -67,6 +69,12 @@ def test_eer_of_swapped_and_negated_scores_is_the_same(targets: list[float], non
 def test_min_dcf_is_the_least_cost_over_thresholds(targets: list[float], nontargets: list[float], prior: float) -> None:
     costs = [prior * fnmr + (1 - prior) * fmr for fnmr, fmr in rates_by_hand(targets, nontargets)]
     assert min_dcf(targets, nontargets, prior) == pytest.approx(min(costs) / min(prior, 1 - prior))
+
+
+def act_dcf(targets: npt.ArrayLike, nontargets: npt.ArrayLike, prior: float) -> float:
+    """What it costs to take LLRs at their word."""
+    fmr, fnmr = error_rates(targets, nontargets, bayes_threshold(prior))
+    return float(detection_cost(fmr, fnmr, prior))
 
 
 @given(scores, scores, st.sampled_from([0.01, 0.5, 0.9]))
