@@ -11,15 +11,15 @@ done in this process. `--time N` takes N steps of every method in turn, and says
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from training.command_line import mistakes_told, positive
 from training.data.manifest import DEV, TEST
+from training.studies.many_runs import by_arm_and_seed
 from training.studies.study_arms import ARMS, ArmRun
 from training.studies.study_command import StudyPlan, add_study_options, take_given_threads
-from training.studies.study_figures import RunFigures, read_figures
+from training.studies.study_figures import read_figures
 from training.studies.study_options import (
     asked_runs,
     command_of,
@@ -36,11 +36,7 @@ from training.studies.study_timing import time_steps, timing_table
 
 def figures_by_arm(runs: Sequence[ArmRun], out: Path) -> StudyFigures:
     """What is finished."""
-    found: defaultdict[str, dict[int, RunFigures]] = defaultdict(dict)
-    for run in runs:
-        if figures := read_figures(out / run.name / FIGURES):
-            found[run.arm][run.seed] = figures
-    return found
+    return by_arm_and_seed((run.arm, run.seed, read_figures(out / run.name / FIGURES)) for run in runs)
 
 
 def open_bench(options: argparse.Namespace) -> Bench:

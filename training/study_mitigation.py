@@ -15,7 +15,6 @@ done in this process.
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -27,9 +26,9 @@ from training.adaptation_recipe import EWC, AdaptationRecipe, read_adaptation
 from training.command_line import names_among
 from training.embed_speakers import Voices, read_voices
 from training.fairness.cohorts.cohort import Cohorts, overlap_caution, read_cohorts
-from training.fairness.cohorts.speaker_errors import SpeakerErrors
 from training.report_json import write_text
 from training.studies.ablation_conversations import digest_of, settle_data
+from training.studies.many_runs import by_arm_and_seed
 from training.studies.mitigation_arms import ARMS, BEFORE, Arm, ArmRun, arm_runs
 from training.studies.mitigation_run import FISHER, SCORES, bench_at, do, is_done, judged_utterances, read_errors
 from training.studies.mitigation_tables import StudyErrors, markdown
@@ -42,11 +41,7 @@ COHORT = "cohort.txt"
 
 def errors_of(runs: Sequence[ArmRun], out: Path) -> StudyErrors:
     """What is finished."""
-    found: defaultdict[str, dict[int, SpeakerErrors]] = defaultdict(dict)
-    for run in runs:
-        if errors := read_errors(out / run.name / SCORES):
-            found[run.arm][run.seed] = errors
-    return found
+    return by_arm_and_seed((run.arm, run.seed, read_errors(out / run.name / SCORES)) for run in runs)
 
 
 def plan_of(options: argparse.Namespace) -> StudyPlan[ArmRun]:

@@ -1,7 +1,6 @@
 """One run of the ablation study from its start to its scores, resumable: training, then judging."""
 
 import fcntl
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from training.report_json import write_json
 from training.studies.ablation_conversations import kept, sounds_of
 from training.studies.ablation_scores import RunScores, hear, judge
 from training.studies.ablation_variants import AblationRun
+from training.studies.many_runs import by_arm_and_seed
 from training.train_transcriber import TranscriberTrainer, flush_denormals
 from training.training_curves import TrainingCurves
 from training.transcriber_data import DataPaths, TranscriberData
@@ -93,11 +93,9 @@ def finished_scores(
     runs: Sequence[AblationRun], out: Path, read: Callable[[Path], Scores | None]
 ) -> dict[str, dict[int, Scores]]:
     """By variant and seed; `read` gives None where there are none."""
-    found: defaultdict[str, dict[int, Scores]] = defaultdict(dict)
-    for run in runs:
-        if run.variant is not None and (scores := read(out / run.name / SCORES)):
-            found[run.variant][run.recipe.seed] = scores
-    return found
+    return by_arm_and_seed(
+        (run.variant, run.recipe.seed, read(out / run.name / SCORES)) for run in runs if run.variant is not None
+    )
 
 
 def judged_with_overlap(run: AblationRun, trainer: TranscriberTrainer, shop: Workshop) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class StudyRun(Protocol):
 
 
 Run = TypeVar("Run", bound=StudyRun)
+Result = TypeVar("Result")
 
 
 class RunFailedError(Exception):
@@ -50,6 +52,15 @@ def run_named(runs: Sequence[Run], name: str) -> Run:
     if name not in by_name:
         raise ValueError(f"no run {name}; there are {', '.join(by_name)}")
     return by_name[name]
+
+
+def by_arm_and_seed(results: Iterable[tuple[str, int, Result | None]]) -> dict[str, dict[int, Result]]:
+    """What came of the runs of each arm; None = not finished."""
+    found: defaultdict[str, dict[int, Result]] = defaultdict(dict)
+    for arm, seed, result in results:
+        if result is not None:
+            found[arm][seed] = result
+    return found
 
 
 def all_told(runs: Sequence[Run], work: Callable[[Run], None], *, done: Callable[[Run], bool], jobs: int) -> bool:
