@@ -13,6 +13,7 @@ import numpy.typing as npt
 from svc.errors import InvalidRequestError
 from svc.scoring.centring import centred_voices
 from svc.scoring.conditions import Array, Conditions, SideConditions
+from svc.scoring.cosine import unit_rows
 from svc.scoring.normalisation import MIN_TALKERS, Cohort, likeness, likeness_features
 
 Units = npt.NDArray[np.int64]
@@ -71,7 +72,7 @@ def grouped_voices(sides: Sequence[SideConditions], units: Sequence[Units], expe
         raise InvalidRequestError(f"a cohort needs {MIN_TALKERS} people at least, got {len(names)}", field="cohort")
     means = np.zeros((len(names), voices[0].shape[1]))
     np.add.at(means, numbers, np.concatenate(voices))
-    return group_means(_unit(means))
+    return group_means(unit_rows(means))
 
 
 def group_means(people: Array) -> Array:
@@ -83,7 +84,7 @@ def group_means(people: Array) -> Array:
         sums = np.zeros_like(means)
         np.add.at(sums, group, people)
         sizes = np.bincount(group, minlength=num_groups)
-        means = np.where(sizes[:, None] > 0, _unit(sums), means)
+        means = np.where(sizes[:, None] > 0, unit_rows(sums), means)
     # The means of the last grouping, each of all the people counted for it.
     return np.asarray(means[sizes >= MIN_TALKERS])
 
@@ -107,7 +108,3 @@ def _held_out_likeness(
 def _likeness_of(side: SideConditions, expected: Array, cohort: Array) -> Array:
     voices, back = centred_voices(side, expected)
     return likeness(voices, cohort)[back]
-
-
-def _unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

@@ -20,6 +20,7 @@ import numpy as np
 from svc.application import Application
 from svc.config import load_settings
 from svc.errors import InvalidRequestError, TooLittleSpeechError
+from svc.scoring.cosine import mean_direction
 from svc.types import MODEL_RATE_HZ, FloatArray, Waveform
 from svc.whole_file import replacing
 from training.command_line import file_to_write, mistakes_told
@@ -52,8 +53,7 @@ def mean_voices(
             finally:
                 on_recording()
         if heard:
-            mean = np.mean(heard, axis=0)
-            voices[speaker] = (mean / np.linalg.norm(mean)).astype(np.float32)
+            voices[speaker] = mean_direction(np.stack(heard))
     if not voices:
         message = "no talker has enough speech for a voice; raise --most-s or give longer recordings"
         raise InvalidRequestError(message, field="most_s")

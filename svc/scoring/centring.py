@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from svc.scoring.conditions import Array, Conditions, SideConditions
+from svc.scoring.cosine import unit_rows
 
 
 def centred(scores: npt.ArrayLike, conditions: Conditions, expected: Array) -> Array:
@@ -36,7 +37,7 @@ def centred_voices(side: SideConditions, expected: Array) -> tuple[Array, npt.ND
     voices = np.asarray(side.vectors, np.float64)[rows[firsts]]
     if expected.size:
         voices = voices - side.inputs()[firsts] @ expected
-    return voices / np.maximum(np.linalg.norm(voices, axis=1, keepdims=True), 1e-12), back
+    return unit_rows(voices), back
 
 
 def _along(side: SideConditions, expected: Array) -> Array:

@@ -1,6 +1,7 @@
 """The raw score: cosine of two unit-length voice embeddings of one model, and the embedding several come to."""
 
 import numpy as np
+import numpy.typing as npt
 
 from svc.errors import FingerprintMismatchError
 from svc.types import FloatArray, Voiceprint
@@ -18,6 +19,11 @@ def mean_direction(voices: FloatArray) -> FloatArray:
     mean = voices.mean(axis=0)
     unit: FloatArray = (mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)).astype(np.float32)
     return unit
+
+
+def unit_rows(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(N, D) -> (N, D), rows of unit length; zeros stay zeros."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def score(enrolment: Voiceprint, test: Voiceprint) -> float:

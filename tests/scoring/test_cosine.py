@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cosine as cosine_distance
 
 from svc.errors import FingerprintMismatchError
-from svc.scoring.cosine import cosine, score
+from svc.scoring.cosine import cosine, score, unit_rows
 from tests.scoring.voices import GOOD_VOICE, voice_at
 
 vectors = arrays(np.float32, 8, elements=st.floats(-10, 10, width=32)).filter(lambda v: float(np.linalg.norm(v)) > 0.1)
@@ -25,6 +25,14 @@ def test_many_against_one_are_each_against_one() -> None:
     many, one = np.random.default_rng(0).normal(size=(2, 7, 5)).astype(np.float32)
     expected = [float(cosine(row, one[0])) for row in many]
     np.testing.assert_allclose(cosine(many, one[0]), expected, rtol=1e-6)
+
+
+def test_rows_get_unit_length_and_keep_where_they_point_to() -> None:
+    rows = np.random.default_rng(0).normal(size=(7, 5))
+    rows[3] = 0
+    units = unit_rows(rows)
+    assert np.linalg.norm(units, axis=1) == pytest.approx([1, 1, 1, 0, 1, 1, 1])
+    assert (rows * units).sum(axis=1) == pytest.approx(np.linalg.norm(rows, axis=1))
 
 
 def test_vector_of_zeros_is_like_nothing() -> None:
