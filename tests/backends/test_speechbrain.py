@@ -12,7 +12,7 @@ from svc.backends.speechbrain import SpeechBrainEmbedder, speechbrain_folder
 from svc.backends.store import ModelStore
 from svc.config import ModelConfig
 from svc.errors import ModelUnavailableError
-from svc.types import FloatArray
+from tests.backends.test_campplus import noises
 
 SIZES = {
     "input_size": 80, "channels": [32, 32, 32, 32, 96], "kernel_sizes": [5, 3, 3, 3, 1], "dilations": [1, 2, 3, 4, 1],
@@ -57,11 +57,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def embedder(folder: Path) -> SpeechBrainEmbedder:
     return SpeechBrainEmbedder(folder)
-
-
-def noises(*lengths: int) -> list[FloatArray]:
-    generator = np.random.default_rng(0)
-    return [0.1 * generator.standard_normal(length, np.float32) for length in lengths]
 
 
 def test_a_clip_does_not_depend_on_its_batch(embedder: SpeechBrainEmbedder) -> None:

@@ -1,14 +1,12 @@
 """The guards as the server itself chains them: what is refused, what is counted, and what a servicer's threads see."""
 
 import threading
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
-import pytest
 from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -22,7 +20,7 @@ from svc.types import FloatArray
 from tests.rpc.conftest import tiny_server
 from tests.rpc.speech import said
 from tests.rpc.test_server import ANY_PORT, to
-from tests.rpc.toy_server import detail_of, reason_of, retry_after_s
+from tests.rpc.toy_server import detail_of, reason_of, refusal, retry_after_s
 from tests.rpc.waiting import until
 
 REQUEST = EmbedRequest(audio=said("ann"))
@@ -37,12 +35,6 @@ async def strict_server(folder: Path) -> AsyncIterator[Server]:
     strict = replace(ANY_PORT, tokens_file=tokens, tenant_rate_per_s=0.1, tenant_burst=1)
     async with tiny_server(folder, server=strict) as server:
         yield server
-
-
-async def refusal(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value
 
 
 async def counted(server: Server, code: str, reason: str) -> None:

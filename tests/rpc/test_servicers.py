@@ -1,7 +1,6 @@
 """The whole contract over a real channel, with the real pipelines around tiny models."""
 
 import math
-from collections.abc import Awaitable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -46,13 +45,7 @@ from svc.errors import ServiceError
 from svc.rpc.profiles import ProfilesServicer
 from tests.rpc.speech import audio_of, said, voice
 from tests.rpc.tiny_application import NUM_BANDS, TINY_FINGERPRINT, TinyApplication, tiny_config
-from tests.rpc.toy_server import detail_of, reason_of
-
-
-async def refusal(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value
+from tests.rpc.toy_server import detail_of, reason_of, refusal
 
 
 class Caller:

@@ -1,12 +1,13 @@
 """A real grpc.aio server on a free port around a toy servicer, behind the real guards."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc
+import pytest
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -91,6 +92,13 @@ async def stub_of(address: str) -> AsyncIterator[Any]:
     """An Embeddings stub."""
     async with grpc.aio.insecure_channel(address) as channel:
         yield EmbeddingsStub(channel)
+
+
+async def refusal(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
+    """The error that a call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value
 
 
 def reason_of(error: FailedCall) -> str:
