@@ -18,8 +18,10 @@ from equivox import (
     Transcript,
     TranscriptionEvent,
 )
+from svc.models.encoders import ENCODER_KINDS
 from svc.types import Waveform
 from tests.e2e.server_process import ServerProcess, server_process
+from tests.models.toy_transcriber import toy_config
 from tests.pipelines.live.test_transcription_by_model import folder_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -57,6 +59,20 @@ def test_the_transcriber_is_listed_with_its_card(client: Client) -> None:
     assert accepted is not None
     assert accepted.model_fingerprint == model.fingerprint
     assert 0 < accepted.algorithmic_latency_s <= 0.12
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+def test_any_encoder_is_served_by_one_line(kind: str, store: object, sample: Waveform, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, toy_config(kind).encoder, reluctance=20.0)
+    speech = (sample.samples[: 4 * sample.sample_rate_hz], sample.sample_rate_hz)
+    with (
+        server_process(tmp_path, {"transcription": {"artifact": str(folder)}}) as running,
+        Client(running.address) as client,
+    ):
+        heard = [client.transcribe_all(speech, TranscribeOptions(chunk_ms=ms)) for ms in (20, 1700)]
+        [model] = [model for model in client.models.list() if model.role == "transcriber"]
+        assert "encoder_flops_per_s" in client.models.card(model.name)
+    assert heard[0].words == heard[1].words != ()
 
 
 def test_second_pass_that_is_not_configured_is_refused_by_name(client: Client) -> None:

@@ -25,7 +25,7 @@ from svc.pipelines.live.stream_opening import LiveConfig, LiveParts, StreamOpene
 from svc.pipelines.live.transcription import StreamOptions
 from svc.pipelines.live.transcription_events import TranscriptionEvent
 from svc.types import FloatArray
-from svc.units import Units
+from svc.units import SPECIAL_TOKENS, Units
 from tests.pipelines.live.attributed_stream import Account, identifying
 from tests.pipelines.live.label_voices import calibration
 from tests.pipelines.toy_voices import HumEmbedder, hum, turn
@@ -37,16 +37,18 @@ SOUNDS = [
 OPTIONS = StreamOptions(sample_rate_hz=16_000, partials=False)
 
 
-def folder_of(tmp_path: Path) -> Path:
+TRANSFORMER = EncoderConfig(
+    transformer=ChunkedTransformerConfig(block_width=16, num_heads=2, num_layers=2, left_context_frames=10, width=12)
+)
+
+
+def folder_of(tmp_path: Path, encoder: EncoderConfig = TRANSFORMER, *, reluctance: float = 0.0) -> Path:
+    """`reluctance`, in nats, to say anything but words."""
     torch.manual_seed(3)
     config = TranscriberConfig(
         num_tokens=len(UNITS),
         separator=SeparatorConfig(hidden_width=16),
-        encoder=EncoderConfig(
-            transformer=ChunkedTransformerConfig(
-                block_width=16, num_heads=2, num_layers=2, left_context_frames=10, width=12
-            )
-        ),
+        encoder=encoder,
         predictor=PredictorConfig(width=8),
         joint_width=8,
     )
@@ -54,6 +56,7 @@ def folder_of(tmp_path: Path) -> Path:
     with torch.no_grad():
         for weights in model.parameters():
             weights.mul_(2.0)  # or blank wins everywhere
+        model.joint.output.bias[: len(SPECIAL_TOKENS)] -= reluctance
     save_transcriber(tmp_path / "model", model, UNITS, {"name": "toy"})
     return tmp_path / "model"
 
