@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from svc.errors import StorageError
+from svc.profiles.connection import is_at
 from svc.profiles.encryption import Cipher
 from svc.profiles.schema import check_key, check_sound, damaged
 from svc.whole_file import replacing
@@ -109,13 +110,25 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _held_alone(database: Path) -> Iterator[None]:
-    """Asks as SQLite would, but of the file alone: one that is too damaged to be opened is there to be replaced."""
-    if not database.exists():
-        yield
-        return
-    with database.open("r+b") as file:
+    """Asks as SQLite would, but of the file alone: one that is too damaged to be opened is there to be replaced.
+
+    Where there is none an empty one is held: a server that starts meanwhile waits.
+    """
+    with open(database, "r+b", opener=_private) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
         except OSError as error:
             raise StorageError(f"another process has {database} open; stop the server first") from error
-        yield
+        held = os.fstat(file.fileno())
+        if not is_at(database, held):
+            raise StorageError(f"another process has just replaced {database}; try again")
+        try:
+            yield
+        finally:
+            # Not replaced, and as empty as only a file made here is.
+            if not held.st_size and is_at(database, held):
+                database.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)

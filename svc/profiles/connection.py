@@ -1,5 +1,6 @@
 """Connections to the profile database as all who write it open them, and what their errors mean."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_at(path: Path, file: os.stat_result) -> bool:
+    """Whether `path` still leads to that file: a connection keeps the one it opened, whatever takes its place."""
+    return path.exists() and os.path.samestat(path.stat(), file)
 
 
 def is_busy(error: sqlite3.DatabaseError | OSError) -> bool:

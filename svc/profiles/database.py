@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from svc.errors import StorageError
-from svc.profiles.connection import connect, storage_error
+from svc.profiles.connection import connect, is_at, storage_error
 from svc.profiles.encryption import Cipher
 from svc.profiles.schema import prepare, transaction
 
@@ -31,14 +31,15 @@ class Database:
         self._pool_lock = threading.Lock()
         self._closed = False
         with self._naming_errors():
-            _make_private(path)
+            file = _make_private(path)
             self._writer = connect(self.path, timeout_s=BUSY_TIMEOUT_S)
             try:
-                prepare(self._writer, path, cipher)
-                # Only now is the file known to be ours to change.
-                self._writer.execute("PRAGMA journal_mode = WAL").fetchall()
-                # The switch leaves a read transaction open, which the next statement ends.
-                self._writer.execute("SELECT revision FROM clock").fetchall()
+                with _staying(path, file):
+                    prepare(self._writer, path, cipher)
+                    # Only now is the file known to be ours to change.
+                    self._writer.execute("PRAGMA journal_mode = WAL").fetchall()
+                    # The switch leaves a read transaction open, which the next statement ends.
+                    self._writer.execute("SELECT revision FROM clock").fetchall()
                 self._erase_log()
             except BaseException:
                 self._writer.close()
@@ -112,12 +113,29 @@ class Database:
             raise storage_error(self.path, error) from error
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: Path) -> os.stat_result:
     """Voiceprints are biometric data: only the owner reads the file, even one that was copied there by hand. The log
-    and its index inherit the mode.
+    and its index inherit the mode. Returns which file it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        file = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
     # Who may write a file of somebody else's, as in a volume shared by a group, cannot change its mode.
     with suppress(PermissionError):
         path.chmod(0o600)
+    return file
+
+
+@contextmanager
+def _staying(path: Path, file: os.stat_result) -> Iterator[None]:
+    """Raises StorageError when another has taken the file's place by the end, whatever went wrong because of it: a
+    connection goes on with the deleted one. Once it has read in WAL mode, its lock keeps `profiles restore` away.
+    """
+    try:
+        yield
+    finally:
+        if not is_at(path, file):
+            raise StorageError(f"{path} was replaced while it was being opened, as by a restore; start again")

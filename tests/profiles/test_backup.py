@@ -4,16 +4,18 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from svc.errors import StorageError
+from svc.profiles import backup
 from svc.profiles.backup import back_up, restore
 from svc.profiles.encryption import PlainCipher, cipher_for, new_key
-from svc.profiles.schema import SCHEMA_VERSION
+from svc.profiles.schema import SCHEMA_VERSION, check_sound
 from svc.profiles.sqlite import SqliteProfileStore
 from tests.profiles.test_schema import change
 from tests.profiles.voices import enrolled
@@ -34,16 +36,29 @@ time.sleep(600)
 
 
 @contextmanager
-def server(database: Path, *names: str) -> Iterator[None]:
-    """Another process with the database open, killed at the end: its log stays behind."""
+def starting(database: Path, *names: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process about to open the database, killed at the end: its log stays behind."""
     command = [sys.executable, "-c", SERVER, str(database), *names]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield
+            yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def server(database: Path, *names: str) -> Iterator[None]:
+    """Another process with the database open."""
+    with starting(database, *names) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield
+
+
+def has_open(process: subprocess.Popen[str], file: Path) -> bool:
+    with suppress(FileNotFoundError):  # of one it closes at this moment
+        return any(link.samefile(file) for link in Path(f"/proc/{process.pid}/fd").iterdir())
+    return False
 
 
 def make(database: Path, *names: str, key: bytes | None = None) -> None:
@@ -88,6 +103,36 @@ def test_a_file_that_a_process_has_open_is_not_replaced(database: Path, tmp_path
         with pytest.raises(StorageError, match=r"another process has .* stop the server"):
             restore(copy, database, PlainCipher())
         assert people(database) == ["al"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a database before", "none before"])
+def test_a_server_that_starts_meanwhile_touches_neither_file(
+    there: bool, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    make(copy, "jo")
+    if there:
+        make(database, *(f"before-{number}" for number in range(20)))
+
+    def check_once_opened(connection: sqlite3.Connection, path: Path) -> None:
+        while not has_open(process, database):
+            time.sleep(0.01)
+        check_sound(connection, path)
+
+    monkeypatch.setattr(backup, "check_sound", check_once_opened)
+    with starting(database, "al") as process:
+        restore(copy, database, PlainCipher())
+        output, errors = process.communicate(timeout=30)
+    assert output == ""
+    assert "was replaced while it was being opened" in errors
+    assert people(database) == ["jo"]
+
+
+def test_a_restore_that_fails_where_there_was_no_database_leaves_none(database: Path, tmp_path: Path) -> None:
+    scribble(tmp_path / "copy.sqlite3")
+    with pytest.raises(StorageError, match="no sound profile database"):
+        restore(tmp_path / "copy.sqlite3", database, PlainCipher())
+    assert [file.name for file in tmp_path.iterdir()] == ["copy.sqlite3"]
 
 
 def test_a_database_too_damaged_to_open_is_replaced(database: Path, tmp_path: Path) -> None:
