@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from svc.errors import StorageError
-from svc.profiles.connection import is_at
+from svc.profiles.connection import is_at, is_corrupt, is_of_writing, storage_error
 from svc.profiles.encryption import Cipher
 from svc.profiles.schema import check_key, check_sound, damaged
 from svc.whole_file import replacing
@@ -18,6 +18,7 @@ from svc.whole_file import replacing
 LOGS = ("-wal", "-shm", "-journal")
 # Where SQLite locks a file (https://www.sqlite.org/src/file/src/os.h): each that has it open in WAL mode shares these.
 SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
+NO_COPY = "nothing was copied"
 
 
 def back_up(database: Path, file: Path) -> None:
@@ -29,7 +30,7 @@ def back_up(database: Path, file: Path) -> None:
         raise StorageError(f"{file} exists; name another file")
     database = database.resolve()
     # As a server would: what one that crashed left in the log is part of it.
-    _copy(database, file, check_sound, mode="rw")
+    _copy(database, file, _check_copied, mode="rw")
 
 
 def restore(file: Path, database: Path, cipher: Cipher) -> None:
@@ -45,7 +46,7 @@ def restore(file: Path, database: Path, cipher: Cipher) -> None:
     database = database.resolve()
 
     def check(connection: sqlite3.Connection, path: Path) -> None:
-        check_sound(connection, path)
+        _check_copied(connection, path)
         check_key(connection, path, cipher)
 
     database.parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +77,14 @@ def _copy(
                 check(copy, source)
             before()
     except sqlite3.DatabaseError as error:
-        raise StorageError(damaged(source, error)) from error
+        if is_corrupt(error):
+            raise StorageError(damaged(source, error, NO_COPY)) from error
+        raise storage_error(target if is_of_writing(error) else source, error) from error
     _sync(target.parent)
+
+
+def _check_copied(connection: sqlite3.Connection, path: Path) -> None:
+    check_sound(connection, path, outcome=NO_COPY)
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:

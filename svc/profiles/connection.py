@@ -7,6 +7,13 @@ from pathlib import Path
 from svc.errors import StorageError
 from svc.profiles.schema import corrupt
 
+_WRITE_CODES = (
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+)
+
 
 def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
     """`timeout_s`: how long to wait for another process before giving up. Rows are by name."""
@@ -34,12 +41,21 @@ def is_busy(error: sqlite3.DatabaseError | OSError) -> bool:
     return _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_corrupt(error: sqlite3.DatabaseError | OSError) -> bool:
+    """Whether the file is damaged or no database."""
+    return _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_of_writing(error: sqlite3.DatabaseError) -> bool:
+    """Whether it can only come of a file that is written to."""
+    return _primary_code(error) == sqlite3.SQLITE_FULL or error.sqlite_errorcode in _WRITE_CODES
+
+
 def storage_error(path: Path, error: sqlite3.DatabaseError | OSError) -> StorageError:
     """The error with its remedy."""
-    code = _primary_code(error)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if is_corrupt(error):
         return StorageError(corrupt(path, error))
-    if code == sqlite3.SQLITE_FULL:
+    if _primary_code(error) == sqlite3.SQLITE_FULL:
         return StorageError(f"no room to write {path} ({error}); nothing of this request was stored, free disk space")
     if is_busy(error):
         return StorageError(f"another process is writing {path} ({error}); try again", retry_after_s=1.0)

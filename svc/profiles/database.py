@@ -61,11 +61,19 @@ class Database:
     def erase_log(self) -> None:
         """Moves the log into the database and cuts it to nothing, so that deleted content is on no page of either.
 
-        Raises StorageError when another process keeps reading the log for longer than BUSY_TIMEOUT_S.
+        Raises StorageError when another process keeps reading the log for longer than BUSY_TIMEOUT_S, or there is no
+        room; what is committed stands.
         """
-        with self._naming_errors(), self._writer_lock:
+        with self._writer_lock:
             self._refuse_when_closed()
-            if self._erase_log():
+            try:
+                is_read = self._erase_log()
+            except sqlite3.DatabaseError as error:
+                raise StorageError(
+                    f"deleted, but {self.path} cannot be written ({error}), so traces remain in its write-ahead log; "
+                    "make room, the next deletion or start of the server erases them"
+                ) from error
+            if is_read:
                 raise StorageError(
                     f"deleted, but another process is reading {self.path}, so traces remain in its write-ahead log; "
                     "stop that process, the next deletion or start of the server erases them",

@@ -22,7 +22,7 @@ def rekey(database: Path, old: Cipher, new: Cipher) -> int:
         raise StorageError(f"there is no profile database {database}")
     was, becomes = Records(old, database), Records(new, database)
     with _alone(database) as connection:
-        check_sound(connection, database)
+        check_sound(connection, database, outcome="nothing was changed")
         check_key(connection, database, old)
         connection.execute("UPDATE meta SET value = ? WHERE name = 'key_check'", (sealed_key_check(new),))
         num_profiles = _profiles(connection, was, becomes)
@@ -39,11 +39,23 @@ def _alone(database: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
             with transaction(connection, "EXCLUSIVE"):
                 yield connection
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            _erase_log(connection, database)
     except sqlite3.DatabaseError as error:
         if is_busy(error):
             raise StorageError(f"another process has {database} open; stop the server first") from error
         raise storage_error(database, error) from error
+
+
+def _erase_log(connection: sqlite3.Connection, database: Path) -> None:
+    """What is committed stands, whatever happens here."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.DatabaseError as error:
+        raise StorageError(
+            f"{database} is sealed with the new key, set profiles.key_file to it; but its write-ahead log cannot be "
+            f"moved into it ({error}), so what the old key sealed remains: make room, the next start of the server "
+            "erases it"
+        ) from error
 
 
 def _each(connection: sqlite3.Connection, table: str, key: str, statement: str) -> Iterator[sqlite3.Row]:

@@ -99,20 +99,20 @@ def prepare(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
     check_key(connection, path, cipher)
 
 
-def check_sound(connection: sqlite3.Connection, path: Path) -> None:
+def check_sound(connection: sqlite3.Connection, path: Path, *, outcome: str) -> None:
     """Ours, of a version this release reads, every page and every index whole; slower than `prepare`.
 
-    Raises StorageError naming the file.
+    Raises StorageError naming the file and, where it is damaged, the `outcome` for the caller.
     """
     _check_kind(connection, path)
     if (finding := connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]) != "ok":
-        raise StorageError(damaged(path, finding))
+        raise StorageError(damaged(path, finding, outcome))
 
 
-def damaged(path: Path, finding: object) -> str:
-    """What to tell of a database that is not worth a copy."""
+def damaged(path: Path, finding: object, outcome: str) -> str:
+    """What to tell of a database that nothing can be done with."""
     reason = " ".join(str(finding).split())
-    return f"{path} is no sound profile database ({reason}): nothing was copied; restore an earlier backup"
+    return f"{path} is no sound profile database ({reason}): {outcome}; restore an earlier backup"
 
 
 def corrupt(path: Path, finding: object) -> str:

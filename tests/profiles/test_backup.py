@@ -17,6 +17,7 @@ from svc.profiles.backup import back_up, restore
 from svc.profiles.encryption import PlainCipher, cipher_for, new_key
 from svc.profiles.schema import SCHEMA_VERSION, check_sound
 from svc.profiles.sqlite import SqliteProfileStore
+from tests.profiles.full_disk import full_disk, make_large
 from tests.profiles.test_schema import change
 from tests.profiles.voices import enrolled
 
@@ -114,10 +115,10 @@ def test_a_server_that_starts_meanwhile_touches_neither_file(
     if there:
         make(database, *(f"before-{number}" for number in range(20)))
 
-    def check_once_opened(connection: sqlite3.Connection, path: Path) -> None:
+    def check_once_opened(connection: sqlite3.Connection, path: Path, *, outcome: str) -> None:
         while not has_open(process, database):
             time.sleep(0.01)
-        check_sound(connection, path)
+        check_sound(connection, path, outcome=outcome)
 
     monkeypatch.setattr(backup, "check_sound", check_once_opened)
     with starting(database, "al") as process:
@@ -215,6 +216,13 @@ def test_a_copy_of_another_key_replaces_nothing(database: Path, tmp_path: Path) 
         restore(tmp_path / "copy.sqlite3", database, cipher_for(new_key()))
     restore(tmp_path / "copy.sqlite3", database, cipher_for(key))
     assert people(database, key) == ["jo"]
+
+
+def test_a_full_disk_is_not_blamed_on_the_database(database: Path, tmp_path: Path) -> None:
+    make_large(database)
+    with full_disk(), pytest.raises(StorageError, match=r"^cannot use .*copy.sqlite3 \(disk I/O error\).* has room"):
+        back_up(database, tmp_path / "copy.sqlite3")
+    assert [file.name for file in tmp_path.iterdir()] == ["profiles.sqlite3"]
 
 
 def test_a_backup_never_replaces_a_file(database: Path) -> None:

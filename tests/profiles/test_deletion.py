@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from svc.errors import StorageError
+from svc.errors import ProfileNotFoundError, StorageError
 from svc.profiles import database as database_module
 from svc.profiles.encryption import new_key
 from svc.profiles.index import VoiceIndex
 from svc.profiles.sqlite import SqliteProfileStore
+from tests.profiles.full_disk import full_disk, make_large
 from tests.profiles.voices import MODEL, bytes_on_disk, enrolled, let_expire, voice
 
 PIECE = 16
@@ -104,6 +105,19 @@ def test_a_reader_in_the_way_of_erasure_is_reported(database: Path, monkeypatch:
         reader.close()
         hurried.sweep(time.time())
         assert not traces(voice(1).vector.tobytes(), bytes_on_disk(database))
+
+
+def test_a_deletion_whose_log_finds_no_room_stands_and_the_next_start_erases_it(database: Path) -> None:
+    make_large(database)
+    secret = voice(29).vector.tobytes()
+    with SqliteProfileStore(database, key=None) as store, full_disk():
+        with pytest.raises(StorageError, match=r"^deleted, but .* traces remain .* make room"):
+            store.delete("acme", "p29")
+        with pytest.raises(ProfileNotFoundError):
+            store.get("acme", "p29")
+        assert traces(secret, bytes_on_disk(database))
+    with SqliteProfileStore(database, key=None):
+        assert not traces(secret, bytes_on_disk(database))
 
 
 def test_what_another_process_deleted_leaves_the_index_at_the_next_sweep(database: Path) -> None:

@@ -11,7 +11,8 @@ from svc.errors import StorageError
 from svc.profiles.encryption import cipher_for, new_key
 from svc.profiles.rekeying import rekey
 from svc.profiles.sqlite import SqliteProfileStore
-from tests.profiles.test_backup import make, people, server
+from tests.profiles.full_disk import full_disk, make_large
+from tests.profiles.test_backup import cut_an_index, make, people, server
 from tests.profiles.voices import bytes_on_disk, enrolled, voice
 
 
@@ -69,6 +70,25 @@ def test_nothing_changes_where_one_value_does_not_open(database: Path) -> None:
         rekey(database, cipher_for(key), cipher_for(new_key()))
     assert bytes_on_disk(database) == before
     assert people(database, key) == ["al", "jo"]
+
+
+def test_a_log_that_finds_no_room_leaves_the_new_key_and_the_next_start_erases_the_old(database: Path) -> None:
+    make_large(database)
+    secret, new = voice(29).vector.tobytes(), new_key()
+    told = r"is sealed with the new key, .* the next start of the server erases it"
+    with full_disk(), pytest.raises(StorageError, match=told):
+        rekey(database, cipher_for(None), cipher_for(new))
+    assert secret in bytes_on_disk(database)
+    assert len(people(database, new)) == 30
+    assert secret not in bytes_on_disk(database)
+
+
+def test_a_damaged_database_is_told_and_not_changed(database: Path) -> None:
+    make(database, "jo")
+    cut_an_index(database)
+    with pytest.raises(StorageError, match=r"no sound profile database .* nothing was changed; restore"):
+        rekey(database, cipher_for(None), cipher_for(new_key()))
+    assert people(database) == ["jo"]
 
 
 def test_a_wrong_key_a_missing_file_and_a_database_in_use_are_told(database: Path) -> None:
