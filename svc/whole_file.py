@@ -10,6 +10,8 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, in the same folder. Once on the disk it takes the place of `path`; on an error it goes."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # In a container the process after one that was killed may have its number.
+    beside.unlink(missing_ok=True)
     try:
         yield beside
         with beside.open("rb") as written:
