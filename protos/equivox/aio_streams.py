@@ -80,7 +80,9 @@ class FromLoop(Iterator[bytes | Control]):
             waiting = self._waiting = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
         try:
             piece = waiting.result()
-        except CancelledError:
+        except CancelledError as error:
+            if not self._closed:
+                raise RuntimeError("the iterator of chunks was cancelled before its end") from error
             piece = None
         if piece is None:
             raise StopIteration

@@ -40,6 +40,15 @@ def kept_alive(pieces: Iterable[bytes | Control], every_s: float) -> Iterator[by
         asked.release()
 
 
+def ordinary(error: BaseException) -> Exception:
+    """What the caller's iterator raised, such that no thread but the caller's ends by it."""
+    if isinstance(error, Exception):
+        return error
+    wrapped = RuntimeError(f"the iterator of chunks raised {error!r}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
 def _within(
     answers: "queue.SimpleQueue[bytes | Control | _Ended]", timeout_s: float
 ) -> bytes | Control | _Ended | None:
@@ -61,5 +70,5 @@ def _pull(
             answers.put(next(iterator))
     except StopIteration:
         answers.put(_Ended())
-    except Exception as error:  # whatever it is, it is the caller's to see
-        answers.put(_Ended(error))
+    except BaseException as error:  # whatever it is, it is the caller's to see
+        answers.put(_Ended(ordinary(error)))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator
 from dataclasses import dataclass
 
 from equivox import transcripts
-from equivox.keep_alive import kept_alive
+from equivox.keep_alive import kept_alive, ordinary
 from equivox.requests import PolicyLike, to_policy
 from equivox.stream_audio import MAX_CHUNK_S, Control, StreamSource, cut
 from equivox.v1 import transcription_pb2 as pb
@@ -58,8 +58,10 @@ class LiveCall:
         try:
             for piece in self._paced():
                 yield to_request(piece)
-        except Exception as error:  # whatever it is, it is the caller's to see
-            self.failure = error
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever it is, it is the caller's to see
+            self.failure = ordinary(error)
 
     def read(self, response: pb.TranscribeResponse) -> transcripts.TranscriptionEvent | None:
         """The event; None for one that this client is too old to know."""

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from equivox import AsyncClient
 from equivox.aio_streams import FromLoop, events_of, on_threads
 from equivox.client import Sender
 from equivox.stream_audio import PcmStream, to_source
@@ -62,6 +63,16 @@ async def test_nothing_is_asked_of_the_loop_once_the_caller_has_left() -> None:
     await pieces.aclose()
     assert await asyncio.to_thread(list, pieces) == []
     assert asked == []
+
+
+async def test_a_cancelled_iterator_is_not_the_end_of_the_audio(target: str) -> None:
+    async def talking() -> AsyncIterator[bytes]:
+        yield b"ab"
+        raise asyncio.CancelledError
+
+    async with AsyncClient(target) as client:
+        with pytest.raises(RuntimeError, match="was cancelled before its end"):
+            await client.transcribe_all(PcmStream(chunks=talking(), sample_rate_hz=8_000))
 
 
 @pytest.mark.parametrize("is_asked", [False, True])

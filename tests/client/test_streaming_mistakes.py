@@ -50,6 +50,20 @@ def test_what_the_callers_iterator_raises_comes_back(client: Client, recorder: R
         client.transcribe_all(PcmStream(chunks=broken(), sample_rate_hz=8_000))
 
 
+@pytest.mark.parametrize("idle_timeout_s", [0.0, 0.3])
+def test_what_would_end_a_thread_comes_back_as_an_error(
+    client: Client, recorder: Recorder, idle_timeout_s: float
+) -> None:
+    recorder.idle_timeout_s = idle_timeout_s
+
+    def leaving() -> Iterator[bytes]:
+        yield RAMP[:80].tobytes()
+        raise SystemExit(3)
+
+    with pytest.raises(RuntimeError, match=r"the iterator of chunks raised SystemExit\(3\)"):
+        client.transcribe_all(PcmStream(chunks=leaving(), sample_rate_hz=8_000))
+
+
 @pytest.mark.parametrize(
     ("audio", "error", "says"),
     [
