@@ -25,7 +25,7 @@ class ProfileId:
 class Costs:
     """The caller's own prior and costs.
 
-    Accepts when llr > log(cost_false_accept (1 - prior) / (cost_false_reject prior)). `inconclusive_band` is
+    Accepts when llr >= log(cost_false_accept (1 - prior) / (cost_false_reject prior)). `inconclusive_band` is
     the half-width around that threshold, in nats, that is answered INCONCLUSIVE; 0 = none.
     """
 

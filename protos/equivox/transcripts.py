@@ -86,7 +86,9 @@ class FinalWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
-    """A turn is over; `speaker` said all its words. `forced` when a flush or the watchdog closed it, not the model."""
+    """A turn is over; `speaker` said all its words. `forced` when the model did not end it: the watchdog, a flush,
+    the next turn on its channel or the end of the stream did.
+    """
 
     turn_id: int
     end_s: float

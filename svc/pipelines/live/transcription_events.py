@@ -66,7 +66,9 @@ class FinalWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
-    """A turn is over; `speaker` said all its words. `forced` when the watchdog or a flush closed it, not the model."""
+    """A turn is over; `speaker` said all its words. `forced` when the model did not end it: the watchdog, a flush,
+    the next turn on its channel or the end of the stream did.
+    """
 
     turn_id: int
     end_s: float
