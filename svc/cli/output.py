@@ -51,3 +51,8 @@ def write_whole(path: Path, content: str, *, mode: int = 0o644) -> None:
     with replacing(path) as beside:
         beside.touch(mode)  # before there is anything in it to read
         beside.write_text(content, encoding="utf-8")
+
+
+def uri_of(recording: Path) -> str:
+    """The recording's name in files that separate columns by spaces."""
+    return "_".join(recording.stem.split()) or "recording"

@@ -15,7 +15,7 @@ from equivox import EquivoxError, PcmStream, StreamLike, TranscribeOptions, Tran
 from equivox_files.errors import AudioFileError
 from svc.cli.inputs import UsageError, check_out, check_policy_used, to_clip, to_policy
 from svc.cli.lanes import Lanes
-from svc.cli.output import to_json_line, write_whole
+from svc.cli.output import to_json_line, uri_of, write_whole
 from svc.cli.session import Session, command
 from svc.cli.voices import Channel, Policy
 
@@ -70,7 +70,9 @@ def transcribe(
 
         equivox transcribe call.wav --json | tail -1 | jq -r '.words[].text'
     """
-    files = Files({"rttm": rttm, "stm": stm, "ctm": ctm, "srt": srt}, uri_of(recording))
+    files = Files(
+        {"rttm": rttm, "stm": stm, "ctm": ctm, "srt": srt}, "stdin" if recording == STDIN else uri_of(Path(recording))
+    )
     files.check(session)
     check_policy_used(policy, identify=name_them)
     audio = to_stream(recording, channel, {"rate": rate, "encoding": encoding, "channels": channels})
@@ -220,11 +222,6 @@ def event_name(event: TranscriptionEvent) -> str:
 def to_fields(event: TranscriptionEvent) -> dict[str, Any]:
     """The event's own fields."""
     return {name: getattr(event, name) for name in event.__dataclass_fields__}
-
-
-def uri_of(recording: str) -> str:
-    """The recording's name in files that separate columns by spaces."""
-    return "stdin" if recording == STDIN else "_".join(Path(recording).stem.split())
 
 
 def stdin_chunks() -> Iterator[bytes]:

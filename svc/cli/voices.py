@@ -10,7 +10,7 @@ from equivox.client import DIARIZE_TIMEOUT_S
 from equivox.stream_audio import MAX_UINT32
 from svc.cli import render
 from svc.cli.inputs import UsageError, check_out, check_policy_used, to_clip, to_policy, to_voice
-from svc.cli.output import to_json, write_whole
+from svc.cli.output import to_json, uri_of, write_whole
 from svc.cli.session import Session, command
 from svc.cli.timeline import show_diarization
 
@@ -145,7 +145,7 @@ def diarize(
 
 def show_or_write(session: Session, result: DiarizationResult, *, recording: Path, rttm: str | None) -> None:
     """RTTM where it was asked for; and on stdout, unless that is taken, the rest."""
-    lines = result.to_rttm("_".join(recording.stem.split())) if rttm else ""
+    lines = result.to_rttm(uri_of(recording)) if rttm else ""
     if rttm == "-":
         print(lines, end="")
         return

@@ -117,6 +117,11 @@ def test_rttm_goes_to_a_file_or_to_stdout(remote: Run, clip: Path, tmp_path: Pat
     assert (tmp_path / "out.rttm").read_text() == line
 
 
+def test_a_recording_named_by_blanks_has_a_name_in_rttm(remote: Run, clip: Path) -> None:
+    nameless = clip.rename(clip.with_name("  .wav"))
+    assert remote("diarize", nameless, "--rttm", "-").stdout.startswith("SPEAKER recording 1 ")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["embed", "CLIP", "--out"], ["diarize", "CLIP", "--rttm"], ["profiles", "export", "anna", "--out"]]
