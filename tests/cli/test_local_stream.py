@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -50,14 +49,19 @@ def test_chunking_never_changes_the_words(client: Client) -> None:
 def test_leaving_early_frees_the_stream_though_its_source_never_ends(
     client: Client, application: TinyApplication
 ) -> None:
+    left, ended = threading.Event(), threading.Event()
+
     def microphone() -> Iterator[bytes]:
         yield (SPEECH * 32_767).astype("<i2").tobytes()
-        time.sleep(60)
+        left.wait(60)
+        ended.set()
 
     events = client.transcribe(PcmStream(chunks=microphone(), sample_rate_hz=16_000))
     assert len(list(islice(events, 3))) == 3
     events.close()  # type: ignore[attr-defined]
     assert not application.transcriber.held
+    assert not ended.is_set()
+    left.set()
 
 
 def test_a_refusal_is_the_error_a_server_gives(client: Client) -> None:
