@@ -10,6 +10,8 @@ from typing import NamedTuple, Self
 from equivox.v1.transcription_pb2 import TranscribeRequest
 from svc.errors import StreamIdleError
 
+# What a stream's caller may send before anybody reads it: enough for 20 MB/s at a round trip of 50 ms.
+WINDOW_BYTES = 2**20
 # Of a caller who sends single samples, or keep_alive without end.
 MAX_WAITING_REQUESTS = 256
 

@@ -39,14 +39,23 @@ class TokenBuckets:
 class AudioPace:
     """How fast one stream sends: `max_speed` seconds of audio a second on average, `max_burst_s` more at once.
 
-    A speed of 0 limits nothing.
+    It is asked when audio is worked on, not when it was sent: after a pause of the server all that waited, up to
+    `unread_s`, comes at once and is no haste of the caller's. A speed of 0 limits nothing.
     """
 
-    def __init__(self, max_speed: float, max_burst_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        max_speed: float,
+        max_burst_s: float,
+        *,
+        unread_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if max_speed < 0 or (max_speed and max_burst_s <= 0):
             raise ValueError(f"need max_speed >= 0 and a max_burst_s > 0 for it, got {max_speed} and {max_burst_s}")
         self.max_speed = max_speed
         self.max_burst_s = max_burst_s
+        self.unread_s = unread_s
         self.clock = clock
         self._ahead_s = 0.0
         self._at_s = clock()
@@ -58,7 +67,7 @@ class AudioPace:
         now_s = self.clock()
         self._ahead_s = max(0.0, self._ahead_s - (now_s - self._at_s) * self.max_speed)
         self._at_s = now_s
-        if (over_s := self._ahead_s + audio_s - self.max_burst_s) > 0:
+        if (over_s := self._ahead_s + audio_s - self.max_burst_s - self.unread_s) > 0:
             return over_s / self.max_speed
         self._ahead_s += audio_s
         return 0.0

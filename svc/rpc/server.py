@@ -32,6 +32,7 @@ from svc.rpc.diarization import DiarizationServicer
 from svc.rpc.embeddings import EmbeddingsServicer
 from svc.rpc.guards import Admission, Authentication, RateLimit, reporting_errors, scoping
 from svc.rpc.health import MAX_WATCHERS, HealthServicer, ServingStatus
+from svc.rpc.inbox import WINDOW_BYTES
 from svc.rpc.interceptors import GuardInterceptor
 from svc.rpc.limits import TokenBuckets
 from svc.rpc.models import ModelsServicer
@@ -71,8 +72,6 @@ MAX_MESSAGE_BYTES = 2**31 - 1
 # Past all that our guards let be open, what gRPC refuses by itself, without details, before they could: only a backstop
 # for memory. The rest is for calls that are being refused, and for answers on their way.
 BACKSTOP_FACTOR = 2
-# What a stream's caller may send before anybody reads it: enough for 20 MB/s at a round trip of 50 ms.
-WINDOW_BYTES = 2**20
 # After the drain, for calls that must be cut and for health watchers, who never end by themselves.
 CUT_S = 0.25
 # The thread that loads the models, by name.

@@ -10,14 +10,18 @@ from grpc.aio import ServicerContext
 from equivox.v1.transcription_pb2 import StreamAccepted, TranscribeConfig, TranscribeRequest, TranscribeResponse
 from equivox.v1.transcription_pb2_grpc import TranscriptionServicer as Contract
 from svc.application import Application
+from svc.audio.chunks import MAX_CHUNK_S
 from svc.errors import NotReadyError, ServiceError, StreamProtocolError
 from svc.rpc.call import current, tenant_of_call
 from svc.rpc.convert import at_field
 from svc.rpc.convert_transcription import DRAINING, from_event, to_decoder, to_options
-from svc.rpc.inbox import Inbox
+from svc.rpc.inbox import WINDOW_BYTES, Inbox
 from svc.rpc.limits import AudioPace
 from svc.rpc.session import Events, Parts, Session, open_stream
 from svc.rpc.stream_telemetry import StreamMeter, StreamMetrics
+
+# What a gRPC client takes for sent before the window has room for it; Go's takes most.
+CLIENT_BYTES = 2**16
 
 
 class TranscriptionServicer(Contract):
@@ -70,7 +74,8 @@ class TranscriptionServicer(Contract):
     async def _open(self, config: TranscribeConfig, inbox: Inbox, meter: StreamMeter) -> Session:
         decoder = to_decoder(config)
         options = to_options(config, tenant=tenant_of_call(), policies=self.application.policies)
-        pace = AudioPace(self.config.max_speed, self.config.max_burst_s)
+        unread_s = most_unread_s(self.config.max_backlog_s, decoder.bytes_per_s)
+        pace = AudioPace(self.config.max_speed, self.config.max_burst_s, unread_s=unread_s)
         # Last of what can fail: nobody else frees a stream that is open.
         with at_field("config"):
             stream = await open_stream(self.pool, lambda: self.application.transcriber.open(options))
@@ -115,6 +120,13 @@ class TranscriptionServicer(Contract):
         if not received:
             return [], None, True
         return *await session.answer(received), False
+
+
+def most_unread_s(max_backlog_s: float, bytes_per_s: int) -> float:
+    """How much a caller may have sent that is not worked on: in the inbox and the window, each with a chunk past what
+    they hold, and in the buffers of his own client.
+    """
+    return max_backlog_s + 2 * MAX_CHUNK_S + (WINDOW_BYTES + CLIENT_BYTES) / bytes_per_s
 
 
 def sent(events: Events, meter: StreamMeter) -> Iterator[TranscribeResponse]:

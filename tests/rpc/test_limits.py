@@ -70,6 +70,21 @@ def test_no_more_audio_passes_than_speed_and_burst_allow(chunks_s: list[float], 
         clock.now_s += pause_s
 
 
+@given(st.lists(st.tuples(st.floats(0, 5.0), st.integers(0, 60), st.integers(0, 60)), max_size=30))
+def test_who_keeps_to_the_limits_is_let_through_whenever_the_server_works(rounds: list[tuple[float, int, int]]) -> None:
+    clock, unread_s, chunk_s, num_waiting = Clock(), 8.0, 0.5, 0
+    caller = AudioPace(4.0, 3.0, clock=clock)
+    pace = AudioPace(4.0, 3.0, unread_s=unread_s + 1e-6, clock=clock)
+    for pause_s, most_sent, most_worked_on in rounds:
+        clock.now_s += pause_s
+        for _ in range(most_sent):
+            if (num_waiting + 1) * chunk_s <= unread_s and caller.spend(chunk_s) == 0:
+                num_waiting += 1
+        for _ in range(min(num_waiting, most_worked_on)):
+            num_waiting -= 1
+            assert pace.spend(chunk_s) == 0
+
+
 def test_after_the_wait_it_asks_for_the_chunk_passes() -> None:
     clock = Clock()
     pace = AudioPace(2.0, 1.0, clock=clock)

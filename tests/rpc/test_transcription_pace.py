@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 
+from equivox.streaming import Pace
 from equivox.v1.transcription_pb2 import TranscribeRequest
 from svc.config import TranscriptionConfig
 from svc.rpc.server import Server
@@ -75,11 +77,30 @@ async def test_a_slow_server_slows_its_sender_down(server: Server) -> None:
 async def test_audio_too_fast_is_told_when_to_go_on(tmp_path: Path) -> None:
     limits = TranscriptionConfig(max_speed=2.0, max_burst_s=2.0)
     async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server:
-        answered = await transcribe(server, [CONFIG, *chunks(np.tile(SPEECH, 3))])
+        answered = await transcribe(server, [CONFIG, *chunks(np.tile(SPEECH, 30))])
     error = answered.refusal()
     assert (error.code(), reason_of(error)) == (StatusCode.RESOURCE_EXHAUSTED, "STREAM_TOO_FAST")
     assert 0 < retry_after_s(error) < 0.1
     assert answered.kinds()[-1] == "turn_end"
+
+
+async def test_who_keeps_to_the_limits_is_not_ended_for_a_server_that_stalls(tmp_path: Path) -> None:
+    limits = TranscriptionConfig(max_speed=20.0, max_burst_s=2.0)
+
+    async with tiny_server(tmp_path, server=ANY_PORT, transcription=limits) as server:
+        toy = server.application.transcriber
+
+        def just_so_fast() -> Iterator[TranscribeRequest]:
+            yield CONFIG
+            pace = Pace(limits.max_speed)
+            for request in chunks(np.zeros(14 * RATE_HZ, np.float32)):
+                time.sleep(pace.wait_s(0.1))
+                yield request
+            toy.block_s = 0.0  # type: ignore[attr-defined]
+
+        toy.block_s = 1.0  # type: ignore[attr-defined]
+        answered = await transcribe(server, just_so_fast())
+    assert answered.error is None
 
 
 async def test_without_limits_audio_comes_as_fast_as_it_can(tmp_path: Path) -> None:

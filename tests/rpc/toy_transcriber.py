@@ -30,11 +30,11 @@ SPEECH = talk()
 class SlowSession(ToneSession):
     """Takes its time over every block of at most a second, and tells when it is closed."""
 
-    block_s: float = 0.0
+    block_s: Callable[[], float] = lambda: 0.0
     on_close: Callable[[], None] = lambda: None
 
     def recognise(self, mels: FloatArray) -> RecognisedChunk:
-        time.sleep(self.block_s)
+        time.sleep(self.block_s())
         return super().recognise(mels)
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class ToyTranscriber:
         number = len(self.asked)
         self.asked.append(options)
         self.held.add(number)
-        session = SlowSession(block_s=self.block_s, on_close=lambda: self.held.discard(number))
+        session = SlowSession(block_s=lambda: self.block_s, on_close=lambda: self.held.discard(number))
         return TranscriptionStream(session, SilentFollower(), options=options)
 
     def close(self) -> None:
