@@ -118,6 +118,7 @@ def test_a_server_that_starts_meanwhile_touches_neither_file(
     def check_once_opened(connection: sqlite3.Connection, path: Path, *, outcome: str) -> None:
         while not has_open(process, database):
             time.sleep(0.01)
+        time.sleep(1)  # it would be ready by now, were it not held up
         check_sound(connection, path, outcome=outcome)
 
     monkeypatch.setattr(backup, "check_sound", check_once_opened)
