@@ -14,7 +14,7 @@ from equivox import Client, EquivoxError, PcmStream, TranscribeOptions
 from equivox.stream_audio import to_source
 from equivox.streaming import LiveCall
 from equivox.v1.transcription_pb2 import TranscribeRequest, TranscribeResponse
-from svc.cli.local import LocalTransport, run_here
+from svc.cli.local import YEAR_S, LocalTransport, run_here
 from svc.cli.local_stream import asking
 from svc.config import TranscriptionConfig
 from tests.rpc.tiny_application import TinyApplication, tiny_config
@@ -25,8 +25,8 @@ SPEECH = talk()
 
 @pytest.fixture
 def application(tmp_path: Path) -> TinyApplication:
-    config = tiny_config(tmp_path, transcription=TranscriptionConfig(max_streams=1, max_speed=0.0))
-    return TinyApplication(config)
+    transcription = TranscriptionConfig(max_streams=1, max_speed=0.0, idle_timeout_s=YEAR_S)
+    return TinyApplication(tiny_config(tmp_path, transcription=transcription))
 
 
 @pytest.fixture
