@@ -1,6 +1,7 @@
 """What the commands of this package share: where their data lies, and how a caller's mistake is told."""
 
 import argparse
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,7 +14,7 @@ from svc.config import default_cache
 from svc.errors import ServiceError
 from training.data.manifest import data_root
 
-Value = TypeVar("Value", int, str)
+Value = TypeVar("Value", int, float, str)
 
 OUR_PACKAGES = ("svc", "training", "protos", "equivox")
 # Exit status after Ctrl-C, as shells have it.
@@ -84,6 +85,17 @@ def whole_numbers(given: str) -> tuple[int, ...]:
     if not all(number.isdigit() for number in given.split(",")):
         raise argparse.ArgumentTypeError(f"must be whole numbers by commas, not {given}")
     return _each_once([int(number) for number in given.split(",")])
+
+
+def positive_numbers(given: str) -> tuple[float, ...]:
+    """The type of an option that takes them by commas, each once."""
+    try:
+        numbers = [float(number) for number in given.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < number < math.inf for number in numbers):
+        raise argparse.ArgumentTypeError(f"must be positive numbers by commas, not {given}")
+    return _each_once(numbers)
 
 
 def names_among(known: Collection[str], what: str) -> Callable[[str], tuple[str, ...]]:

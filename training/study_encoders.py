@@ -6,7 +6,8 @@
     python -m training.study_encoders .. --table
 
 Every encoder with every seed, on one recipe, and one that skips work with every strength of `--strengths`; a recipe
-says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights; with
+says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights, `--rates
+0.3,1` at each of these multiples of the recipe's learning rates, for none suits every encoder; with
 `--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words. Killed, a study goes on
 where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
 DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
@@ -19,7 +20,7 @@ from pathlib import Path
 from svc.artifact import read_card
 from svc.backends.transcriber_artifact import KIND
 from svc.errors import InvalidRequestError
-from training.command_line import names_among
+from training.command_line import names_among, positive_numbers
 from training.data.conversation_sets import PER_CELL, part_of_cell
 from training.data.units import read_units
 from training.studies.ablation_conversations import Study, prepare
@@ -41,10 +42,10 @@ STARTED_BY = ("starts", "recogniser")
 def plan_of(options: argparse.Namespace) -> StudyPlan[AblationRun]:
     strengths = [float(strength) for strength in options.strengths.split(",")]
     trained = trained_of(options)
-    chosen = contenders(options.recipe, options.encoders, strengths, options.starts or ())
+    chosen = contenders(options.recipe, options.encoders, strengths, options.starts or (), options.rates)
     runs = encoder_runs(chosen, options.seeds, trained=trained)
     paths = DataPaths.of(options)
-    names = ["strengths", "seeds", "utterances", "units", "out", "root", "cache", "per_cell", *STARTED_BY]
+    names = ["strengths", "rates", "seeds", "utterances", "units", "out", "root", "cache", "per_cell", *STARTED_BY]
     encoders = ["--encoders", *map(str, options.encoders)]
     return StudyPlan(
         runs=runs,
@@ -90,6 +91,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("recipe", type=Path, help="training/configs/encoder-study*.toml")
     parser.add_argument("--encoders", type=Path, nargs="+", required=True, help="as in training/configs/encoders")
     parser.add_argument("--strengths", default=STRENGTHS, help="of charging for compute (default %(default)s)")
+    parser.add_argument("--rates", type=positive_numbers, default=(1.0,), help="times the recipe's learning rates")
     listed = names_among(STARTS, "start")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--starts", type=listed, help=f"by commas, of {', '.join(STARTS)}; else the recipe's own")

@@ -96,6 +96,40 @@ def test_strengths_are_of_the_encoder_that_skips_alone_and_share_their_start() -
     assert {run.starts for run in runs if run.variant == "amortised-3m@0"} == {run.starts for run in finals}
 
 
+def test_an_encoder_learns_at_each_rate_that_is_asked_for_and_at_the_recipes_as_ever() -> None:
+    encoders = [CONFIGS / "encoders" / f"{name}-3m.toml" for name in ("conv-rnn", "lstm")]
+    slow, plain = contenders(STUDY, encoders[:1], [0], rates=[0.5, 1.0])
+    assert (slow.name, plain.name) == ("conv-rnn-3m-rate-0.5", "conv-rnn-3m")
+    for halved, whole in zip(slow.recipe.stages, plain.recipe.stages, strict=True):
+        assert halved.learning_rate == whole.learning_rate / 2
+        assert halved.last_learning_rate == whole.last_learning_rate / 2
+    (as_ever,) = contenders(STUDY, encoders[:1], [0])
+    assert [run.name for run in encoder_runs([plain], [0])] == [run.name for run in encoder_runs([as_ever], [0])]
+    assert not {run.name for run in encoder_runs([plain], [0])} & {run.name for run in encoder_runs([slow], [0])}
+    chosen = contenders(STUDY, encoders, [0], rates=[0.5, 1.0])
+    table = markdown(chosen, {each.name: twice(scores(1 + (each.kind == "lstm"))) for each in chosen})
+    for conv in ("conv-rnn-3m", "conv-rnn-3m-rate-0.5"):
+        for lstm in ("lstm-3m", "lstm-3m-rate-0.5"):
+            assert f"| {conv} against {lstm} | -50.0 % [-50.0, -50.0] |" in table
+
+
+def test_what_skips_is_compared_with_what_learnt_at_its_rate() -> None:
+    encoders = [CONFIGS / "encoders" / f"{name}-8m.toml" for name in ("transformer", "amortised")]
+    chosen = contenders(STUDY, encoders, [2], rates=[0.5, 1.0])
+    rows = markdown(chosen, {each.name: twice(scores(2)) for each in chosen}).splitlines()
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows if " against " in row] == [
+        "amortised-8m-rate-0.5@2 against transformer-8m-rate-0.5",
+        "amortised-8m@2 against transformer-8m",
+    ]
+
+
+@pytest.mark.parametrize("given", ["0,1", "-1", "nan", "inf", "a", "", "1,1"])
+def test_rates_are_positive_and_each_once(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        study_from(SHIPPED, "--rates", given)
+    assert "argument --rates: " in capsys.readouterr().err
+
+
 def test_a_run_is_trained_judged_and_kept(tmp_path: Path) -> None:
     (run,) = encoder_runs([contender("toy", SKIPS, strength=1.0)], [0])
     do(run, toy_workshop(tmp_path), judged_alone)

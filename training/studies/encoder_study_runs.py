@@ -18,18 +18,25 @@ SKIPPING = "amortised"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """An encoder in the recipe's transducer. `strength` weighs the compute it takes; 0 for one that skips nothing.
-    `start`: where its weights start, if that is what is compared.
+    `start`: where its weights start, if that is what is compared. `rate`: times the recipe's learning rates.
     """
 
     encoder: str
     recipe: TranscriberRecipe
     strength: float = 0.0
     start: str = ""
+    rate: float = 1.0
 
     @property
     def name(self) -> str:
         started = f"{self.encoder}-from-{self.start}" if self.start else self.encoder
-        return f"{started}@{self.strength:g}" if self.kind == SKIPPING else started
+        learnt = started if self.rate == 1 else f"{started}-rate-{self.rate:g}"
+        return f"{learnt}@{self.strength:g}" if self.kind == SKIPPING else learnt
+
+    @property
+    def but_for_start(self) -> tuple[str, float, float]:
+        """Contenders that have these in common differ in their start alone."""
+        return self.encoder, self.strength, self.rate
 
     @property
     def kind(self) -> str:
@@ -41,6 +48,7 @@ def contenders(
     encoders: Sequence[Path],
     strengths: Sequence[float],
     starts: Sequence[str] = (),
+    rates: Sequence[float] = (1.0,),
 ) -> list[Contender]:
     """Files as those in training/configs/encoders; without `starts` each from the recipe's.
 
@@ -54,6 +62,7 @@ def contenders(
     found = [Contender(encoder=path.stem, recipe=read_recipe(recipe, encoder=path)) for path in encoders]
     if starts:
         found = [_from(start, contender) for contender in found for start in starts]
+    found = [_at(rate, contender) for contender in found for rate in rates]
     return [
         replace(contender, strength=strength)
         for contender in found
@@ -63,6 +72,18 @@ def contenders(
 
 def _from(start: str, contender: Contender) -> Contender:
     return replace(contender, start=start, recipe=replace(contender.recipe, start=start))
+
+
+def _at(rate: float, contender: Contender) -> Contender:
+    stages = tuple(
+        replace(
+            stage,
+            learning_rate=rate * stage.learning_rate,
+            last_learning_rate=rate * stage.last_learning_rate,
+        )
+        for stage in contender.recipe.stages
+    )
+    return replace(contender, rate=rate, recipe=replace(contender.recipe, stages=stages))
 
 
 def encoder_runs(

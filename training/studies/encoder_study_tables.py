@@ -147,7 +147,7 @@ def _compute_rows(
     whole: Entry, entries: Sequence[Entry], so_it: Callable[[float, Figure], str]
 ) -> Iterator[tuple[str, ...]]:
     for entry in entries:
-        if entry is not whole and _alike(whole, entry):
+        if entry is not whole and _alike(whole, entry) and whole.contender.rate == entry.contender.rate:
             flops, cpu = (1 - entry.mean(name) / whole.mean(name) for name in ("flops_per_s", "cpu_factor"))
             change = _change(whole, entry)
             yield (
@@ -186,7 +186,7 @@ def _starts_table(entries: Sequence[Entry]) -> str:
         (f"{other.contender.name} against {first.contender.name}", WER.text(_change(first, other)))
         for first, other in combinations(entries, 2)
         if first.contender.start != other.contender.start
-        and (first.contender.encoder, first.contender.strength) == (other.contender.encoder, other.contender.strength)
+        and first.contender.but_for_start == other.contender.but_for_start
     ]
     return markdown_table(("start", "change of WER"), rows) if rows else ""
 
