@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from training.adaptation_recipe import EWC
 from training.fairness.cohorts.cohort import Cohorts, overlap_caution
 from training.fairness.cohorts.held_out import relative_gap
 from training.fairness.cohorts.speaker_errors import Labels, SpeakerErrors, sizes
@@ -141,7 +142,7 @@ class Claim:
     arms: tuple[str, ...]
 
 
-EWC_ARMS = ("ewc-weak", "ewc", "ewc-strong", "ewc-encoder", "ewc-predictor")
+EWC_ARMS = tuple(arm.name for arm in ARMS.values() if arm.method.penalty == EWC)
 # The worst region is the one that was worst on dev talkers: what is worst among those who judge gets better by chance.
 CLAIMS = (
     Claim(text="EWC: worst region -3.2 % (2207.07850)", column=ADAPTED, claimed=-0.032, arms=EWC_ARMS),
