@@ -7,7 +7,7 @@
 
 Every encoder with every seed, on one recipe, and one that skips work with every strength of `--strengths`; a recipe
 says all but those. `--starts standardised,whisper-tiny.en` trains each encoder from each of these weights, `--rates
-0.3,1` at each of these multiples of the recipe's learning rates, for none suits every encoder; with
+0.3,1` at each of these multiples of the recipe's learning rates, to tell how much a comparison hangs on them; with
 `--recogniser ARTIFACT --units ARTIFACT` all go on from a transcriber that knows its words. Killed, a study goes on
 where it was when started again: finished runs are kept, the others have checkpoints; what each says is in
 DIR/RUN/log.txt. With `--run NAME` one run is done in this process.
