@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,6 +50,14 @@ def recipe_digest(recipe: "DataclassInstance") -> str:
     """16 hex digits naming all of it."""
     content = json.dumps(asdict(recipe, dict_factory=_without_neutral), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """64 hex digits naming weights and their names, in this order."""
+    digest = hashlib.sha256()
+    for name, value in weights.items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _without_neutral(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from svc.models.amortised_transformer import AmortisedTransformer
 from svc.models.chunked_transformer import ChunkedTransformer
 from svc.models.transcriber import Transcriber
 from svc.units import Units
-from training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
+from training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, weights_digest
 from training.data.manifest import TRAIN
 from training.pretrained_encoder import start_from_whisper
 from training.transcriber_data import TranscriberData
@@ -83,13 +83,8 @@ def take_parts(
 
 def parts_digest(**sources: Path | None) -> str:
     """16 hex digits naming the weights of the sources of `take_parts`; empty without any. Raises ArtifactError."""
-    digest = hashlib.sha256()
-    given = {name: folder for name, folder in sorted(sources.items()) if folder}
-    for name, folder in given.items():
-        digest.update(name.encode())
-        for weight in _weights(folder).values():
-            digest.update(weight.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16] if given else ""
+    given = [f"{name} {weights_digest(_weights(folder))}" for name, folder in sorted(sources.items()) if folder]
+    return hashlib.sha256("\n".join(given).encode()).hexdigest()[:16] if given else ""
 
 
 def check_start(checkpoint: Checkpoint, started_from: str, run: Path) -> None:

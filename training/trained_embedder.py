@@ -3,7 +3,6 @@
 Letters: B clips, T frames, F mels, W pooled statistics, D embedding width.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +14,7 @@ from svc.backends.embedder_artifact import make_network
 from svc.backends.store import ModelStore
 from svc.models.embedder import CamPlusPlus, CamPlusPlusConfig
 from svc.models.embedder_shape import EcapaConfig, EmbedderShape
+from training.checkpoint import weights_digest
 
 Trains = Literal["whole", "last-blocks", "head"]
 PUBLISHED = "campplus"
@@ -88,11 +88,8 @@ class TrainedEmbedder(nn.Module):
 
     def digest(self, *, without: tuple[str, ...] = ()) -> str:
         """64 hex digits naming the weights, but for those whose names begin with one of `without`."""
-        digest = hashlib.sha256()
-        for name, value in self.network.state_dict().items():
-            if not name.startswith(without):
-                digest.update(name.encode() + value.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        weights = self.network.state_dict().items()
+        return weights_digest({name: value for name, value in weights if not name.startswith(without)})
 
 
 def trained_parameters(network: CamPlusPlus, trains: Trains) -> list[nn.Parameter]:
